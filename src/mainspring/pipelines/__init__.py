@@ -1,0 +1,2 @@
+"""Pipelines: stages composed, scheduled and triggered.
+"""

@@ -1,0 +1,4 @@
+"""Tuning: supervised fine-tuning, export and the parity check between trainer and server (stage 4).
+
+torch and its company are imported only inside the worker's jobs.
+"""
