@@ -1,0 +1,280 @@
+"""The ports: what the rooms ask of the machine, and the back ends answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from mainspring.kernel.spans import Span, SpanFilter, TraceSummary
+
+if TYPE_CHECKING:
+    import numpy as np
+    from sqlalchemy import Connection, Engine as SqlEngine
+
+JSON = Any
+"""A value that `json.dumps` takes: None, bool, int, float, str, list or dict of such."""
+
+
+class Records(Protocol):
+    """A relational database: connection, transaction and dialect. Tables belong to rooms."""
+
+    @property
+    def sql(self) -> SqlEngine:
+        """The SQLAlchemy engine, for migrations."""
+        ...
+
+    def begin(self) -> AbstractContextManager[Connection]:
+        """Open a write transaction: committed at the end of the block, rolled back on an exception."""
+        ...
+
+    def read(self) -> AbstractContextManager[Connection]:
+        """Open a read-only connection that sees one consistent snapshot."""
+        ...
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy of the database into the file `target` while others go on writing."""
+        ...
+
+    def restore(self, source: Path) -> None:
+        """Replace the whole content by a copy that `backup` wrote; no other process may be connected."""
+        ...
+
+    def close(self) -> None:
+        """Release every connection."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A file in the store: the SHA-256 of its bytes (64 hex digits) and its size in bytes."""
+
+    sha256: str
+    size: int
+
+
+class Files(Protocol):
+    """Content-addressed files: the key is the SHA-256 of the bytes, so a file is never overwritten."""
+
+    def put(self, data: bytes | Path | Iterable[bytes]) -> StoredFile:
+        """Store the bytes durably and return their address; storing them again changes nothing."""
+        ...
+
+    def read(self, sha256: str) -> bytes:
+        """Return the bytes. Raises NotFound."""
+        ...
+
+    def stream(self, sha256: str, chunk: int = 1 << 20) -> Iterator[bytes]:
+        """Yield the bytes in chunks. Raises NotFound."""
+        ...
+
+    def path(self, sha256: str) -> Path:
+        """Return a local path to the bytes, to be read only. Raises NotFound."""
+        ...
+
+    def exists(self, sha256: str) -> bool:
+        """Tell whether the bytes are there."""
+        ...
+
+    def delete(self, sha256: str) -> bool:
+        """Remove the bytes; False where they were not there."""
+        ...
+
+    def list(self) -> Iterator[StoredFile]:
+        """Yield every stored file."""
+        ...
+
+
+class Spans(Protocol):
+    """Where spans live. A return from `append` means that they are on disk."""
+
+    def append(self, spans: Sequence[Span]) -> None:
+        """Store durably (fsync) before returning; a span seen before (trace id, span id) is replaced."""
+        ...
+
+    def flush(self) -> None:
+        """Make everything appended so far visible to queries."""
+        ...
+
+    def traces(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[TraceSummary], str]:
+        """Return one page of traces, newest first, and the next cursor (empty at the end)."""
+        ...
+
+    def trace(self, project: str, trace_id: str) -> list[Span]:
+        """Return a trace's spans in order of start; empty where it is unknown."""
+        ...
+
+    def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
+        """Yield spans that match, newest first, at most `limit`."""
+        ...
+
+    def delete(self, project: str, trace_ids: Sequence[str]) -> int:
+        """Erase traces everywhere, write-ahead file and search index included; return the number of spans."""
+        ...
+
+    def stats(self) -> Mapping[str, int]:
+        """Return `spans`, `traces`, `bytes` and `pending` (appended, not yet visible)."""
+        ...
+
+    def backup(self, target: Path) -> None:
+        """Write a consistent copy into the file `target` while others go on writing."""
+        ...
+
+    def close(self) -> None:
+        """Flush and release."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """A local model to serve: base weights and at most one adapter, by content hash."""
+
+    base: str
+    """SHA-256 of a GGUF file."""
+    adapter: str = ""
+    """SHA-256 of a GGUF LoRA adapter, or empty."""
+    context: int = 2048
+    """Tokens of context for each slot."""
+    slots: int = 8
+    """Requests answered at the same time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a running engine listens, with the key that it asks for."""
+
+    url: str
+    api_key: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class EngineState:
+    """What a running engine is doing."""
+
+    spec: EngineSpec
+    state: Literal["starting", "ready", "draining", "failed"]
+    pid: int
+    restarts: int
+    url: str
+    rss_bytes: int
+    idle_seconds: float
+
+
+class Engine(Protocol):
+    """Local model servers, one supervised child process for each spec."""
+
+    def ensure(self, spec: EngineSpec) -> Endpoint:
+        """Start the engine where it does not run, wait until it answers, and return its endpoint.
+
+        Raises Invalid for a file that is no model, Unavailable where it does not come up.
+        """
+        ...
+
+    def stop(self, spec: EngineSpec) -> bool:
+        """Drain and stop; False where it does not run."""
+        ...
+
+    def list(self) -> list[EngineState]:
+        """Return every engine."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChatRequest:
+    """A chat completion to be made."""
+
+    model: str
+    """`model/<name>@<selector>`, `release/<name>@<n>`, or the name of a deployment."""
+    messages: Sequence[Mapping[str, JSON]]
+    """`{"role", "content"}` each."""
+    schema: Mapping[str, JSON] | None = None
+    """JSON schema that the answer is constrained to, or None for free text."""
+    max_tokens: int = 256
+    temperature: float = 0.0
+    seed: int = 0
+    stop: Sequence[str] = ()
+    environment: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """Attributes for the trace."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChatReply:
+    """What came back."""
+
+    text: str
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    latency_ms: float
+    ttft_ms: float | None = None
+    trace_id: str = ""
+
+
+class Chat(Protocol):
+    """A model that answers; serving implements it."""
+
+    def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer one request. Raises NotFound, Invalid, Unavailable or a subclass."""
+        ...
+
+    def complete_many(
+        self, requests: Sequence[ChatRequest], *, concurrency: int = 8, on_reply: Callable[[int, ChatReply | Exception], None] | None = None
+    ) -> list[ChatReply | Exception]:
+        """Answer many, in the order given; `on_reply(index, reply)` is called as each arrives."""
+        ...
+
+
+class Embed(Protocol):
+    """Text to vectors."""
+
+    @property
+    def name(self) -> str:
+        """Name of the embedding model."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        """Return an array of float32, shape (len(texts), dimensions), rows of unit length."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class LogLikelihoodReply:
+    """Log-probability of an answer given its messages, in nats, summed over `tokens` answer tokens."""
+
+    total: float
+    tokens: int
+
+
+class LogLikelihood(Protocol):
+    """Scores given answers under a model, in the trainer's runtime; tuning implements it."""
+
+    def score(self, model: str, rows: Sequence[Sequence[Mapping[str, JSON]]]) -> list[LogLikelihoodReply]:
+        """Score the last (assistant) message of each conversation under the model reference `model`."""
+        ...
+
+
+class JobContext(Protocol):
+    """What a durable job is given; see `mainspring.kernel.jobs`."""
+
+    run_id: str
+    params: Mapping[str, JSON]
+
+    def step(self, key: str, work: Callable[[], JSON]) -> JSON:
+        """Run `work` at least once and remember its JSON result under `key`; later calls return it."""
+        ...
+
+
+class Runner(Protocol):
+    """Executes runs durably: each at least once, its finished steps never again."""
+
+    def submit(self, run_id: str) -> None:
+        """Announce a queued run; announcing it again changes nothing."""
+        ...
+
+    def cancel(self, run_id: str) -> None:
+        """Ask a run to stop."""
+        ...

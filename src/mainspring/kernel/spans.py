@@ -1,0 +1,103 @@
+"""Span: one timed operation of a trace, with its frequent OpenTelemetry GenAI fields promoted to columns."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+SpanStatus = Literal["unset", "ok", "error"]
+
+
+class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One span as it is stored; attributes that are promoted to fields do not stand in `attributes` again."""
+
+    trace_id: str
+    """32 lower-case hex digits."""
+    span_id: str
+    """16 lower-case hex digits."""
+    parent_id: str = ""
+    """The parent's span id, or empty for a root."""
+    project: str
+    """Name of the project that the key which sent it is bound to."""
+    environment: str = ""
+    name: str = ""
+    kind: str = "span"
+    """`gen_ai.operation.name` (chat, embeddings, execute_tool, retrieval, …) where known, else "span"."""
+    service: str = ""
+    """`service.name` of the resource."""
+    start_ns: int
+    """Unix time in nanoseconds."""
+    end_ns: int
+    """Unix time in nanoseconds; not before `start_ns`."""
+    status: SpanStatus = "unset"
+    status_message: str = ""
+    model: str = ""
+    """`gen_ai.response.model`, else `gen_ai.request.model`."""
+    provider: str = ""
+    deployment: str = ""
+    release: str = ""
+    """Reference of the release that answered, such as `release/docs@2`."""
+    prompt: str = ""
+    """Reference of the prompt version, such as `prompt/docs@3`."""
+    session_id: str = ""
+    user_id: str = ""
+    input_tokens: int | None = None
+    """Tokens in, cached ones included."""
+    output_tokens: int | None = None
+    """Tokens out, reasoning ones included."""
+    cached_tokens: int | None = None
+    cost: float | None = None
+    """US dollars."""
+    ttft_ms: float | None = None
+    """Time to the first token of a stream, in milliseconds."""
+    input: Any = None
+    """Messages in, as `[{role, parts: [{type, content}]}]`, or any JSON value; None where capture is off."""
+    output: Any = None
+    attributes: dict[str, Any] = {}
+    resource: dict[str, Any] = {}
+    events: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []
+
+
+class SpanFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a list of traces is narrowed by; an empty field does not narrow."""
+
+    environment: str = ""
+    model: str = ""
+    deployment: str = ""
+    release: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    status: str = ""
+    service: str = ""
+    name: str = ""
+    since_ns: int = 0
+    until_ns: int = 0
+    min_duration_ms: float = 0.0
+    query: str = ""
+    """Words that must all stand in the trace's text."""
+
+
+class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list of traces: the root span and the totals of the whole trace."""
+
+    trace_id: str
+    name: str
+    kind: str
+    start_ns: int
+    duration_ms: float
+    status: str
+    environment: str
+    service: str
+    model: str
+    deployment: str
+    release: str
+    session_id: str
+    user_id: str
+    spans: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    input_preview: str
+    output_preview: str
