@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mainspring.kernel.spans import Span, SpanFilter, TraceSummary
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
 
 if TYPE_CHECKING:
     import numpy as np
@@ -95,7 +95,7 @@ class Spans(Protocol):
         ...
 
     def flush(self) -> None:
-        """Make everything appended so far visible to queries."""
+        """Make everything that this process appended visible to queries; other processes' spans follow by themselves."""
         ...
 
     def traces(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[TraceSummary], str]:
@@ -107,7 +107,18 @@ class Spans(Protocol):
         ...
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
-        """Yield spans that match, newest first, at most `limit`."""
+        """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""
+        ...
+
+    def sessions(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[SessionSummary], str]:
+        """Return one page of sessions, last active first, and the next cursor (empty at the end).
+
+        Of the filter `session_id`, `user_id`, `environment`, `since_ns` and `until_ns` count.
+        """
+        ...
+
+    def usage(self, project: str, where: SpanFilter) -> list[Usage]:
+        """Return hourly totals from `since_ns` to `until_ns`, narrowed by the dimensions that `Usage` names."""
         ...
 
     def delete(self, project: str, trace_ids: Sequence[str]) -> int:
@@ -120,6 +131,10 @@ class Spans(Protocol):
 
     def backup(self, target: Path) -> None:
         """Write a consistent copy into the file `target` while others go on writing."""
+        ...
+
+    def restore(self, source: Path) -> None:
+        """Replace the whole content by a copy that `backup` wrote; no other process may be connected."""
         ...
 
     def close(self) -> None:

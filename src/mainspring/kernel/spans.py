@@ -77,6 +77,10 @@ class SpanFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     min_duration_ms: float = 0.0
     query: str = ""
     """Words that must all stand in the trace's text."""
+    kind: str = ""
+    prompt: str = ""
+    trace_ids: tuple[str, ...] = ()
+    """Only these traces, where any are given."""
 
 
 class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,3 +105,40 @@ class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
     cost: float
     input_preview: str
     output_preview: str
+
+
+class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list of sessions: the traces that carry the same `session_id`."""
+
+    session_id: str
+    user_id: str
+    first_ns: int
+    last_ns: int
+    traces: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
+class Usage(msgspec.Struct, frozen=True, kw_only=True):
+    """Totals of one hour of model calls and other spans that share every dimension named here."""
+
+    hour_ns: int
+    """Start of the hour, Unix time in nanoseconds."""
+    environment: str
+    deployment: str
+    release: str
+    model: str
+    kind: str
+    spans: int
+    errors: int
+    roots: int
+    """Spans without a parent: the traces that began in this hour."""
+    input_tokens: int
+    output_tokens: int
+    cost: float
+    duration_ms: float
+    """Sum over the spans."""
+    latencies: dict[int, int]
+    """Count of spans by latency bucket: bucket k holds durations in [1.2**k, 1.2**(k+1)) milliseconds."""
