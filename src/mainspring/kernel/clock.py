@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
@@ -34,15 +35,24 @@ class SystemClock:
 
 
 class SystemIds:
-    """UUIDv7 from the machine's clock and its random source."""
+    """UUIDv7 from the machine's clock and its random source, strictly increasing within a process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last = 0
 
     def new(self) -> str:
-        """Return a new UUIDv7."""
-        return uuid7(time.time_ns() // 1_000_000, os.urandom(10))
+        """Return a new UUIDv7, greater than every one before it."""
+        with self._lock:
+            # Milliseconds and a 12-bit fraction of one: method 3 of RFC 9562, section 6.2.
+            ticks = time.time_ns() * 4096 // 1_000_000
+            self._last = max(ticks, self._last + 1)
+            ticks = self._last
+        return uuid7(ticks >> 12, (ticks & 0xFFF).to_bytes(2, "big") + os.urandom(8))
 
 
 def uuid7(milliseconds: int, entropy: bytes) -> str:
-    """Lay out a UUIDv7 from a Unix time in milliseconds and 10 random bytes (RFC 9562, section 5.7)."""
+    """Lay out a UUIDv7 from a Unix time in milliseconds and 10 bytes, of which 74 bits count (RFC 9562, 5.7)."""
     tail = int.from_bytes(entropy, "big")
     value = (milliseconds & (1 << 48) - 1) << 80
     value |= 0x7 << 76 | (tail >> 64 & 0xFFF) << 64

@@ -12,7 +12,8 @@ from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSumma
 
 if TYPE_CHECKING:
     import numpy as np
-    from sqlalchemy import Connection, Engine as SqlEngine
+    from sqlalchemy import Connection
+    from sqlalchemy import Engine as SqlEngine
 
 JSON = Any
 """A value that `json.dumps` takes: None, bool, int, float, str, list or dict of such."""
@@ -98,7 +99,9 @@ class Spans(Protocol):
         """Make everything that this process appended visible to queries; other processes' spans follow by themselves."""
         ...
 
-    def traces(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[TraceSummary], str]:
+    def traces(
+        self, project: str, where: SpanFilter, *, limit: int, cursor: str = ""
+    ) -> tuple[list[TraceSummary], str]:
         """Return one page of traces, newest first, and the next cursor (empty at the end)."""
         ...
 
@@ -237,7 +240,11 @@ class Chat(Protocol):
         ...
 
     def complete_many(
-        self, requests: Sequence[ChatRequest], *, concurrency: int = 8, on_reply: Callable[[int, ChatReply | Exception], None] | None = None
+        self,
+        requests: Sequence[ChatRequest],
+        *,
+        concurrency: int = 8,
+        on_reply: Callable[[int, ChatReply | Exception], None] | None = None,
     ) -> list[ChatReply | Exception]:
         """Answer many, in the order given; `on_reply(index, reply)` is called as each arrives."""
         ...

@@ -1,2 +1,1 @@
-"""Pipelines: stages composed, scheduled and triggered.
-"""
+"""Pipelines: stages composed, scheduled and triggered."""

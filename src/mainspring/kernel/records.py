@@ -1,0 +1,97 @@
+"""What operations take and return: frozen records, names, pages."""
+
+from __future__ import annotations
+
+import base64
+import re
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from sqlalchemy import ColumnElement, RowMapping, Select
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.refs import NAME_PATTERN, parse
+from mainspring.kernel.tx import Tx
+
+T = TypeVar("T")
+
+Name = Annotated[str, StringConstraints(pattern=rf"^{NAME_PATTERN}$")]
+"""A name: 1 to 128 of a-z, 0-9, '.', '_', '-', beginning with a letter or a digit."""
+
+
+def _reference(text: str) -> str:
+    try:
+        parse(text, kind=None if "/" in text else "any")
+    except Invalid as error:
+        raise ValueError(error.message) from None
+    return text
+
+
+RefText = Annotated[str, StringConstraints(max_length=300), AfterValidator(_reference)]
+"""A reference in its text form, see `mainspring.kernel.refs`."""
+
+Limit = Annotated[int, Field(ge=1, le=1000)]
+"""How many items a page may have."""
+
+Cursor = Annotated[str, StringConstraints(max_length=500)]
+"""Where a page begins: opaque, from `next_cursor` of the page before."""
+
+Text = Annotated[str, StringConstraints(max_length=20_000)]
+"""Free text of a bounded length."""
+
+
+class FileMarker:
+    """Marks a parameter as the address of a stored file: command line and client take a path and upload it."""
+
+
+File = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), FileMarker()]
+"""SHA-256 of a file that was stored before, in 64 lower-case hex digits."""
+
+
+class Record(BaseModel):
+    """Base of what operations take and return."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+
+
+class Page(Record, Generic[T]):
+    """One page of a list."""
+
+    items: list[T]
+    next_cursor: str | None = None
+    """Give it as `cursor` for the next page; null at the end."""
+
+
+_ID = re.compile(r"[A-Za-z0-9._:/@#-]{1,400}")
+
+
+def encode_cursor(key: str) -> str:
+    """Make an opaque cursor of a key."""
+    return base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
+
+
+def decode_cursor(cursor: str) -> str:
+    """Return the key of a cursor. Raises Invalid for one that no page gave."""
+    try:
+        key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
+    except ValueError:
+        key = ""
+    if not _ID.fullmatch(key):
+        raise Invalid("The cursor is not valid.", hint="Use next_cursor of the page before, unchanged.")
+    return key
+
+
+def paginate(
+    tx: Tx, query: Select[Any], column: ColumnElement[str], limit: int, cursor: str = "", *, newest: bool = True
+) -> tuple[list[RowMapping], str | None]:
+    """Run `query` for one page ordered by `column` (text and unique); return its rows and the next cursor."""
+    if not 1 <= limit <= 1000:
+        raise Invalid(f"limit is {limit}.", hint="Give a limit from 1 to 1000.")
+    if cursor:
+        key = decode_cursor(cursor)
+        query = query.where(column < key if newest else column > key)
+    query = query.order_by(column.desc() if newest else column.asc()).limit(limit + 1)
+    rows = list(tx.execute(query).mappings())
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, encode_cursor(str(rows[-1][column.key])) if more and column.key is not None else None

@@ -1,0 +1,70 @@
+"""The nouns: every service, where it lives, and one line of help. Nothing is imported until it is asked for."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from mainspring.kernel.service import Service
+
+
+class Noun(NamedTuple):
+    """A command group, and the attribute of the client."""
+
+    name: str
+    module: str
+    service: str
+    help: str
+
+    def load(self) -> type[Service]:
+        """Import and return the service's class."""
+        found: type[Service] = getattr(import_module(self.module), self.service)
+        return found
+
+
+NOUNS: tuple[Noun, ...] = (
+    Noun("project", "mainspring.workspace.service", "Projects", "Projects: what is kept apart."),
+    Noun("environment", "mainspring.workspace.service", "Environments", "Environments of a project."),
+    Noun("member", "mainspring.workspace.service", "Members", "Members and their roles."),
+    Noun("key", "mainspring.workspace.service", "Keys", "API keys."),
+    Noun("dataset", "mainspring.data.service", "Datasets", "Datasets and their versions."),
+    Noun("profile", "mainspring.data.service", "Profiles", "Profiles: what a dataset is like."),
+    Noun("recipe", "mainspring.data.service", "Recipes", "Recipes: how a dataset is prepared."),
+    Noun("prompt", "mainspring.prompts.service", "Prompts", "Prompts and their versions."),
+    Noun("scorer", "mainspring.evals.service", "Scorers", "Scorers: how an answer is judged."),
+    Noun("experiment", "mainspring.evals.service", "Experiments", "Experiments and their comparison."),
+    Noun("model", "mainspring.registry.service", "Models", "Models and their versions."),
+    Noun("tune", "mainspring.tuning.service", "Tunes", "Fine-tuning."),
+    Noun("run", "mainspring.tuning.service", "Runs", "Runs: long work, its progress and log."),
+    Noun("release", "mainspring.governance.service", "Releases", "Releases: gates and approvals."),
+    Noun("lineage", "mainspring.governance.service", "Lineages", "Lineage: what led to what."),
+    Noun("audit", "mainspring.governance.service", "Audits", "The audit log."),
+    Noun("deployment", "mainspring.serving.service", "Deployments", "Deployments: what is live, and how it rolls."),
+    Noun("engine", "mainspring.serving.service", "Engines", "Local model engines."),
+    Noun("guard", "mainspring.safety.service", "Guards", "Guard policies."),
+    Noun("trace", "mainspring.traces.service", "Traces", "Traces of production traffic."),
+    Noun("session", "mainspring.traces.service", "Sessions", "Sessions: traces that belong together."),
+    Noun("score", "mainspring.traces.service", "Scores", "Scores and feedback."),
+    Noun("price", "mainspring.traces.service", "Prices", "What tokens cost."),
+    Noun("retention", "mainspring.traces.service", "Retentions", "How long traces are kept."),
+    Noun("monitor", "mainspring.monitoring.service", "Monitors", "Monitors of live traffic."),
+    Noun("alert", "mainspring.monitoring.service", "Alerts", "Alerts."),
+    Noun("channel", "mainspring.monitoring.service", "Channels", "Channels that alerts go to."),
+    Noun("drift", "mainspring.monitoring.service", "Drifts", "Drift of traffic from what a release was made for."),
+)
+JOB_MODULES: tuple[str, ...] = (
+    "mainspring.data.jobs",
+    "mainspring.evals.jobs",
+    "mainspring.tuning.jobs",
+    "mainspring.monitoring.jobs",
+)
+"""Modules that hold jobs and event handlers; every process that composes a platform imports them."""
+
+
+def load_rooms() -> None:
+    """Import every service and every job, so that tables, handlers and hooks are registered."""
+    for noun in NOUNS:
+        noun.load()
+    for module in JOB_MODULES:
+        import_module(module)
