@@ -12,7 +12,7 @@ import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-UNWANTED = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "ray", "psycopg"}
+UNWANTED = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "ray"}
 
 
 def run(*command: str | Path) -> str:

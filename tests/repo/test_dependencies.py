@@ -104,7 +104,7 @@ def test_every_pin_has_a_hash_and_no_address(lock: str) -> None:
 
 
 def test_the_core_is_light() -> None:
-    heavy = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "ray", "pandas", "psycopg"}
+    heavy = {"torch", "transformers", "trl", "peft", "datasets", "accelerate", "ray"}
     assert heavy.isdisjoint(locked("core.txt"))
 
 
