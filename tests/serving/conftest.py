@@ -62,7 +62,8 @@ def shelf() -> Shelf:
 @pytest.fixture
 def pool(shelf: Shelf, tmp_path: Path) -> Iterator[EnginePool]:
     """A pool of at most two engines."""
-    made = EnginePool(shelf.path, limits=EngineLimits(max_loaded=2, drain_seconds=20, threads=1), logs=tmp_path / "logs")
+    limits = EngineLimits(max_loaded=2, drain_seconds=20, threads=1)
+    made = EnginePool(shelf.path, limits=limits, logs=tmp_path / "logs")
     yield made
     made.close()
 

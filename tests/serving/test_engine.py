@@ -16,11 +16,11 @@ from typing import Any
 
 import psutil
 import pytest
+from tests.serving.conftest import Shelf, eventually
 
 from mainspring.backends.engine_llamacpp import EngineClient, EnginePool, EngineSupervisor
 from mainspring.kernel.errors import Invalid, NotFound, Unavailable
 from mainspring.kernel.ports import Endpoint, EngineSpec
-from tests.serving.conftest import Shelf, eventually
 
 HI = [{"role": "user", "content": "Say hi"}]
 
