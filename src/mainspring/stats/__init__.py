@@ -2,3 +2,45 @@
 
 Pure functions over arrays; no I/O, no clock, randomness only through a seed that is passed in.
 """
+
+from mainspring.stats import drift
+from mainspring.stats.bootstrap import bca_interval, bootstrap_mean, studentised_interval
+from mainspring.stats.drift import DriftResult
+from mainspring.stats.intervals import Interval, TooFewRows, clustered_interval, t_interval, wilson
+from mainspring.stats.means import mean_interval
+from mainspring.stats.multiple import benjamini_hochberg, holm
+from mainspring.stats.paired import mcnemar, paired_proportions, permutation, wilcoxon
+from mainspring.stats.power import detectable_difference, not_worse, rows_needed, rows_needed_for_proportions
+from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
+from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge
+
+__all__ = [
+    "DriftResult",
+    "Interval",
+    "PairedDifference",
+    "TooFewRows",
+    "bca_interval",
+    "benjamini_hochberg",
+    "bootstrap_mean",
+    "bounded_sequence",
+    "clustered_interval",
+    "compare_paired",
+    "detectable_difference",
+    "difference_sequence",
+    "drift",
+    "holm",
+    "in_words",
+    "judge",
+    "mcnemar",
+    "mean_interval",
+    "not_worse",
+    "paired_proportions",
+    "permutation",
+    "proportion_sequence",
+    "rows_needed",
+    "rows_needed_for_proportions",
+    "studentised_interval",
+    "t_interval",
+    "wilcoxon",
+    "wilson",
+]

@@ -1,0 +1,166 @@
+"""The one rule by which the product calls a candidate better or worse: the interval of the paired difference.
+
+Gate, comparison and canary use this rule unchanged.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from scipy import special
+
+from mainspring.stats.bootstrap import studentised_interval
+from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, clustered_interval, is_binary
+from mainspring.stats.means import design_effect, has_repeats
+from mainspring.stats.paired import mcnemar, paired_proportions, permutation
+from mainspring.stats.power import detectable_difference, rows_needed
+
+Verdict = Literal["better", "worse", "no difference shown", "too few rows"]
+
+
+@dataclass(frozen=True, slots=True)
+class PairedDifference:
+    """A candidate against a baseline on the same rows."""
+
+    n: int
+    baseline: float
+    """Mean of the baseline."""
+    candidate: float
+    """Mean of the candidate."""
+    difference: float
+    """Candidate minus baseline."""
+    low: float | None
+    """Lower end of the interval of the difference; None where rows are too few for any method."""
+    high: float | None
+    level: float
+    method: str
+    """How the interval was made."""
+    p_value: float
+    """Two-sided, of no difference."""
+    test: str
+    """Which test gave the p-value."""
+    margin: float
+    """Smallest difference that matters, in the unit of the score."""
+    detectable: float | None
+    """Smallest difference that this many rows show with 80 % power."""
+    verdict: Verdict
+    needed: int | None
+    """Where rows are too few: how many would do."""
+    sentence: str
+    """The verdict in words."""
+
+
+def compare_paired(
+    baseline: Sequence[float] | Floats,
+    candidate: Sequence[float] | Floats,
+    groups: Sequence[Hashable] | None = None,
+    *,
+    higher_is_better: bool = True,
+    margin: float = 0.05,
+    level: float = 0.95,
+    seed: int = 0,
+) -> PairedDifference:
+    """Compare two columns of scores, row by row, and say what they show.
+
+    Zeros and ones: Bonett and Price's interval with McNemar's exact test. Other scores: studentised bootstrap with a
+    sign-flip permutation test. Grouped rows: clustered t for both, or the effective number of rows for zeros and ones.
+    Raises ValueError where the columns differ in length or hold numbers that are not finite, TooFewRows without rows.
+    """
+    left, right = checked(baseline), checked(candidate)
+    if len(left) != len(right):
+        raise ValueError(f"{len(left)} rows of the baseline against {len(right)} of the candidate")
+    gap = right - left
+    shared = groups if groups is not None and has_repeats(groups) else None
+    interval, p_value, test, needed = _difference(left, right, shared, level=level, seed=seed)
+    deviation = float(gap.std(ddof=1)) if len(gap) > 1 else 0.0
+    if shared is not None:
+        deviation *= float(np.sqrt(design_effect(gap, shared))) if deviation else 1.0
+    detectable = detectable_difference(deviation, len(gap), level=level) if deviation else None
+    if interval is None:
+        verdict: Verdict = "too few rows"
+    else:
+        enough = rows_needed(deviation, margin, level=level) if deviation and margin > 0 else 0
+        verdict = judge(interval, higher_is_better=higher_is_better, needed=enough)
+        needed = enough if verdict == "too few rows" else None
+    low, high = (interval.low, interval.high) if interval else (None, None)
+    return PairedDifference(
+        n=len(gap),
+        baseline=float(left.mean()),
+        candidate=float(right.mean()),
+        difference=float(gap.mean()),
+        low=low,
+        high=high,
+        level=level,
+        method=interval.method if interval else "none holds its level here",
+        p_value=p_value,
+        test=test,
+        margin=margin,
+        detectable=detectable,
+        verdict=verdict,
+        needed=needed,
+        sentence=in_words(verdict, float(gap.mean()), low, high, len(gap), level=level, needed=needed),
+    )
+
+
+def judge(difference: Interval, *, higher_is_better: bool = True, needed: int = 0) -> Verdict:
+    """Return the verdict that an interval of candidate minus baseline carries.
+
+    Better or worse only where it excludes zero; otherwise too few rows where fewer than `needed` were seen.
+    """
+    if difference.low > 0 or difference.high < 0:
+        return "better" if (difference.low > 0) == higher_is_better else "worse"
+    return "too few rows" if difference.n < needed else "no difference shown"
+
+
+def in_words(
+    verdict: Verdict,
+    difference: float,
+    low: float | None,
+    high: float | None,
+    n: int,
+    *,
+    level: float,
+    needed: int | None,
+) -> str:
+    """Return one sentence that says the verdict, the difference, its interval and the number of rows."""
+    span = "no interval" if low is None or high is None else f"{level:.0%} interval {low:+.4g} to {high:+.4g}"
+    sentence = f"{verdict[0].upper()}{verdict[1:]}: difference {difference:+.4g} ({span}, {n} rows)"
+    if needed is not None and needed > n:
+        sentence += f"; about {needed} rows would do"
+    return sentence + "."
+
+
+def _difference(
+    left: Floats, right: Floats, groups: Sequence[Hashable] | None, *, level: float, seed: int
+) -> tuple[Interval | None, float, str, int | None]:
+    """Choose interval and test; the last item says how many rows would do where no interval is offered."""
+    gap = right - left
+    n, mean = len(gap), float(gap.mean())
+    if is_binary(left) and is_binary(right):
+        gained, lost = int((gap > 0).sum()), int((gap < 0).sum())
+        effect = design_effect(gap, groups) if groups is not None else 1.0
+        low, high = paired_proportions(gained / effect, lost / effect, n / effect, level=level)
+        method = "paired proportions" if groups is None else "paired proportions, grouped rows"
+        p_value = mcnemar(round(gained / effect), round(lost / effect))
+        return Interval(mean, low, high, level, n, method), p_value, "McNemar, exact", None
+    try:
+        if groups is None:
+            interval = studentised_interval(gap, level=level, seed=seed)
+            return interval, permutation(gap, seed=seed), "sign-flip permutation", None
+        interval = clustered_interval(gap, groups, level=level)
+        return interval, _clustered_p(interval, groups), "clustered t", None
+    except TooFewRows as few:
+        return None, permutation(gap, seed=seed), "sign-flip permutation", max(few.needed, n + 1)
+
+
+def _clustered_p(interval: Interval, groups: Sequence[Hashable]) -> float:
+    """Return the p-value that belongs to a clustered interval."""
+    freedom = len(set(groups)) - 1
+    reach = float(special.stdtrit(freedom, 0.5 + interval.level / 2))
+    error = (interval.high - interval.low) / 2 / reach
+    if error == 0:
+        return 1.0 if interval.estimate == 0 else 0.0
+    return float(2 * special.stdtr(freedom, -abs(interval.estimate) / error))

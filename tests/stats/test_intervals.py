@@ -1,0 +1,130 @@
+"""Intervals against reference implementations and, by simulation, against their promise."""
+
+import numpy as np
+import pytest
+from scipy import stats as reference
+
+from mainspring import stats
+
+
+@pytest.mark.parametrize(("successes", "n"), [(0, 20), (1, 20), (19, 20), (20, 20), (37, 100), (999, 1000)])
+@pytest.mark.parametrize("level", [0.9, 0.95, 0.99])
+def test_wilson_equals_scipy(successes, n, level):
+    found = stats.wilson(successes, n, level=level)
+    wanted = reference.binomtest(successes, n).proportion_ci(level, method="wilson")
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), abs=1e-12)
+    assert found.estimate == successes / n
+    assert found.n == n
+
+
+def test_t_interval_equals_scipy():
+    values = np.random.default_rng(1).normal(size=17)
+    wanted = reference.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    found = stats.t_interval(values)
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high))
+
+
+def test_bca_equals_scipy():
+    values = np.random.default_rng(2).exponential(size=60)
+    found = stats.bootstrap_mean(values, resamples=20_000)
+    wanted = reference.bootstrap((values,), np.mean, n_resamples=20_000, rng=3, method="BCa").confidence_interval
+    assert (found.low, found.high) == pytest.approx((wanted.low, wanted.high), rel=0.02)
+
+
+def test_bca_of_a_ratio_lies_around_it():
+    rng = np.random.default_rng(4)
+    hits, size = rng.poisson(3, 80).astype(float), rng.poisson(9, 80).astype(float) + 1
+    found = stats.bca_interval(80, lambda rows: float(hits[rows].sum() / size[rows].sum()), resamples=500)
+    assert found.low < hits.sum() / size.sum() < found.high
+    assert found.high - found.low < 0.2
+
+
+@pytest.mark.parametrize("values", [[], [0.5], [0.1 * i for i in range(19)]])
+def test_too_few_rows_are_refused_with_the_number_that_would_do(values):
+    with pytest.raises(stats.TooFewRows) as caught:
+        stats.studentised_interval(values)
+    assert caught.value.needed == 20
+
+
+def test_a_column_almost_constant_is_refused():
+    with pytest.raises(stats.TooFewRows) as caught:
+        stats.studentised_interval([0.0] * 38 + [0.4, 0.7])
+    assert caught.value.needed == 200
+
+
+def test_numbers_that_are_not_finite_are_refused():
+    with pytest.raises(ValueError, match="finite"):
+        stats.t_interval([1.0, float("nan")])
+
+
+def test_the_same_seed_gives_the_same_interval():
+    values = np.random.default_rng(5).lognormal(size=40)
+    assert stats.studentised_interval(values, seed=9) == stats.studentised_interval(values, seed=9)
+
+
+def test_mean_interval_takes_wilson_for_zeros_and_ones():
+    assert stats.mean_interval([1.0, 0.0, 1.0]) == stats.wilson(2, 3)
+    assert stats.mean_interval(np.linspace(0, 1, 30)).method == "studentised bootstrap"
+
+
+def test_groups_widen_an_interval_where_rows_of_a_group_are_alike():
+    rng = np.random.default_rng(6)
+    groups = [f"g{i // 5}" for i in range(200)]
+    alike = np.repeat(rng.random(40), 5) + rng.normal(0, 0.01, 200)
+    plain, grouped = stats.mean_interval(alike), stats.mean_interval(alike, groups)
+    assert grouped.high - grouped.low > 1.8 * (plain.high - plain.low)
+    right = (alike > 0.5).astype(float)
+    plain, grouped = stats.mean_interval(right), stats.mean_interval(right, groups)
+    assert grouped.high - grouped.low > 1.8 * (plain.high - plain.low)
+
+
+def test_rows_without_a_group_stand_alone():
+    values = np.random.default_rng(7).random(30)
+    assert stats.mean_interval(values, [""] * 30) == stats.mean_interval(values)
+
+
+def wilson_coverage(p: float, n: int) -> float:
+    """Exact, by summing the binomial."""
+    counts = np.arange(n + 1)
+    intervals = [stats.wilson(int(k), n) for k in counts]
+    covers = np.array([found.low <= p <= found.high for found in intervals])
+    return float(reference.binom.pmf(counts, n, p)[covers].sum())
+
+
+@pytest.mark.parametrize("n", [20, 50, 100, 400])
+def test_wilson_covers_on_average_over_proportions(n):
+    shares = np.linspace(0.02, 0.98, 97)
+    coverage = [wilson_coverage(float(p), n) for p in shares]
+    assert 0.94 <= np.mean(coverage) <= 0.965
+    assert min(coverage) > 0.84
+
+
+SAMPLERS = {
+    "normal": (lambda rng, n: rng.normal(size=n), 0.0),
+    "uniform": (lambda rng, n: rng.random(n), 0.5),
+    "exponential": (lambda rng, n: rng.exponential(size=n), 1.0),
+    "lognormal": (lambda rng, n: rng.lognormal(size=n), float(np.exp(0.5))),
+    "half zeros": (lambda rng, n: rng.beta(2, 2, size=n) * (rng.random(n) < 0.5), 0.25),
+}
+
+
+@pytest.mark.parametrize("n", [50, 100])
+@pytest.mark.parametrize("shape", SAMPLERS)
+def test_studentised_bootstrap_covers(shape, n):
+    draw, truth = SAMPLERS[shape]
+    rng, hits, trials = np.random.default_rng(11), 0, 500
+    for trial in range(trials):
+        found = stats.studentised_interval(draw(rng, n), seed=trial, resamples=800)
+        hits += found.low <= truth <= found.high
+    error = np.sqrt(0.95 * 0.05 / trials)
+    assert 0.93 - 2 * error <= hits / trials <= 0.98 + 2 * error
+
+
+def test_clustered_interval_covers_where_rows_are_alike():
+    rng, hits, trials = np.random.default_rng(12), 0, 400
+    groups = np.repeat(np.arange(30), 4)
+    for _ in range(trials):
+        values = np.repeat(rng.normal(size=30), 4) + 0.5 * rng.normal(size=120)
+        found = stats.clustered_interval(values, groups.tolist())
+        hits += found.low <= 0 <= found.high
+    assert 0.92 <= hits / trials <= 0.98
