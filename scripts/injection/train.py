@@ -38,7 +38,7 @@ def rows(texts: list[str]) -> list[list[int]]:
 
 def train(seed: int = 7) -> tuple[np.ndarray, float, dict[str, float]]:
     """Return weights, bias and the figures on texts held out."""
-    rng = random.Random(seed)  # noqa: S311 - sampling, not secrets
+    rng = random.Random(seed)
     bad, good = [text for _, text in attacks(16000, rng)], benign(12000, rng) + docstrings(4000, rng)
     data = [(row, 1.0) for row in rows(bad)] + [(row, 0.0) for row in rows(good)]
     rng.shuffle(data)

@@ -25,6 +25,7 @@ MASK = Policy(rules=[Rule(detector="pii", action="mask")])
         ("card 4111111111111111", "card [CARD]"),
         ("amex 3782 822463 10005", "amex [CARD]"),
         ("pay DE89 3704 0044 0532 0130 00 EUR", "pay [IBAN] EUR"),
+        ("DE89 3704 0044 0532 0130 00 DE89 3704 0044 0532 0130 00", "[IBAN] [IBAN]"),
         ("pay GB82WEST12345698765432", "pay [IBAN]"),
         ("ssn 536-90-4399", "ssn [SSN]"),
         ("from 203.0.113.9 at noon", "from [IP] at noon"),

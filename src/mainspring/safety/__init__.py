@@ -2,3 +2,9 @@
 
 Used by data preparation, serving and monitoring alike.
 """
+
+from mainspring.safety.guards import apply
+from mainspring.safety.models import GuardOutcome, Hit, Policy, Rule
+from mainspring.safety.stream import StreamGuard
+
+__all__ = ["GuardOutcome", "Hit", "Policy", "Rule", "StreamGuard", "apply"]

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import Field, StringConstraints
+
+from mainspring.kernel.records import Record
 
 Stage = Literal["input", "output"]
 Action = Literal["log", "mask", "block"]
 
 
-class Frozen(BaseModel):
-    """Base of the records of this room: immutable, unknown fields refused."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class Hit(Frozen):
+class Hit(Record):
     """One finding. It never holds the text itself, so that it can be logged."""
 
     detector: str
@@ -31,7 +28,7 @@ class Hit(Frozen):
     """Confidence from 0 to 1; 1 for a pattern with a verified checksum."""
 
 
-class Rule(Frozen):
+class Rule(Record):
     """One line of a guard policy: which detector, where, and what to do about a hit."""
 
     detector: str
@@ -48,14 +45,14 @@ class Rule(Frozen):
     """Words or phrases that the `terms` detector looks for, upper and lower case alike."""
 
 
-class Policy(Frozen):
+class Policy(Record):
     """A guard policy: rules, and what a caller is told when one of them blocks."""
 
     rules: list[Rule] = Field(default=[], max_length=32)
     message: str = Field(default="The request was refused by the guard policy.", max_length=500)
 
 
-class GuardOutcome(Frozen):
+class GuardOutcome(Record):
     """What a policy decided about one text."""
 
     action: Literal["allow", "log", "mask", "block"]
@@ -68,3 +65,25 @@ class GuardOutcome(Frozen):
     def blocked(self) -> bool:
         """Tell whether the text was refused."""
         return self.action == "block"
+
+
+class GuardVersion(Record):
+    """One version of a named guard policy."""
+
+    ref: str
+    """`guard/name@number`."""
+    name: str
+    number: int
+    policy: Policy
+    note: str
+    created_at: datetime
+    created_by: str
+    existed: bool = False
+    """Whether the same policy was there already, so that no new version was made."""
+
+
+class DetectorInfo(Record):
+    """A detector that a rule may name."""
+
+    name: str
+    summary: str

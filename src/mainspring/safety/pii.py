@@ -18,8 +18,8 @@ _EMAIL = re.compile(
     r"(?<![\w.%+-])[\w%+-](?:[\w.%+-]{0,62}[\w%+-])?@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
 )
 _URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s/@:\"'<>]{1,128}:[^\s/@\"'<>]{1,256}@[^\s/\"'<>]{1,253}")
-_NUMBER = re.compile(r"(?<![\w.,/+-])(?:\+|\()?\d(?:[\d() .-]{5,30})\d(?![\w/]|[.,-]\d)")
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?:[ -]?[A-Z0-9]){11,30}\b")
+_NUMBER = re.compile(r"(?<![\w.,/+-])(?:\+|\()?\d(?:[\d() .-]{5,})\d(?![\w/]|[.,-]\d)")
+_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
 _VERSION = re.compile(r"(?:version|release|v)\s*[:=]?\s*$", re.IGNORECASE)
@@ -73,6 +73,8 @@ def iban_valid(compact: str) -> bool:
     if len(compact) != _IBAN_LENGTH.get(compact[:2], 0):
         return False
     moved = compact[4:] + compact[:4]
+    if not (moved.isascii() and moved.isalnum()):
+        return False
     return int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
 
 
@@ -85,7 +87,7 @@ def _scan(text: str, start: int) -> Iterator[Hit]:
             for match in _URL.finditer(text, start):
                 yield _hit("url_credentials", match.start(), match.end())
     for match in _IBAN.finditer(text, start):
-        end = _iban_end(text, match.start(), match.end())
+        end = _iban_end(text, match.start())
         if end:
             yield _hit("iban", match.start(), end)
     for match in _NUMBER.finditer(text, start):
@@ -104,16 +106,17 @@ def _hit(kind: str, start: int, end: int) -> Hit:
     return Hit(detector="pii", kind=kind, start=start, end=end)
 
 
-def _iban_end(text: str, start: int, end: int) -> int:
-    # The pattern runs on into capitals that follow ("… 3000 EUR"), so the country's length decides where it ends.
-    want, seen = _IBAN_LENGTH.get(text[start : start + 2], 0), 0
-    for at in range(start, end):
-        seen += text[at].isalnum()
-        if seen == want and seen:
-            stop = at + 1
-            compact = text[start:stop].replace(" ", "").replace("-", "")
-            return stop if iban_valid(compact) and not text[stop : stop + 1].isalnum() else 0
-    return 0
+def _iban_end(text: str, start: int) -> int:
+    # Text in capitals may follow ("… 3000 EUR"), so the country's length decides where an IBAN ends.
+    want, seen, at = _IBAN_LENGTH.get(text[start : start + 2], 0), 0, start
+    while seen < want and at < len(text):
+        if text[at].isalnum():
+            seen += 1
+        elif text[at] not in " -" or text[at - 1] in " -":
+            return 0
+        at += 1
+    compact = text[start:at].replace(" ", "").replace("-", "")
+    return at if want and iban_valid(compact) and not text[at : at + 1].isalnum() else 0
 
 
 def _numbers(text: str, start: int, end: int) -> Iterator[Hit]:
