@@ -2,3 +2,25 @@
 
 Who may do what, and where; every request is answered on behalf of one of its keys.
 """
+
+from mainspring.workspace.first import first_start, projects_of
+from mainspring.workspace.keys import authenticate, forget
+from mainspring.workspace.models import Environment, Key, Member, NewKey, Project
+from mainspring.workspace.service import Environments, Keys, Members, Projects, is_protected
+
+__all__ = [
+    "Environment",
+    "Environments",
+    "Key",
+    "Keys",
+    "Member",
+    "Members",
+    "NewKey",
+    "Project",
+    "Projects",
+    "authenticate",
+    "first_start",
+    "forget",
+    "is_protected",
+    "projects_of",
+]
