@@ -96,7 +96,7 @@ class Spans(Protocol):
         ...
 
     def flush(self) -> None:
-        """Make everything that this process appended visible to queries; other processes' spans follow by themselves."""
+        """Make everything that this process appended visible to queries; that of others follows by itself."""
         ...
 
     def traces(
@@ -113,7 +113,9 @@ class Spans(Protocol):
         """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""
         ...
 
-    def sessions(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[SessionSummary], str]:
+    def sessions(
+        self, project: str, where: SpanFilter, *, limit: int, cursor: str = ""
+    ) -> tuple[list[SessionSummary], str]:
         """Return one page of sessions, last active first, and the next cursor (empty at the end).
 
         Of the filter `session_id`, `user_id`, `environment`, `since_ns` and `until_ns` count.

@@ -1,0 +1,9 @@
+"""The embedded span store: a write-ahead file for durability, SQLite for queries.
+
+`append` writes to a write-ahead file of this process and returns after a shared fsync. A thread moves what was
+appended into SQLite in batches: short typed columns, one compressed body a span, a word index, hourly totals.
+"""
+
+from mainspring.backends.spans_sqlite.store import SqliteSpans, open_spans
+
+__all__ = ["SqliteSpans", "open_spans"]

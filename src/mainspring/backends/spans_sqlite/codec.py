@@ -1,0 +1,129 @@
+"""How a span becomes bytes: checked, as JSON, compressed; and the words that a search finds it by."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+import zstandard
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.spans import Span
+
+_SEARCHED = 32_768
+"""Characters of one span that are searchable."""
+_PREVIEW = 200
+_DEEPEST = 32
+_INT64 = 1 << 63
+
+# A dictionary of our own making holds nothing of anybody's data, so erasure never has to reach it; it stands for
+# the keys that nearly every span repeats. Bodies written with it need it for ever: add another, never edit it.
+_KEYS = (
+    b'"attributes":{"gen_ai.operation.name":"chat","gen_ai.provider.name":"openai","gen_ai.request.max_tokens":256,'
+    b'"gen_ai.request.temperature":0.0,"gen_ai.request.seed":0,"gen_ai.response.id":"chatcmpl-","gen_ai.response.'
+    b'finish_reasons":["stop"],"gen_ai.tool.name":"","gen_ai.tool.call.id":"call_","gen_ai.agent.name":"","llm.'
+    b'invocation_parameters":"openinference.span.kind":"LLM","http.response.status_code":200,"server.address":"'
+    b'"},"resource":{"service.name":"","telemetry.sdk.language":"python","telemetry.sdk.name":"opentelemetry",'
+    b'"telemetry.sdk.version":"1."},"events":[{"name":"exception","time_ns":0,"attributes":{"exception.type":"'
+    b'","exception.message":"","exception.stacktrace":"Traceback (most recent call last):\\n  File \\"'
+    b'"trace_id":"","span_id":"","parent_id":"","project":"default","environment":"production","name":"chat ",'
+    b'"kind":"chat","service":"","start_ns":17,"end_ns":17,"status":"ok","status_message":"","model":"","provider":"'
+    b'","deployment":"","release":"release/","prompt":"prompt/","session_id":"","user_id":"","input_tokens":1,'
+    b'"output_tokens":1,"cached_tokens":0,"cost":0.0,"ttft_ms":1.0,"input":[{"role":"system","parts":[{"type":"text",'
+    b'"content":"You are "}]},{"role":"user","parts":[{"type":"text","content":""}]}],"output":[{"role":"assistant",'
+    b'"parts":[{"type":"text","content":""}],"finish_reason":"stop"}]}'
+)
+_DICTIONARY = zstandard.ZstdCompressionDict(_KEYS, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Span)
+
+
+def encode(span: Span) -> bytes:
+    """Return the span as JSON. Raises Invalid for one that no store could hold."""
+    for name, value, digits in (("trace_id", span.trace_id, 32), ("span_id", span.span_id, 16)):
+        if len(value) != digits or not _is_hex(value) or not value.strip("0"):
+            raise Invalid(f"{name} {value[:40]!r} is not {digits} lower-case hex digits other than zeros.")
+    if span.parent_id and (len(span.parent_id) != 16 or not _is_hex(span.parent_id)):
+        raise Invalid(f"parent_id {span.parent_id[:40]!r} is not 16 lower-case hex digits.")
+    if not span.project:
+        raise Invalid("A span belongs to a project.")
+    if not 0 <= span.start_ns <= span.end_ns < _INT64:
+        raise Invalid(f"A span from {span.start_ns} to {span.end_ns} ns is not possible.")
+    for count in (span.input_tokens, span.output_tokens, span.cached_tokens):
+        if count is not None and not 0 <= count < 1 << 40:
+            raise Invalid(f"{count} tokens are not possible.")
+    if span.cost is not None and not 0 <= span.cost < 1e12:
+        raise Invalid(f"A cost of {span.cost} is not possible.")
+    try:
+        return _encoder.encode(span)
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise Invalid(f"A span cannot be written as JSON: {error}.") from None
+
+
+def decode(data: bytes) -> Span:
+    """Return the span of JSON bytes."""
+    return _decoder.decode(data)
+
+
+class Packer:
+    """Compresses and expands bodies; one for each thread, since zstd contexts are not shared."""
+
+    def __init__(self) -> None:
+        self._compress = zstandard.ZstdCompressor(level=3, dict_data=_DICTIONARY)
+        self._expand = zstandard.ZstdDecompressor(dict_data=_DICTIONARY)
+
+    def pack(self, data: bytes) -> bytes:
+        """Return the compressed bytes."""
+        return self._compress.compress(data)
+
+    def span(self, body: bytes) -> Span:
+        """Return the span of a compressed body."""
+        return decode(self._expand.decompress(body))
+
+
+def searchable(span: Span) -> str:
+    """Return the text of a span that its words are indexed from."""
+    found: list[str] = []
+    room = _SEARCHED
+    for value in (span.name, span.status_message, span.input, span.output, span.attributes, span.events):
+        for text in _texts(value, 0):
+            found.append(text[:room])
+            room -= len(text) + 1
+            if room <= 0:
+                return "\n".join(found)
+    return "\n".join(found)
+
+
+def preview(value: Any) -> str:
+    """Return the beginning of what was said last: one line, at most 200 characters."""
+    if isinstance(value, list):
+        value = next((item for item in reversed(value) if item), "")
+    if isinstance(value, dict):
+        value = value.get("parts", value.get("content", value))
+    if isinstance(value, dict | list):
+        parts = [
+            part.get("content", "") if isinstance(part, dict) and "content" in part else part for part in _listed(value)
+        ]
+        value = " ".join(text for part in parts for text in _texts(part, 0))
+    return " ".join(("" if value is None else str(value))[: _PREVIEW * 4].split())[:_PREVIEW]
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _texts(value: Any, depth: int) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif depth < _DEEPEST:
+        if isinstance(value, dict):
+            for item in value.values():
+                yield from _texts(item, depth + 1)
+        elif isinstance(value, list | tuple):
+            for item in value:
+                yield from _texts(item, depth + 1)
+
+
+def _is_hex(text: str) -> bool:
+    return not text.strip("0123456789abcdef")

@@ -1,0 +1,323 @@
+"""Reads the tables: pages of traces and sessions, spans of a trace, scans and hourly totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mainspring.backends.spans_sqlite.codec import Packer
+from mainspring.backends.spans_sqlite.schema import SHIFT, Words
+from mainspring.backends.spans_sqlite.writer import HOUR_NS, STATUS
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
+
+_WORD_COLUMNS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
+_TEXT_COLUMNS = {"session_id": "session", "user_id": "user", "name": "name"}
+_LINE = (
+    "id, trace, name, kind, start_ns, end_ns, status, environment, service, model, deployment, release, session, "
+    "user, spans, input_tokens, output_tokens, cost, input_preview, output_preview"
+)
+_CHUNK = 256
+
+Condition = tuple[str, list[Any]]
+
+
+class Reader:
+    """Questions to one connection."""
+
+    def __init__(self, connection: Any, words: Words, packer: Packer) -> None:
+        self._connection = connection
+        self._words = words
+        self._packer = packer
+
+    def traces(self, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[TraceSummary], str]:
+        """Return a page of traces, newest first: by start, or by arrival where words are searched for."""
+        condition = self._condition(project, where, "traces")
+        if condition is None or limit < 1:
+            return [], ""
+        if where.query:
+            rows, following = self._searched(where.query, condition, limit, cursor)
+        else:
+            rows, following = self._listed(condition, limit, cursor)
+        return [self._line(row) for row in rows], following
+
+    def trace(self, project: str, trace_id: str) -> list[Span]:
+        """Return a trace's spans in order of start."""
+        row = self._row(project, trace_id)
+        if row is None:
+            return []
+        sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"
+        return [self._packer.span(body) for (body,) in self._connection.execute(sql, _bounds(row))]
+
+    def scan(self, project: str, where: SpanFilter, limit: int) -> Iterator[Span]:
+        """Yield spans that match, newest first."""
+        condition = self._condition(project, where, "spans")
+        if condition is None:
+            return
+        sql, values = condition
+        if where.trace_ids:
+            rows = [row for trace_id in where.trace_ids if (row := self._row(project, trace_id)) is not None]
+            marks = " OR ".join(["id BETWEEN ? AND ?"] * len(rows)) or "0"
+            sql += f" AND ({marks})"
+            values = values + [bound for row in rows for bound in _bounds(row)]
+        if where.query:
+            sql += " AND id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
+            values = [*values, " ".join(match_words(where.query))]
+        found = self._connection.execute(
+            f"SELECT body FROM spans WHERE {sql} ORDER BY start_ns DESC, id DESC LIMIT ?",  # noqa: S608
+            (*values, limit),
+        )
+        for (body,) in found:
+            yield self._packer.span(body)
+
+    def sessions(self, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[SessionSummary], str]:
+        """Return a page of sessions, last active first."""
+        number = self._words.find(self._connection, project)
+        environment = self._words.find(self._connection, where.environment)
+        if number is None or environment is None or limit < 1:
+            return [], ""
+        sql = "project = ?"
+        values: list[Any] = [number]
+        tests: list[tuple[bool, str, Any]] = [
+            (bool(where.environment), "environment = ?", environment),
+            (bool(where.session_id), "session = ?", where.session_id),
+            (bool(where.user_id), "user = ?", where.user_id),
+            (bool(where.since_ns), "last_ns >= ?", where.since_ns),
+            (bool(where.until_ns), "first_ns < ?", where.until_ns),
+        ]
+        for wanted, test, value in tests:
+            if wanted:
+                sql += f" AND {test}"
+                values.append(value)
+        if cursor:
+            last, session = _place(cursor, 2)
+            sql += " AND (last_ns, session) < (?, ?)"
+            values += [_integer(last), session]
+        columns = "session, user, first_ns, last_ns, traces, errors, input_tokens, output_tokens, cost"
+        rows = self._connection.execute(
+            f"SELECT {columns} FROM sessions WHERE {sql} ORDER BY last_ns DESC, session DESC LIMIT ?",  # noqa: S608
+            (*values, limit + 1),
+        ).fetchall()
+        page = [SessionSummary(**dict(zip(SessionSummary.__struct_fields__, row, strict=True))) for row in rows[:limit]]
+        return page, f"{page[-1].last_ns}:{page[-1].session_id}" if len(rows) > limit else ""
+
+    def usage(self, project: str, where: SpanFilter) -> list[Usage]:
+        """Return hourly totals, oldest first."""
+        number = self._words.find(self._connection, project)
+        if number is None:
+            return []
+        sql, values = "project = ? AND hour >= ?", [number, where.since_ns // HOUR_NS]
+        if where.until_ns:
+            sql += " AND hour <= ?"
+            values.append((where.until_ns - 1) // HOUR_NS)
+        for name in ("environment", "deployment", "release", "model", "kind"):
+            if getattr(where, name):
+                sql += f" AND {name} = ?"
+                values.append(self._words.find(self._connection, getattr(where, name)) or -1)
+        rows = self._connection.execute(
+            f"SELECT * FROM hours WHERE {sql} ORDER BY hour, environment, deployment, release, model, kind",  # noqa: S608
+            values,
+        )
+        groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
+        for row in rows:
+            groups.setdefault(row[1:7], []).append(row[7:])
+        return [self._hour(key, parts) for key, parts in groups.items()]
+
+    def counts(self) -> tuple[int, int]:
+        """Return the number of spans and of traces, over all projects."""
+        spans = self._connection.execute("SELECT coalesce(sum(spans), 0), count(*) FROM traces").fetchone()
+        return int(spans[0]), int(spans[1])
+
+    def _hour(self, key: tuple[int, ...], parts: list[tuple[Any, ...]]) -> Usage:
+        environment, deployment, release, model, kind = (
+            self._words.text(self._connection, number) for number in key[1:]
+        )
+        spans, errors, roots, input_tokens, output_tokens, cost, duration = (
+            sum(part[index] for part in parts) for index in range(1, 8)
+        )
+        return Usage(
+            hour_ns=key[0] * HOUR_NS,
+            environment=environment,
+            deployment=deployment,
+            release=release,
+            model=model,
+            kind=kind,
+            spans=spans,
+            errors=errors,
+            roots=roots,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost=cost,
+            duration_ms=duration / 1e6,
+            latencies={part[0]: part[1] for part in parts},
+        )
+
+    def _row(self, project: str, trace_id: str) -> int | None:
+        number = self._words.find(self._connection, project)
+        try:
+            key = bytes.fromhex(trace_id)
+        except ValueError:
+            return None
+        sql = "SELECT id FROM traces WHERE project = ? AND trace = ?"
+        found = self._connection.execute(sql, (number, key)).get
+        return None if found is None else int(found)
+
+    def _condition(self, project: str, where: SpanFilter, table: str) -> Condition | None:
+        """Return SQL and its values for a filter; None where nothing can match."""
+        number = self._words.find(self._connection, project)
+        if number is None:
+            return None
+        sql = ["project = ?"]
+        values: list[Any] = [number]
+        for name in _WORD_COLUMNS:
+            text = getattr(where, name)
+            if text:
+                found = self._words.find(self._connection, text)
+                if found is None:
+                    return None
+                sql.append(f"{name} = ?" + (" AND release <> 0" if name == "release" and table == "traces" else ""))
+                values.append(found)
+        for field, column in _TEXT_COLUMNS.items():
+            if text := getattr(where, field):
+                sql.append(f"{column} = ?" + (f" AND {column} <> ''" if column != "name" else ""))
+                values.append(text)
+        if where.status:
+            if where.status not in STATUS:
+                raise Invalid(f"status is {where.status!r}.", hint=f"It is one of {', '.join(STATUS)}.")
+            sql.append("status = 2" if where.status == "error" else f"status = {STATUS.index(where.status)}")
+        if where.since_ns:
+            sql.append("start_ns >= ?")
+            values.append(_integer(where.since_ns))
+        if where.until_ns:
+            sql.append("start_ns < ?")
+            values.append(_integer(where.until_ns))
+        if where.min_duration_ms:
+            sql.append("end_ns - start_ns >= ?")
+            values.append(where.min_duration_ms * 1e6)
+        if where.trace_ids and table == "traces":
+            sql.append(f"trace IN ({', '.join('?' * len(where.trace_ids))})")
+            values += [_bytes(trace_id) for trace_id in where.trace_ids]
+        return " AND ".join(sql), values
+
+    def _listed(self, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
+        sql, values = condition
+        if cursor:
+            start, row = _place(cursor, 2)
+            sql += " AND (start_ns, id) < (?, ?)"
+            values = [*values, _integer(start), _integer(row)]
+        rows = self._connection.execute(
+            f"SELECT {_LINE} FROM traces WHERE {sql} ORDER BY start_ns DESC, id DESC LIMIT ?",  # noqa: S608
+            (*values, limit + 1),
+        ).fetchall()
+        more = len(rows) > limit
+        rows = rows[:limit]
+        return rows, f"{rows[-1][4]}:{rows[-1][0]}" if more else ""
+
+    def _searched(self, query: str, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
+        sql, values = condition
+        terms = match_words(query)
+        before = _integer(_place(cursor, 1)[0]) if cursor else 1 << 38
+        rows: list[tuple[Any, ...]] = []
+        found = self._holding(terms, before)
+        while chunk := [row for _, row in zip(range(_CHUNK), found, strict=False)]:
+            marks = ", ".join("?" * len(chunk))
+            rows += self._connection.execute(
+                f"SELECT {_LINE} FROM traces WHERE id IN ({marks}) AND {sql} ORDER BY id DESC",  # noqa: S608
+                (*chunk, *values),
+            ).fetchall()
+            if len(rows) > limit:
+                return rows[:limit], f"{rows[limit - 1][0]}"
+        return rows, ""
+
+    def _holding(self, terms: list[str], before: int) -> Iterator[int]:
+        """Yield traces (rows) below `before`, last arrived first, whose spans together hold every term.
+
+        Each term is asked for its next trace at or below the best candidate until all agree: a search for a rare
+        word beside a frequent one takes as many steps as the rare one has traces.
+        """
+        sql = "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT 1"
+        while True:
+            agreed, candidate = 0, before - 1
+            while agreed < len(terms):
+                for term in terms:
+                    found = self._connection.execute(sql, (term, candidate + 1 << SHIFT)).get
+                    if found is None:
+                        return
+                    row = int(found) >> SHIFT
+                    agreed, candidate = (agreed + 1, candidate) if row == candidate else (1, row)
+                    if agreed >= len(terms):
+                        break
+            yield candidate
+            before = candidate
+
+    def _line(self, row: tuple[Any, ...]) -> TraceSummary:
+        _, trace, name, kind, start, end, status, environment, service, model, deployment, release, *rest = row
+        session, user, spans, input_tokens, output_tokens, cost, said, answered = rest
+
+        def text(number: int) -> str:
+            return self._words.text(self._connection, number)
+
+        return TraceSummary(
+            trace_id=trace.hex(),
+            name=name,
+            kind=text(kind),
+            start_ns=start,
+            duration_ms=(end - start) / 1e6,
+            status=STATUS[status],
+            environment=text(environment),
+            service=text(service),
+            model=text(model),
+            deployment=text(deployment),
+            release=text(release),
+            session_id=session,
+            user_id=user,
+            spans=spans,
+            input_tokens=input_tokens,
+            output_tokens=output_tokens,
+            cost=cost,
+            input_preview=said,
+            output_preview=answered,
+        )
+
+
+def match_words(query: str) -> list[str]:
+    """Return the words of a query as quoted FTS5 terms; a trailing * asks for words that begin so.
+
+    Raises Invalid where there is none, or more than 16.
+    """
+    terms = []
+    for piece in query.split():
+        bare = piece.rstrip("*").replace('"', "").replace("\0", "")
+        if any(character.isalnum() for character in bare):
+            terms.append(f'"{bare}"' + ("*" if piece.endswith("*") else ""))
+    if not 1 <= len(terms) <= 16:
+        raise Invalid("A search takes 1 to 16 words.", hint="Give whole words; a trailing * stands for any ending.")
+    return terms
+
+
+def _bounds(row: int) -> tuple[int, int]:
+    return row << SHIFT, (row + 1 << SHIFT) - 1
+
+
+def _bytes(trace_id: str) -> bytes:
+    try:
+        return bytes.fromhex(trace_id)
+    except ValueError:
+        raise Invalid(f"{trace_id[:40]!r} is not a trace id.", hint="It has 32 hex digits.") from None
+
+
+def _place(cursor: str, parts: int) -> list[str]:
+    found = cursor.split(":", parts - 1)
+    if len(found) != parts:
+        raise Invalid("The cursor is not valid.", hint="Use next_cursor of the page before, unchanged.")
+    return found
+
+
+def _integer(value: str | int) -> int:
+    try:
+        number = int(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 63:
+        raise Invalid("The cursor or the time is not valid.", hint="Use next_cursor of the page before, unchanged.")
+    return number

@@ -1,0 +1,145 @@
+"""The tables of the span store, and how a connection to them is set up."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from mainspring.kernel.errors import Invalid
+
+VERSION = 1
+SHIFT = 24
+"""A span's row number is its trace's row number shifted by this, plus a count: a trace lies in one place."""
+
+_MIGRATIONS: tuple[str, ...] = (
+    """
+    CREATE TABLE words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
+    CREATE TABLE traces (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, project INTEGER NOT NULL, trace BLOB NOT NULL,
+        start_ns INTEGER NOT NULL DEFAULT 0, end_ns INTEGER NOT NULL DEFAULT 0,
+        name TEXT NOT NULL DEFAULT '', kind INTEGER NOT NULL DEFAULT 0, status INTEGER NOT NULL DEFAULT 0,
+        environment INTEGER NOT NULL DEFAULT 0, service INTEGER NOT NULL DEFAULT 0,
+        model INTEGER NOT NULL DEFAULT 0, deployment INTEGER NOT NULL DEFAULT 0,
+        release INTEGER NOT NULL DEFAULT 0, prompt INTEGER NOT NULL DEFAULT 0,
+        session TEXT NOT NULL DEFAULT '', user TEXT NOT NULL DEFAULT '',
+        spans INTEGER NOT NULL DEFAULT 0, input_tokens INTEGER NOT NULL DEFAULT 0,
+        output_tokens INTEGER NOT NULL DEFAULT 0, cost REAL NOT NULL DEFAULT 0, speaker INTEGER NOT NULL DEFAULT 0,
+        input_preview TEXT NOT NULL DEFAULT '', output_preview TEXT NOT NULL DEFAULT '',
+        UNIQUE (project, trace)
+    );
+    CREATE INDEX traces_start ON traces (project, start_ns, id);
+    CREATE INDEX traces_session ON traces (project, session, start_ns) WHERE session <> '';
+    CREATE INDEX traces_user ON traces (project, user, start_ns) WHERE user <> '';
+    CREATE INDEX traces_release ON traces (project, release, start_ns) WHERE release <> 0;
+    CREATE INDEX traces_error ON traces (project, start_ns) WHERE status = 2;
+    CREATE TABLE spans (
+        id INTEGER PRIMARY KEY, project INTEGER NOT NULL, span BLOB NOT NULL, parent BLOB,
+        start_ns INTEGER NOT NULL, end_ns INTEGER NOT NULL, status INTEGER NOT NULL, name TEXT NOT NULL,
+        kind INTEGER NOT NULL, environment INTEGER NOT NULL, service INTEGER NOT NULL, model INTEGER NOT NULL,
+        deployment INTEGER NOT NULL, release INTEGER NOT NULL, prompt INTEGER NOT NULL,
+        session TEXT NOT NULL, user TEXT NOT NULL, input_tokens INTEGER, output_tokens INTEGER, cost REAL,
+        says INTEGER NOT NULL, body BLOB NOT NULL
+    );
+    CREATE INDEX spans_start ON spans (project, start_ns);
+    CREATE VIRTUAL TABLE texts USING fts5 (
+        text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
+    );
+    CREATE TABLE sessions (
+        project INTEGER NOT NULL, session TEXT NOT NULL, user TEXT NOT NULL, environment INTEGER NOT NULL,
+        first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL, traces INTEGER NOT NULL, errors INTEGER NOT NULL,
+        input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, cost REAL NOT NULL,
+        PRIMARY KEY (project, session)
+    ) WITHOUT ROWID;
+    CREATE INDEX sessions_last ON sessions (project, last_ns, session);
+    CREATE TABLE hours (
+        project INTEGER NOT NULL, hour INTEGER NOT NULL, environment INTEGER NOT NULL, deployment INTEGER NOT NULL,
+        release INTEGER NOT NULL, model INTEGER NOT NULL, kind INTEGER NOT NULL, bucket INTEGER NOT NULL,
+        spans INTEGER NOT NULL, errors INTEGER NOT NULL, roots INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL, cost REAL NOT NULL, duration_ns INTEGER NOT NULL,
+        PRIMARY KEY (project, hour, environment, deployment, release, model, kind, bucket)
+    ) WITHOUT ROWID;
+    CREATE TABLE erased (
+        project INTEGER NOT NULL, trace BLOB NOT NULL, PRIMARY KEY (project, trace)
+    ) WITHOUT ROWID;
+    """,
+)
+
+
+def connect(path: Path, *, write: bool = False) -> Any:
+    """Open a connection. A writer's commit is on disk when it returns; deleted content is overwritten."""
+    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    connection = apsw.Connection(str(path), flags=flags)
+    connection.set_busy_timeout(15_000)
+    connection.execute("PRAGMA cache_size = -16000")
+    connection.execute("PRAGMA temp_store = MEMORY")
+    if write:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA secure_delete = ON")
+    else:
+        connection.execute("PRAGMA query_only = ON")
+    return connection
+
+
+def migrate(connection: Any) -> None:
+    """Bring the tables to this version. Raises Invalid for a file of a later one."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        found = connection.execute("PRAGMA user_version").get
+        if found > VERSION:
+            raise Invalid(
+                f"The span store has schema {found}; this version knows {VERSION}.",
+                hint="Upgrade Mainspring, or restore a backup made by this version.",
+            )
+        for script in _MIGRATIONS[found:]:
+            connection.execute(script)
+        connection.execute(f"PRAGMA user_version = {VERSION}")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+class Words:
+    """Short names kept once: text to number and back. Number 0 is the empty text."""
+
+    def __init__(self) -> None:
+        self._numbers: dict[str, int] = {}
+        self._texts: dict[int, str] = {}
+        self.forget()
+
+    def forget(self) -> None:
+        """Drop what is remembered: after a rollback or a restore numbers may mean something else."""
+        self._numbers = {"": 0}
+        self._texts = {0: ""}
+
+    def intern(self, connection: Any, text: str) -> int:
+        """Return the number of a text, made where there is none, within the open write transaction."""
+        number = self.find(connection, text)
+        if number is None:
+            number = connection.execute("INSERT INTO words (text) VALUES (?) RETURNING id", (text,)).get
+            self._numbers[text] = number
+            self._texts[number] = text
+        return number
+
+    def find(self, connection: Any, text: str) -> int | None:
+        """Return the number of a text, or None."""
+        number = self._numbers.get(text)
+        if number is None:
+            number = connection.execute("SELECT id FROM words WHERE text = ?", (text,)).get
+            if number is not None:
+                self._numbers[text] = number
+                self._texts[number] = text
+        return number
+
+    def text(self, connection: Any, number: int) -> str:
+        """Return the text of a number."""
+        text = self._texts.get(number)
+        if text is None:
+            text = str(connection.execute("SELECT text FROM words WHERE id = ?", (number,)).get)
+            self._numbers[text] = number
+            self._texts[number] = text
+        return text

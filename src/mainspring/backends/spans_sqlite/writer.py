@@ -1,0 +1,309 @@
+"""Moves spans into the tables: one transaction a batch, which keeps traces, sessions and hourly totals in step."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.backends.spans_sqlite.codec import Packer, decode, preview, searchable
+from mainspring.backends.spans_sqlite.schema import SHIFT, Words
+from mainspring.kernel.spans import Span
+
+HOUR_NS = 3_600_000_000_000
+STATUS = ("unset", "ok", "error")
+COUNTED = ("chat", "text_completion", "generate_content", "embeddings")
+"""Kinds whose tokens are counted; other spans, such as an agent's, often repeat the sums of their children."""
+
+_SPAN_COLUMNS = (
+    "id, project, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, "
+    "release, prompt, session, user, input_tokens, output_tokens, cost, says, body"
+)
+_INSERT_SPAN = f"INSERT OR REPLACE INTO spans ({_SPAN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608
+_SHORT = (
+    "id, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, release, "
+    "prompt, session, user, input_tokens, output_tokens, cost, says"
+)
+_SELECT_SHORT = f"SELECT {_SHORT} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
+_FIND_TRACE = "SELECT id, session FROM traces WHERE project = ? AND trace = ?"
+_UPDATE_TRACE = """
+    UPDATE traces SET start_ns = ?, end_ns = ?, name = ?, kind = ?, status = ?, environment = ?, service = ?,
+        model = ?, deployment = ?, release = ?, prompt = ?, session = ?, user = ?, spans = ?, input_tokens = ?,
+        output_tokens = ?, cost = ?, speaker = ?, input_preview = ?, output_preview = ?
+    WHERE id = ?"""
+_INSERT_SESSION = """
+    INSERT INTO sessions
+    SELECT project, session, max(user), max(environment), min(start_ns), max(end_ns), count(*),
+        sum(status = 2), sum(input_tokens), sum(output_tokens), sum(cost)
+    FROM traces WHERE project = ? AND session = ? AND session <> '' GROUP BY project, session"""
+_ADD_HOUR = """
+    INSERT INTO hours VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET spans = spans + excluded.spans, errors = errors + excluded.errors,
+        roots = roots + excluded.roots, input_tokens = input_tokens + excluded.input_tokens,
+        output_tokens = output_tokens + excluded.output_tokens, cost = max(0, cost + excluded.cost),
+        duration_ns = duration_ns + excluded.duration_ns"""
+
+_DROP_HOUR = """
+    DELETE FROM hours WHERE project = ? AND hour = ? AND environment = ? AND deployment = ? AND release = ?
+        AND model = ? AND kind = ? AND bucket = ? AND spans <= 0"""
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """The short columns of a span's row."""
+
+    id: int
+    span: bytes
+    parent: bytes | None
+    start_ns: int
+    end_ns: int
+    status: int
+    name: str
+    kind: int
+    environment: int
+    service: int
+    model: int
+    deployment: int
+    release: int
+    prompt: int
+    session: str
+    user: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    says: int
+
+
+class Hours:
+    """Changes to the hourly totals, gathered over a batch."""
+
+    def __init__(self, project: int) -> None:
+        self._project = project
+        self._sums: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0.0, 0])
+
+    def add(self, span: Short, sign: int) -> None:
+        """Add a span to its hour (sign 1), or take it away (sign -1)."""
+        duration = span.end_ns - span.start_ns
+        key = (span.start_ns // HOUR_NS, span.environment, span.deployment, span.release, span.model, span.kind)
+        sums = self._sums[*key, bucket(duration)]
+        amounts = (1, span.status == 2, span.parent is None, span.input_tokens, span.output_tokens, span.cost, duration)
+        for index, amount in enumerate(amounts):
+            sums[index] += sign * (amount or 0)
+
+    def write(self, connection: Any) -> None:
+        """Add what was gathered to the table."""
+        connection.executemany(_ADD_HOUR, [(self._project, *key, *sums) for key, sums in self._sums.items()])
+        shrunk = [(self._project, *key) for key, sums in self._sums.items() if sums[0] < 0]
+        connection.executemany(_DROP_HOUR, shrunk)
+
+
+def bucket(duration_ns: int) -> int:
+    """Return the latency bucket of a duration: k for [1.2**k, 1.2**(k+1)) milliseconds, at least -40."""
+    return max(-40, math.floor(math.log(max(duration_ns, 1) / 1e6) / math.log(1.2)))
+
+
+class Writer:
+    """The one connection of a process that writes; its caller sees to it that one thread uses it at a time."""
+
+    def __init__(self, connection: Any, words: Words) -> None:
+        self.connection = connection
+        self.words = words
+        self.packer = Packer()
+
+    def apply(self, payloads: Sequence[bytes]) -> None:
+        """Store a batch of encoded spans in one transaction; spans of erased traces are left out."""
+        by_trace: dict[tuple[str, str], dict[str, tuple[Span, bytes]]] = defaultdict(dict)
+        for payload in payloads:
+            span = decode(payload)
+            by_trace[span.project, span.trace_id][span.span_id] = (span, payload)
+        hours: dict[int, Hours] = {}
+        sessions: set[tuple[int, str]] = set()
+        with self._transaction():
+            for (project, trace_id), spans in by_trace.items():
+                number = self.words.intern(self.connection, project)
+                totals = hours.setdefault(number, Hours(number))
+                sessions |= self._store_trace(number, bytes.fromhex(trace_id), spans, totals)
+            self._total(sessions, hours.values())
+
+    def erase(self, project: str, traces: Iterable[bytes]) -> int:
+        """Remove traces from every table in one transaction, for good; return the number of spans removed."""
+        removed = 0
+        sessions: set[tuple[int, str]] = set()
+        with self._transaction():
+            number = self.words.intern(self.connection, project)
+            totals = Hours(number)
+            for trace in traces:
+                self.connection.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (number, trace))
+                row = self.connection.execute(_FIND_TRACE, (number, trace)).fetchone()
+                if row is None:
+                    continue
+                bounds = (row[0] << SHIFT, (row[0] + 1 << SHIFT) - 1)
+                for short in self._short_rows(row[0]):
+                    totals.add(short, -1)
+                    removed += 1
+                self.connection.execute("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", bounds)
+                self.connection.execute("DELETE FROM spans WHERE id BETWEEN ? AND ?", bounds)
+                self.connection.execute("DELETE FROM traces WHERE id = ?", (row[0],))
+                sessions.add((number, row[1]))
+            self._total(sessions, [totals])
+        return removed
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        """Commit at the end of the block, roll back on an exception."""
+        self.connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.connection.execute("COMMIT")
+        except BaseException:
+            if self.connection.in_transaction:
+                self.connection.execute("ROLLBACK")
+            self.words.forget()
+            raise
+
+    def _total(self, sessions: Iterable[tuple[int, str]], hours: Iterable[Hours]) -> None:
+        """Bring the lines of sessions and the hourly totals up to date."""
+        for key in sessions:
+            self.connection.execute("DELETE FROM sessions WHERE project = ? AND session = ?", key)
+            self.connection.execute(_INSERT_SESSION, key)
+        for totals in hours:
+            totals.write(self.connection)
+
+    def _store_trace(
+        self, project: int, trace: bytes, spans: dict[str, tuple[Span, bytes]], totals: Hours
+    ) -> set[tuple[int, str]]:
+        """Store a trace's new spans and bring its line up to date; return the sessions that changed."""
+        if self.connection.execute("SELECT 1 FROM erased WHERE project = ? AND trace = ?", (project, trace)).get:
+            return set()
+        found = self.connection.execute(_FIND_TRACE, (project, trace)).fetchone()
+        if found is None:
+            row = self.connection.execute(
+                "INSERT INTO traces (project, trace) VALUES (?, ?) RETURNING id", (project, trace)
+            ).get
+            before, session = [], ""
+        else:
+            row, session = found
+            before = self._short_rows(row)
+        present = {short.span: short for short in before}
+        following = max((short.id for short in before), default=(row << SHIFT) - 1) + 1
+        fresh: dict[bytes, tuple[Short, Span]] = {}
+        for span, payload in spans.values():
+            key = bytes.fromhex(span.span_id)
+            replaced = present.get(key)
+            if replaced is not None:
+                totals.add(replaced, -1)
+                self.connection.execute("DELETE FROM texts WHERE rowid = ?", (replaced.id,))
+            number = replaced.id if replaced is not None else following
+            following += replaced is None
+            short = self._shorten(number, key, span)
+            columns = tuple(getattr(short, name) for name in Short.__slots__)
+            self.connection.execute(_INSERT_SPAN, (short.id, project, *columns[1:], self.packer.pack(payload)))
+            self.connection.execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (short.id, searchable(span)))
+            totals.add(short, 1)
+            fresh[key] = (short, span)
+        rows = sorted(
+            [*(short for key, short in present.items() if key not in fresh), *(short for short, _ in fresh.values())],
+            key=lambda short: (short.start_ns, short.id),
+        )
+        counted = {number for kind in COUNTED if (number := self.words.find(self.connection, kind)) is not None}
+        now = self._summarise(row, rows, {span.id: whole for span, whole in fresh.values()}, counted)
+        return {(project, name) for name in {session, now} if name}
+
+    def _shorten(self, number: int, key: bytes, span: Span) -> Short:
+        """Make the short columns of a span."""
+        intern = self.words.intern
+        return Short(
+            id=number,
+            span=key,
+            parent=bytes.fromhex(span.parent_id) if span.parent_id.strip("0") else None,
+            start_ns=span.start_ns,
+            end_ns=span.end_ns,
+            status=STATUS.index(span.status),
+            name=span.name,
+            kind=intern(self.connection, span.kind),
+            environment=intern(self.connection, span.environment),
+            service=intern(self.connection, span.service),
+            model=intern(self.connection, span.model),
+            deployment=intern(self.connection, span.deployment),
+            release=intern(self.connection, span.release),
+            prompt=intern(self.connection, span.prompt),
+            session=span.session_id,
+            user=span.user_id,
+            input_tokens=span.input_tokens,
+            output_tokens=span.output_tokens,
+            cost=span.cost,
+            says=int(span.input is not None or span.output is not None),
+        )
+
+    def _short_rows(self, row: int) -> list[Short]:
+        """Return the short columns of a trace's spans, in order of start."""
+        found = self.connection.execute(_SELECT_SHORT, (row << SHIFT, (row + 1 << SHIFT) - 1))
+        return [Short(*columns) for columns in found]
+
+    def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], counted: set[int]) -> str:
+        """Write the line of a trace from the short columns of all its spans; return its session."""
+        root = _root(rows)
+        ordered = [root, *(short for short in rows if short is not root)]
+        speaker = next((short for short in ordered if short.says), None)
+        shown = self.connection.execute(
+            "SELECT speaker, input_preview, output_preview FROM traces WHERE id = ?", (row,)
+        ).fetchone()
+        if speaker is None:
+            shown = (0, "", "")
+        elif speaker.id in fresh or shown[0] != speaker.id:
+            whole = fresh.get(speaker.id)
+            if whole is None:
+                whole = self.packer.span(
+                    self.connection.execute("SELECT body FROM spans WHERE id = ?", (speaker.id,)).get
+                )
+            shown = (speaker.id, preview(whole.input), preview(whole.output))
+
+        def first(column: str) -> Any:
+            return next((value for short in ordered if (value := getattr(short, column))), getattr(root, column))
+
+        spenders = _spenders(rows, counted)
+        values = (
+            min(short.start_ns for short in rows),
+            max(short.end_ns for short in rows),
+            root.name,
+            root.kind,
+            2 if any(short.status == 2 for short in rows) else root.status,
+            *(
+                first(column)
+                for column in ("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
+            ),
+            len(rows),
+            sum(short.input_tokens or 0 for short in spenders),
+            sum(short.output_tokens or 0 for short in spenders),
+            sum(short.cost or 0.0 for short in spenders),
+            *shown,
+        )
+        self.connection.execute(_UPDATE_TRACE, (*values, row))
+        return str(first("session"))
+
+
+def _root(rows: list[Short]) -> Short:
+    """Return the first span without a parent, else the first whose parent is not here, else the first."""
+    known = {short.span for short in rows}
+    return next(
+        (short for short in rows if short.parent is None),
+        next((short for short in rows if short.parent not in known), rows[0]),
+    )
+
+
+def _spenders(rows: list[Short], counted: set[int]) -> list[Short]:
+    """Return the spans whose tokens make up the trace's: model calls that no other model call encloses directly.
+
+    Where a client and the gateway both report one call, the inner span counts; where no model call says anything,
+    every span counts.
+    """
+    calls = [
+        short
+        for short in rows
+        if short.kind in counted and (short.input_tokens is not None or short.output_tokens is not None)
+    ]
+    enclosing = {short.parent for short in calls}
+    return [short for short in calls if short.span not in enclosing] or rows
