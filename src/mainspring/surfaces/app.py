@@ -1,0 +1,265 @@
+"""The one ASGI application: REST, gateway, OTLP, MCP, metrics and the web UI under one origin, denied by default."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Mount, Route
+
+from mainspring.kernel import access, audit
+from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge, Unauthenticated
+from mainspring.kernel.platform import Platform
+from mainspring.serving.gateway import Gateway
+from mainspring.surfaces.mcp import mcp_route
+from mainspring.surfaces.metrics import metrics_route
+from mainspring.surfaces.rest import rest_app
+from mainspring.surfaces.static import static_app
+from mainspring.traces.http import otlp_routes
+from mainspring.workspace import sessions
+from mainspring.workspace.keys import authenticate
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+COOKIE = "mainspring_session"
+PROTECTED = ("/api/", "/v1", "/mcp", "/metrics")
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("GET", "/api/v1/openapi.json")}
+WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+
+
+def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarded:
+    """Compose the application; `ready` returns what is not ready yet, by part."""
+    gateway = Gateway(platform)
+
+    async def healthz(_: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_: Request) -> Response:
+        missing = await asyncio.to_thread(ready)
+        return JSONResponse({"status": "waiting" if missing else "ok", "missing": missing}, 503 if missing else 200)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(gateway.lifespan())
+            yield
+
+    routes = [
+        Route("/healthz", healthz),
+        Route("/readyz", readyz),
+        *session_routes(platform),
+        *file_routes(platform),
+        *otlp_routes(platform),
+        *gateway.routes(),
+        mcp_route(platform),
+        metrics_route(platform, gateway),
+        Mount("/api/v1", rest_app(platform)),
+        Mount("/", static_app()),
+    ]
+    return Guarded(platform, Starlette(routes=routes, lifespan=lifespan, exception_handlers={MainspringError: _ours}))
+
+
+async def _ours(_: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, MainspringError)
+    return JSONResponse(error.to_dict(), error.status)
+
+
+class Guarded:
+    """Answers 401 to whatever is protected and has no valid key, bounds every body, and sets safe headers."""
+
+    def __init__(self, platform: Platform, app: Starlette) -> None:
+        self.platform = platform
+        self.app = app
+        config = platform.settings
+        self._limits = {"files": int(config["upload.max_bytes"]), "otlp": int(config["otlp.max_bytes"])}
+        self._limit = int(config["body.max_bytes"])
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one connection."""
+        if scope["type"] != "http":
+            if scope["type"] == "lifespan":
+                await self.app(scope, receive, send)
+            return
+        path, method = scope["path"], scope["method"]
+        try:
+            if method in WRITES or path.startswith(PROTECTED):
+                if (method, path) not in OPEN:
+                    scope.setdefault("state", {})["caller"] = await self._caller(scope)
+                receive = bounded(scope, receive, self._limit_of(path))
+            await self.app(scope, receive, _with_headers(send))
+        except MainspringError as error:
+            style = path.startswith("/v1/") and path != "/v1/traces"
+            await JSONResponse(_openai(error) if style else error.to_dict(), error.status)(scope, receive, send)
+
+    def _limit_of(self, path: str) -> int:
+        if path == "/api/v1/files":
+            return self._limits["files"]
+        return self._limits["otlp"] if path in ("/", "/v1/traces") else self._limit
+
+    async def _caller(self, scope: Scope) -> access.Caller:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        token = headers.get("x-api-key", "")
+        scheme, _, credential = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            token = credential.strip()
+        if not token:
+            token = await self._cookie_token(scope, headers)
+        if not token:
+            raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
+        wanted = {name: headers.get(f"x-mainspring-{name}", "") for name in ("project", "environment")}
+        return await asyncio.to_thread(authenticate, self.platform, token, **wanted)
+
+    async def _cookie_token(self, scope: Scope, headers: dict[str, str]) -> str:
+        session_id = Request(scope).cookies.get(COOKIE, "")
+        if not session_id:
+            return ""
+        if scope["method"] in WRITES:
+            origin = headers.get("origin", "")
+            if origin.partition("://")[2] != headers.get("host", ""):
+                raise Denied("The request comes from another site.", hint="Use the page of this server itself.")
+        return await asyncio.to_thread(sessions.key_of, self.platform, session_id) or ""
+
+
+def bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
+    """Wrap `receive` so that a body over `limit` bytes raises TooLarge."""
+    problem = TooLarge(f"The body is over {limit:,} bytes.", hint="Send less at a time.")
+    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    if not declared.isdigit() or int(declared) > limit:
+        raise problem
+    seen = 0
+
+    async def count() -> MutableMapping[str, Any]:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            raise problem
+        return message
+
+    return count
+
+
+def _with_headers(send: Send) -> Send:
+    async def sent(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            message["headers"] = [*message["headers"], (b"x-content-type-options", b"nosniff")]
+        await send(message)
+
+    return sent
+
+
+def _openai(error: MainspringError) -> dict[str, Any]:
+    kind = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}.get(error.status)
+    kind = kind or ("invalid_request_error" if error.status < 500 else "server_error")
+    message = f"{error.message} {error.hint}".strip()
+    return {"error": {"message": message, "type": kind, "param": None, "code": error.code}}
+
+
+def session_routes(platform: Platform) -> list[Route]:
+    """Signing in and out of the web UI, and who one is."""
+
+    async def whoami(request: Request) -> Response:
+        caller = request.state.caller
+        return JSONResponse(
+            {name: getattr(caller, name) for name in ("member", "role", "project", "environment")}
+            | {"permissions": sorted(caller.permissions)}
+        )
+
+    async def session(request: Request) -> Response:
+        if request.method == "DELETE":
+            await asyncio.to_thread(sessions.end, platform, request.cookies.get(COOKIE, ""))
+            reply: Response = JSONResponse({"status": "signed out"})
+            reply.delete_cookie(COOKIE)
+            return reply
+        try:
+            token = str((await request.json())["api_key"])
+        except (ValueError, KeyError, TypeError):
+            raise Invalid("The request has no api_key.", hint='Send {"api_key": "ms_…"}.') from None
+        caller = await asyncio.to_thread(authenticate, platform, token)
+        session_id = await asyncio.to_thread(sessions.start, platform, token)
+        reply = JSONResponse({"member": caller.member, "role": caller.role, "project": caller.project})
+        secure = request.url.scheme == "https"
+        age = int(sessions.LIFETIME.total_seconds())
+        reply.set_cookie(COOKIE, session_id, max_age=age, httponly=True, samesite="lax", secure=secure)
+        return reply
+
+    return [
+        Route("/api/v1/whoami", whoami),
+        Route("/api/v1/session", session, methods=["POST", "DELETE"]),
+    ]
+
+
+def file_routes(platform: Platform) -> list[Route]:
+    """Upload and download of files, streamed, by content hash."""
+
+    async def upload(request: Request) -> Response:
+        caller = request.state.caller
+        access.require(caller, "file.write")
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(maxsize=8)
+        loop = asyncio.get_running_loop()
+        failed = asyncio.Event()
+
+        def chunks() -> Any:
+            while (part := asyncio.run_coroutine_threadsafe(queue.get(), loop).result()) is not None:
+                if failed.is_set():
+                    raise ConnectionAbortedError("the upload was cut off")
+                yield part
+
+        storing = asyncio.ensure_future(asyncio.to_thread(platform.files.put, chunks()))
+        try:
+            async for part in request.stream():
+                if part:
+                    await _offer(queue, part, storing)
+        except BaseException:
+            failed.set()
+            raise
+        finally:
+            if not storing.done():
+                await _offer(queue, b"" if failed.is_set() else None, storing)
+        stored = await storing
+        await asyncio.to_thread(_audited, platform, caller, stored.sha256, stored.size)
+        return JSONResponse({"sha256": stored.sha256, "size": stored.size}, 201)
+
+    async def download(request: Request) -> Response:
+        access.require(request.state.caller, "file.read")
+        sha256 = request.path_params["sha256"]
+        parts = await asyncio.to_thread(platform.files.stream, sha256)
+        first = await asyncio.to_thread(next, parts, b"")
+
+        def body() -> Any:
+            yield first
+            yield from parts
+
+        headers = {"ETag": f'"{sha256}"', "Content-Disposition": f'attachment; filename="{sha256[:16]}"'}
+        return StreamingResponse(body(), media_type="application/octet-stream", headers=headers)
+
+    return [
+        Route("/api/v1/files", upload, methods=["POST"]),
+        Route("/api/v1/files/{sha256}", download, methods=["GET"]),
+    ]
+
+
+async def _offer(queue: asyncio.Queue[bytes | None], part: bytes | None, storing: asyncio.Future[Any]) -> None:
+    """Put a part into the queue unless the storing has ended by an error; then raise that."""
+    offer = asyncio.ensure_future(queue.put(part))
+    await asyncio.wait({offer, storing}, return_when=asyncio.FIRST_COMPLETED)
+    if not offer.done():
+        offer.cancel()
+        await storing
+
+
+def _audited(platform: Platform, caller: access.Caller, sha256: str, size: int) -> None:
+    with access.acting_as(caller), platform.begin() as tx:
+        audit.append(tx, "file.upload", f"POST /files/{sha256}", "ok", {"size": size})
+
+
+def fingerprint(token: str) -> str:
+    """Return what a log may say of a key."""
+    return hashlib.sha256(token.encode()).hexdigest()[:8]

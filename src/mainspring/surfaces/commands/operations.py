@@ -1,0 +1,149 @@
+"""A command group for each noun, made of its operations."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.operation import Operation, operations
+from mainspring.kernel.runs import Run
+from mainspring.surfaces.client import Client, call, is_file
+from mainspring.surfaces.commands.output import follow, show
+from mainspring.surfaces.nouns import Noun
+
+_PLAIN = (str, int, float, bool)
+
+
+def group(noun: Noun) -> Any:
+    """Build the command group of a noun."""
+    application = typer.Typer(name=noun.name, help=noun.help, no_args_is_help=True, pretty_exceptions_enable=False)
+    service = noun.load()
+    for spec in operations(service):
+        application.command(spec.verb.replace("_", "-"), help=inspect.getdoc(spec.function))(command(spec))
+    application.callback()(lambda: None)
+    built = typer.main.get_command(application)
+    built.name = noun.name
+    return built
+
+
+def command(spec: Operation) -> Callable[..., None]:
+    """Build the function of one command: positional parameters are arguments, keyword-only ones options."""
+    signature = spec.signature
+    long = signature.return_annotation is Run and spec.status == 202
+
+    def run(ctx: typer.Context, as_json: bool, detach: bool = False, **given: Any) -> None:
+        settings = ctx.obj or {}
+        arguments = {
+            name: _value(name, signature.parameters[name].annotation, value)
+            for name, value in given.items()
+            if value is not None
+        }
+        with connect(settings) as client:
+            result = call(client, spec, (), arguments)
+            if long and not detach:
+                result = follow(client, result).result
+            show(result, as_json=as_json)
+
+    first = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+    faces = [first, *(_face(name, parameter) for name, parameter in signature.parameters.items())]
+    faces.append(_flag("as_json", "--json", "Print one JSON document."))
+    if long:
+        faces.append(_flag("detach", "--detach", "Print the run and do not wait for it."))
+    run.__signature__ = inspect.Signature(faces)  # type: ignore[attr-defined]
+    run.__annotations__ = {face.name: face.annotation for face in faces}
+    return run
+
+
+def connect(flags: dict[str, str]) -> Client:
+    """Connect to the server that the options name."""
+    import os
+
+    if "home" in flags:
+        os.environ["MAINSPRING_HOME"] = flags["home"]
+    url, project, environment = (flags.get(name, "") for name in ("url", "project", "environment"))
+    return Client(url, project=project, environment=environment)
+
+
+def _flag(name: str, option: str, text: str) -> inspect.Parameter:
+    kind = Annotated[bool, typer.Option(option, help=text)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False)
+
+
+def _face(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
+    """Return a parameter that Typer understands: plain types as they are, anything else as text."""
+    kind, text = _plain(parameter.annotation)
+    required = parameter.default is inspect.Parameter.empty
+    optional_kind = kind if required else kind | None
+    if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
+        info: Any = typer.Option(help=text or None, show_default=False)
+    else:
+        info = typer.Argument(help=text or None, show_default=False)
+    default = inspect.Parameter.empty if required else None
+    annotation = Annotated[optional_kind, info]  # type: ignore[valid-type]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def _plain(annotation: Any) -> tuple[Any, str]:
+    """Return the type to read from the command line, and a word on what it is."""
+    base = _base(annotation)
+    if is_file(annotation):
+        return str, "Path of a file."
+    if base in _PLAIN:
+        return base, ""
+    if get_origin(base) is Literal:
+        return str, "One of: " + ", ".join(str(choice) for choice in get_args(base)) + "."
+    if get_origin(base) in (list, tuple, set) and _base(get_args(base)[0]) is str:
+        return list[str], "May be given more than once."
+    return str, "JSON, or the path of a JSON or YAML file."
+
+
+def _base(annotation: Any) -> Any:
+    if get_origin(annotation) is Annotated:
+        return _base(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        parts = [part for part in get_args(annotation) if part is not type(None)]
+        return _base(parts[0]) if len(parts) == 1 else Any
+    return annotation
+
+
+def _value(name: str, annotation: Any, value: Any) -> Any:
+    """Turn what stood on the command line into what the operation takes. Raises Invalid."""
+    if is_file(annotation):
+        return Path(value)
+    kind, _ = _plain(annotation)
+    base = _base(annotation)
+    if kind is str and base is not str and get_origin(base) is not Literal:
+        value = _document(name, value)
+    try:
+        return TypeAdapter(annotation).validate_python(value)
+    except ValidationError as problem:
+        words = "; ".join(
+            ".".join(str(part) for part in error["loc"]) + (": " if error["loc"] else "") + error["msg"]
+            for error in problem.errors()[:5]
+        )
+        raise Invalid(f"{name.replace('_', '-')} is not valid: {words}", hint="See --help.") from None
+
+
+def _document(name: str, text: str) -> Any:
+    """Read JSON, or a JSON or YAML file. Raises Invalid with the place of the fault."""
+    import yaml
+
+    path = Path(text.removeprefix("@"))
+    try:
+        inline = text.lstrip().startswith(("{", "[", '"'))
+        return json.loads(text) if inline else yaml.safe_load(path.read_text())
+    except OSError:
+        try:
+            return json.loads(text)
+        except ValueError:
+            raise Invalid(f"{name}: {text[:100]} is neither JSON nor a file that can be read.") from None
+    except (ValueError, yaml.YAMLError) as problem:
+        raise Invalid(f"{name} is not valid JSON or YAML: {problem}", hint="Mend the line that it names.") from None

@@ -1,0 +1,100 @@
+"""What commands print: a table for people, or one JSON document; a progress bar for a run."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import typer
+from pydantic import BaseModel, TypeAdapter
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from mainspring.kernel.records import Page
+from mainspring.kernel.runs import Run
+from mainspring.surfaces.client import Client
+
+people = Console(stderr=True)
+WIDE = 60
+
+
+def show(result: Any, *, as_json: bool) -> None:
+    """Print a result on stdout."""
+    if as_json:
+        document = TypeAdapter(Any).dump_python(result, mode="json")
+        typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
+        return
+    if isinstance(result, Page):
+        _rows([item.model_dump() if isinstance(item, BaseModel) else item for item in result.items])
+        if result.next_cursor:
+            people.print(f"[dim]More: --cursor {result.next_cursor}[/dim]")
+    elif isinstance(result, list):
+        _rows([item.model_dump() if isinstance(item, BaseModel) else item for item in result])
+    elif isinstance(result, BaseModel):
+        _fields(result.model_dump())
+    elif isinstance(result, dict):
+        _fields(result)
+    elif result is not None:
+        typer.echo(str(result))
+
+
+def _rows(items: list[Any]) -> None:
+    if not items:
+        people.print("[dim]Nothing here yet.[/dim]")
+        return
+    if not all(isinstance(item, dict) for item in items):
+        for item in items:
+            typer.echo(_cell(item))
+        return
+    columns = [name for name in items[0] if any(item.get(name) not in (None, "", [], {}) for item in items)]
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for name in columns:
+        number = all(isinstance(item.get(name), int | float | None) for item in items)
+        table.add_column(name, justify="right" if number else "left", overflow="fold")
+    for item in items:
+        table.add_row(*(_cell(item.get(name)) for name in columns))
+    _console().print(table)
+
+
+def _fields(item: dict[str, Any]) -> None:
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in item.items():
+        if value not in (None, "", [], {}):
+            table.add_row(name, _cell(value, wide=2000))
+    _console().print(table)
+
+
+def _cell(value: Any, wide: int = WIDE) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, datetime):
+        return value.strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    text = " ".join(text.split())
+    return (text if len(text) <= wide else text[: wide - 1] + "…").replace("[", r"\[")
+
+
+def _console() -> Console:
+    console = Console()
+    return console if console.is_terminal else Console(width=max(console.width, 200), highlight=False)
+
+
+def follow(client: Client, run: Run) -> Run:
+    """Wait for a run, with a progress bar where stderr is a terminal, and return it finished. Raises its error."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
+        task = bar.add_task(run.kind, total=None)
+
+        def update(current: Run) -> None:
+            state = current.progress
+            metrics = "  ".join(f"{name} {value:.4g}" for name, value in state.metrics.items())
+            text = f"{run.kind}  {state.message}  [dim]{metrics}[/dim]"
+            bar.update(task, description=text, completed=state.done, total=state.total or None)
+
+        return client.wait(run, update)

@@ -1,0 +1,155 @@
+"""REST: an endpoint for each operation, over FastAPI, with one shape of error."""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import uuid
+from collections.abc import Callable
+from typing import Annotated, Any
+
+from fastapi import Body, FastAPI, Path, Query, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from pydantic import ConfigDict, create_model
+from starlette.exceptions import HTTPException
+
+from mainspring import __version__
+from mainspring.kernel import access
+from mainspring.kernel.errors import Invalid, MainspringError
+from mainspring.kernel.operation import Operation, operations
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.records import Record
+from mainspring.kernel.service import Service
+from mainspring.surfaces.nouns import NOUNS
+
+_log = logging.getLogger(__name__)
+
+
+class ErrorBody(Record):
+    """What went wrong."""
+
+    code: str
+    message: str
+    hint: str = ""
+    details: dict[str, Any] = {}
+
+
+class ErrorReply(Record):
+    """The one shape of every error."""
+
+    error: ErrorBody
+
+
+def rest_app(platform: Platform | None) -> FastAPI:
+    """Build the REST application; without a platform it can only describe itself.
+
+    The caller is set by the authentication in front of it, in the scope's state.
+    """
+    app = FastAPI(
+        title="Mainspring",
+        version=__version__,
+        description="The whole LLM lifecycle: data, prompts, tuning, review, serving, monitoring.",
+        docs_url=None,
+        redoc_url=None,
+        openapi_url="/openapi.json",
+        generate_unique_id_function=lambda route: route.name,
+        separate_input_output_schemas=False,
+    )
+    for noun in NOUNS:
+        service = noun.load()
+        for spec in operations(service):
+            _mount(app, platform, noun.name, service, spec)
+    app.add_exception_handler(MainspringError, _ours)
+    app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _unexpected)
+    return app
+
+
+def _mount(app: FastAPI, platform: Platform | None, noun: str, service: type[Service], spec: Operation) -> None:
+    app.add_api_route(
+        spec.path,
+        _endpoint(platform, noun, service, spec),
+        methods=[spec.method],
+        name=f"{noun}.{spec.verb}",
+        summary=spec.summary,
+        description=inspect.getdoc(spec.function),
+        status_code=spec.status,
+        tags=[noun],
+        openapi_extra={"x-permission": spec.permission, "x-audited": spec.audited},
+        response_model=spec.signature.return_annotation,
+        responses={"4XX": {"model": ErrorReply}},
+    )
+
+
+def _endpoint(platform: Platform | None, noun: str, service: type[Service], spec: Operation) -> Callable[..., Any]:
+    parameters, body_names = _parameters(noun, spec)
+
+    def endpoint(request: Request, **given: Any) -> Any:
+        assert platform is not None
+        body = given.pop("body", None)
+        if body is not None:
+            given |= {name: getattr(body, name) for name in body_names}
+        with access.acting_as(request.state.caller):
+            return getattr(service(platform), spec.function.__name__)(**given)
+
+    first = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
+    endpoint.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
+    return endpoint
+
+
+def _parameters(noun: str, spec: Operation) -> tuple[list[inspect.Parameter], list[str]]:
+    """Return the endpoint's parameters, and the names of those that travel in the body."""
+    found: list[inspect.Parameter] = []
+    fields: dict[str, Any] = {}
+    for name, parameter in spec.signature.parameters.items():
+        required = parameter.default is inspect.Parameter.empty
+        if name in spec.path_parameters:
+            kind: Any = Annotated[parameter.annotation, Path()]
+        elif spec.method in ("GET", "DELETE"):
+            kind = Annotated[parameter.annotation, Query()]
+        else:
+            fields[name] = (parameter.annotation, ... if required else parameter.default)
+            continue
+        default = inspect.Parameter.empty if required else parameter.default
+        found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
+    if fields:
+        title = f"{noun.capitalize()}{spec.verb.title().replace('_', '')}Request"
+        model = create_model(title, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+        optional = all(default is not ... for _, default in fields.values())
+        default = model() if optional else inspect.Parameter.empty
+        annotation = Annotated[model, Body()]
+        found.append(inspect.Parameter("body", inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default))
+    return found, list(fields)
+
+
+async def _ours(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, MainspringError)
+    headers = {"Retry-After": str(error.details.get("retry_after", 1))} if error.status in (429, 503) else None
+    return JSONResponse(error.to_dict(), error.status, headers)
+
+
+async def _malformed(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    problems = [
+        ".".join(str(part) for part in problem["loc"] if part not in ("body", "query", "path")) + f": {problem['msg']}"
+        for problem in error.errors()[:10]
+    ]
+    reply = Invalid("The request is not valid: " + "; ".join(problems), hint="See /api/v1/openapi.json.")
+    return JSONResponse(reply.to_dict(), reply.status)
+
+
+async def _http(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    code = {404: "not_found", 405: "invalid"}.get(error.status_code, "invalid")
+    message = f"There is no {request.method} {request.url.path}." if error.status_code in (404, 405) else error.detail
+    body = {"error": {"code": code, "message": message, "hint": "See /api/v1/openapi.json."}}
+    return JSONResponse(body, error.status_code, error.headers)
+
+
+async def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    number = uuid.uuid4().hex[:12]
+    _log.error("request %s %s failed (%s)", request.method, request.url.path, number, exc_info=error)
+    message = f"Something went wrong in the server (number {number})."
+    return JSONResponse({"error": {"code": "internal", "message": message, "hint": "The log has it."}}, 500)
