@@ -172,7 +172,7 @@ class Client:
         """Wait for a run to finish and return it. Raises its error where it failed or was cancelled."""
         run_id = run if isinstance(run, str) else run.id
         while True:
-            current = self.run.get(run_id)
+            current: Run = self.run.get(run_id)
             if on_progress is not None:
                 on_progress(current)
             if current.state in FINISHED:

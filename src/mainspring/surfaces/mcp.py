@@ -43,7 +43,8 @@ def _arguments(name: str, spec: Operation) -> type[Any]:
         key: (parameter.annotation, ... if parameter.default is inspect.Parameter.empty else parameter.default)
         for key, parameter in spec.signature.parameters.items()
     }
-    return create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+    model: type[Any] = create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+    return model
 
 
 def mcp_route(platform: Platform) -> Route:
@@ -86,7 +87,12 @@ def mcp_route(platform: Platform) -> Route:
 def _hello(given: Mapping[str, Any]) -> dict[str, Any]:
     wanted = given.get("protocolVersion")
     version = wanted if wanted in VERSIONS else VERSIONS[0]
-    return {"protocolVersion": version, "supportedVersions": VERSIONS, "capabilities": {"tools": {}}, "serverInfo": INFO}
+    return {
+        "protocolVersion": version,
+        "supportedVersions": VERSIONS,
+        "capabilities": {"tools": {}},
+        "serverInfo": INFO,
+    }
 
 
 def _describe(name: str, tool: Tool) -> dict[str, Any]:

@@ -37,7 +37,7 @@ def _render(platform: Platform) -> str:
         column = event_deliveries.c.state
         due = tx.execute(select(column, func.count()).where(pending).group_by(column)).all()
     lines.append("# TYPE mainspring_runs gauge")
-    lines += [f'mainspring_runs{{state="{state}"}} {count}' for state, count in states]
+    lines += [f'mainspring_runs{{state="{row[0]}"}} {row[1]}' for row in states]
     lines.append("# TYPE mainspring_event_deliveries gauge")
-    lines += [f'mainspring_event_deliveries{{state="{state}"}} {count}' for state, count in due]
+    lines += [f'mainspring_event_deliveries{{state="{row[0]}"}} {row[1]}' for row in due]
     return "\n".join(lines) + "\n"

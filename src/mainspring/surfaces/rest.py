@@ -119,7 +119,7 @@ def _parameters(noun: str, spec: Operation) -> tuple[list[inspect.Parameter], li
         model = create_model(title, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
         optional = all(default is not ... for _, default in fields.values())
         default = model() if optional else inspect.Parameter.empty
-        annotation = Annotated[model, Body()]
+        annotation = Annotated[model, Body()]  # type: ignore[valid-type]
         found.append(inspect.Parameter("body", inspect.Parameter.KEYWORD_ONLY, annotation=annotation, default=default))
     return found, list(fields)
 
