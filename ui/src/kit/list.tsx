@@ -1,0 +1,197 @@
+import { useVirtualizer } from "@tanstack/react-virtual";
+import { useEffect, useRef, type ReactNode } from "react";
+import { Skeleton } from "./basics";
+import { plural } from "./format";
+import { Icon } from "./icons";
+import { Failure } from "./page";
+
+export interface Column<T> {
+  key: string;
+  label: string;
+  /** A CSS grid track: "120px", "minmax(160px, 1fr)". */
+  width: string;
+  numeric?: boolean;
+  cell: (item: T) => ReactNode;
+}
+
+export interface ListProps<T> {
+  label: string;
+  noun: string;
+  /** The noun of many, where an s does not make it. */
+  many?: string;
+  items: T[] | undefined;
+  error?: unknown;
+  columns: Column<T>[];
+  id: (item: T) => string;
+  open: (item: T) => void;
+  blank: ReactNode;
+  selected?: string;
+  select?: (id: string | undefined) => void;
+  peek?: (item: T) => ReactNode;
+  peekTitle?: (item: T) => ReactNode;
+  hasMore?: boolean;
+  loadMore?: () => void;
+  loadingMore?: boolean;
+  retry?: () => unknown;
+}
+
+const ROW = 32;
+
+/** A list of any length: only the rows in view exist. J and K walk it with the peek panel, Enter opens, Esc closes. */
+export function List<T>(props: ListProps<T>) {
+  const { items, columns, selected } = props;
+  const scroll = useRef<HTMLDivElement>(null);
+  const rows = useVirtualizer({
+    count: items?.length ?? 0,
+    getScrollElement: () => scroll.current,
+    estimateSize: () => ROW,
+    overscan: 12,
+  });
+  const visible = rows.getVirtualItems();
+  const last = visible.at(-1)?.index ?? 0;
+  useEffect(() => {
+    if (items && props.hasMore && !props.loadingMore && last >= items.length - 20) props.loadMore?.();
+  }, [last, items, props]);
+  const at = items?.findIndex((item) => props.id(item) === selected) ?? -1;
+  const step = (by: number) => {
+    if (!items?.length || !props.select) return;
+    const next = Math.max(0, Math.min(items.length - 1, at < 0 ? 0 : at + by));
+    props.select(props.id(items[next]!));
+    rows.scrollToIndex(next);
+  };
+  useKeys({
+    j: () => step(1),
+    k: () => step(-1),
+    ArrowDown: () => step(1),
+    ArrowUp: () => step(-1),
+    Escape: () => props.select?.(undefined),
+    Enter: () => at >= 0 && props.open(items![at]!),
+  });
+  if (props.error && !items) return <Failure error={props.error} retry={props.retry} />;
+  if (items && items.length === 0) return <div className="page-body">{props.blank}</div>;
+  const tracks = { gridTemplateColumns: columns.map((column) => column.width).join(" ") };
+  const peeked = at >= 0 ? items![at] : undefined;
+  return (
+    <div className="list-area">
+      <div className="list">
+        <div className="list-scroll" ref={scroll} tabIndex={0} role="grid" aria-label={props.label} aria-rowcount={props.hasMore ? -1 : items?.length}>
+          <div className="list-head" role="row" style={tracks}>
+            {columns.map((column) => (
+              <div key={column.key} role="columnheader" className={column.numeric ? "list-cell num" : "list-cell"}>
+                {column.label}
+              </div>
+            ))}
+          </div>
+          {items ? (
+            <div className="list-rows" role="rowgroup" style={{ height: rows.getTotalSize() }}>
+              {visible.map((row) => {
+                const item = items[row.index]!;
+                const id = props.id(item);
+                return (
+                  <div
+                    key={id}
+                    role="row"
+                    aria-rowindex={row.index + 1}
+                    aria-selected={id === selected}
+                    className="list-row"
+                    style={{ ...tracks, transform: `translateY(${row.start}px)` }}
+                    onClick={() => (props.select && props.peek ? props.select(id === selected ? undefined : id) : props.open(item))}
+                    onDoubleClick={() => props.open(item)}
+                  >
+                    {columns.map((column) => (
+                      <div key={column.key} role="gridcell" className={column.numeric ? "list-cell num" : "list-cell"}>
+                        {column.cell(item)}
+                      </div>
+                    ))}
+                  </div>
+                );
+              })}
+            </div>
+          ) : (
+            <div style={{ padding: 20 }}>
+              <Skeleton lines={12} />
+            </div>
+          )}
+        </div>
+        <div className="list-foot">
+          <span>{items ? `${plural(items.length, props.noun, props.many)}${props.hasMore ? " loaded, more below" : ""}` : " "}</span>
+          {props.peek && (
+            <span>
+              <kbd>J</kbd> <kbd>K</kbd> walk · <kbd>Enter</kbd> open · <kbd>Esc</kbd> close
+            </span>
+          )}
+        </div>
+      </div>
+      {peeked !== undefined && props.peek && (
+        <aside className="peek" aria-label="Preview">
+          <header>
+            <h2 className="cut">{props.peekTitle?.(peeked)}</h2>
+            <button type="button" className="btn icon quiet" aria-label="Previous" onClick={() => step(-1)}>
+              <Icon name="up" />
+            </button>
+            <button type="button" className="btn icon quiet" aria-label="Next" onClick={() => step(1)}>
+              <Icon name="down" />
+            </button>
+            <button type="button" className="btn icon quiet" aria-label="Open" onClick={() => props.open(peeked)}>
+              <Icon name="open" />
+            </button>
+            <button type="button" className="btn icon quiet" aria-label="Close" onClick={() => props.select?.(undefined)}>
+              <Icon name="cross" />
+            </button>
+          </header>
+          <div tabIndex={0}>{props.peek(peeked)}</div>
+        </aside>
+      )}
+    </div>
+  );
+}
+
+/** Keys that work anywhere on the page but where somebody types, or where the key already acts on what has the focus. */
+export function useKeys(keys: Record<string, () => unknown>) {
+  const latest = useRef(keys);
+  latest.current = keys;
+  useEffect(() => {
+    const handle = (event: KeyboardEvent) => {
+      const target = event.target as HTMLElement;
+      if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return;
+      if (target.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu]")) return;
+      if (event.key === "Enter" && target.closest("a, button")) return;
+      const action = latest.current[event.key];
+      if (!action) return;
+      if (event.key !== "Escape") event.preventDefault();
+      action();
+    };
+    window.addEventListener("keydown", handle);
+    return () => window.removeEventListener("keydown", handle);
+  }, []);
+}
+
+/** A plain table for a bounded number of rows. */
+export function Table<T>(props: { label: string; columns: Omit<Column<T>, "width">[]; items: T[]; id: (item: T) => string }) {
+  return (
+    <div className="table-wrap" tabIndex={0} role="region" aria-label={props.label}>
+      <table className="table">
+        <thead>
+          <tr>
+            {props.columns.map((column) => (
+              <th key={column.key} scope="col" className={column.numeric ? "num" : undefined}>
+                {column.label}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>
+          {props.items.map((item) => (
+            <tr key={props.id(item)}>
+              {props.columns.map((column) => (
+                <td key={column.key} className={column.numeric ? "num" : undefined}>
+                  {column.cell(item)}
+                </td>
+              ))}
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </div>
+  );
+}

@@ -1,0 +1,9 @@
+import { Page } from "../../kit/page";
+
+export function Home() {
+  return (
+    <Page title="Home">
+      <p>Hello</p>
+    </Page>
+  );
+}

@@ -1,0 +1,41 @@
+import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
+import { Failure } from "./kit/page";
+import { Blank } from "./kit/basics";
+import { Shell } from "./shell/Shell";
+
+type Search = Record<string, string | undefined>;
+
+/** The state of a view is its query string: flat, and every value text. */
+function flat(search: Record<string, unknown>): Search {
+  return Object.fromEntries(Object.entries(search).flatMap(([key, value]) => (value == null || value === "" ? [] : [[key, String(value)]])));
+}
+
+const root = createRootRoute({
+  component: Shell,
+  validateSearch: flat,
+  errorComponent: ({ error }) => <Failure error={error} />,
+  notFoundComponent: () => (
+    <div className="page-body">
+      <Blank icon="search" title="There is no such page" text="The address may be old. The palette finds every page: Cmd+K." />
+    </div>
+  ),
+});
+
+const page = <T extends Record<string, unknown>, K extends keyof T & string>(path: string, load: () => Promise<T>, name: K) =>
+  createRoute({ getParentRoute: () => root, path, component: lazyRouteComponent(load as never, name) });
+
+const routes = [
+  page("/", () => import("./rooms/home/Home"), "Home"),
+];
+
+export const router = createRouter({
+  routeTree: root.addChildren(routes),
+  defaultPreload: "intent",
+  defaultPendingMs: 200,
+  // Query strings stay plain text: ?status=error, never JSON.
+  parseSearch: (text) => Object.fromEntries(new URLSearchParams(text)),
+  stringifySearch: (search) => {
+    const text = new URLSearchParams(flat(search) as Record<string, string>).toString();
+    return text ? `?${text}` : "";
+  },
+});

@@ -1,0 +1,131 @@
+import { useMantineColorScheme } from "@mantine/core";
+import { useQueryClient } from "@tanstack/react-query";
+import { Link, Outlet } from "@tanstack/react-router";
+import { useEffect, useState } from "react";
+import { session } from "../api/client";
+import { Icon, Mark } from "../kit/icons";
+import { Failure } from "../kit/page";
+import { Toasts } from "../kit/toast";
+import { Palette } from "./Palette";
+import { PLACES } from "./places";
+import { signOut, useWho, type Who } from "./session";
+import { SignIn } from "./SignIn";
+
+/** What surrounds every page: the sidebar, the palette, and the question who is there. */
+export function Shell() {
+  const who = useWho();
+  const queries = useQueryClient();
+  useEffect(() => {
+    session.ended = () => queries.setQueryData(["whoami"], null);
+  }, [queries]);
+  if (who.isPending) return <div className="signin" role="status" aria-label="Loading" />;
+  if (who.error) return <Failure error={who.error} retry={who.refetch} />;
+  return who.data ? <Frame who={who.data} /> : <SignIn />;
+}
+
+function Frame({ who }: { who: Who }) {
+  const [palette, setPalette] = useState(false);
+  useEffect(() => {
+    const handle = (event: KeyboardEvent) => {
+      if (event.key.toLowerCase() !== "k" || !(event.metaKey || event.ctrlKey)) return;
+      event.preventDefault();
+      setPalette((shown) => !shown);
+    };
+    window.addEventListener("keydown", handle);
+    return () => window.removeEventListener("keydown", handle);
+  }, []);
+  return (
+    <div className="app">
+      <a className="skip" href="#main">
+        Skip to the page
+      </a>
+      <Sidebar who={who} find={() => setPalette(true)} />
+      <main id="main" tabIndex={-1}>
+        <Outlet />
+      </main>
+      <Palette opened={palette} close={() => setPalette(false)} />
+      <Toasts />
+    </div>
+  );
+}
+
+function Sidebar({ who, find }: { who: Who; find: () => void }) {
+  return (
+    <div className="sidebar">
+      <Link to="/" className="brand" aria-label="Mainspring, home">
+        <Mark />
+        <span>Mainspring</span>
+      </Link>
+      <div className="scope" title="The project and environment of your key">
+        <span className="cut">{who.project}</span>
+        <span className="tag" style={{ marginLeft: "auto" }}>
+          {who.environment || "all environments"}
+        </span>
+      </div>
+      <button type="button" className="find" onClick={find} aria-label="Search or go to">
+        <Icon name="search" size={14} />
+        <span>Search or go to…</span>
+        <kbd>⌘K</kbd>
+      </button>
+      <nav aria-label="Pages">
+        {PLACES.map((group) => (
+          <div className="nav-group" key={group.group}>
+            {group.group && <span>{group.group}</span>}
+            {group.places.map((place) => (
+              <Link
+                key={place.to}
+                to={place.to}
+                className="nav-link"
+                activeOptions={{ exact: place.to === "/", includeSearch: false }}
+                aria-label={place.label}
+              >
+                <Icon name={place.icon} />
+                <span>{place.label}</span>
+              </Link>
+            ))}
+          </div>
+        ))}
+      </nav>
+      <Foot who={who} />
+    </div>
+  );
+}
+
+function Foot({ who }: { who: Who }) {
+  const { colorScheme, setColorScheme } = useMantineColorScheme();
+  const queries = useQueryClient();
+  const dark = colorScheme === "dark" || (colorScheme === "auto" && matchMedia("(prefers-color-scheme: dark)").matches);
+  return (
+    <div className="sidebar-foot">
+      <div className="grow who" style={{ paddingLeft: 8 }}>
+        <div className="cut" style={{ fontWeight: 500 }}>
+          {who.member}
+        </div>
+        <div className="faint" style={{ fontSize: 12, lineHeight: "16px" }}>
+          {who.role}
+        </div>
+      </div>
+      <button
+        type="button"
+        className="btn icon quiet"
+        aria-label={dark ? "Use light colours" : "Use dark colours"}
+        onClick={() => setColorScheme(dark ? "light" : "dark")}
+      >
+        <Icon name={dark ? "sun" : "moon"} />
+      </button>
+      <button
+        type="button"
+        className="btn icon quiet"
+        aria-label="Sign out"
+        onClick={() => {
+          void signOut().then(() => {
+            queries.clear();
+            queries.setQueryData(["whoami"], null);
+          });
+        }}
+      >
+        <Icon name="out" />
+      </button>
+    </div>
+  );
+}

@@ -1,0 +1,37 @@
+import type { IconName } from "../kit/icons";
+
+export interface Place {
+  label: string;
+  to: string;
+  icon: IconName;
+}
+
+/** The pages of the sidebar, in the order of the lifecycle; the palette offers the same. */
+export const PLACES: { group: string; places: Place[] }[] = [
+  { group: "", places: [{ label: "Home", to: "/", icon: "home" }] },
+  {
+    group: "Build",
+    places: [
+      { label: "Datasets", to: "/datasets", icon: "data" },
+      { label: "Prompts", to: "/prompts", icon: "prompt" },
+      { label: "Models", to: "/models", icon: "model" },
+      { label: "Runs", to: "/runs", icon: "run" },
+      { label: "Experiments", to: "/experiments", icon: "experiment" },
+    ],
+  },
+  {
+    group: "Review",
+    places: [
+      { label: "Releases", to: "/releases", icon: "release" },
+      { label: "Audit", to: "/audit", icon: "audit" },
+    ],
+  },
+  {
+    group: "Operate",
+    places: [
+      { label: "Deployments", to: "/deployments", icon: "deploy" },
+      { label: "Traces", to: "/traces", icon: "traces" },
+      { label: "Alerts", to: "/alerts", icon: "alert" },
+    ],
+  },
+];
