@@ -6,7 +6,7 @@ export interface Who {
   role: string;
   project: string;
   environment: string;
-  projects: string[];
+  permissions: string[];
 }
 
 /** Who is signed in; null where nobody is. The cookie cannot be read here, so the server is asked. */
@@ -45,7 +45,7 @@ async function call(path: string, init?: RequestInit): Promise<Response> {
   }
 }
 
-/** Whether a role may do something; the server decides, this only spares a button that would be refused. */
-export function mayGovern(role: string): boolean {
-  return role === "admin" || role === "operator";
+/** Whether the caller may do something; the server decides, this only spares a button that would be refused. */
+export function may(who: Who | null | undefined, permission: string): boolean {
+  return who?.permissions.includes(permission) ?? false;
 }
