@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from mainspring.backends.files_object import open_files
-from mainspring.backends.records_sqlite import open_records
+from mainspring.backends.records_postgres import open_records as open_postgres
+from mainspring.backends.records_sqlite import open_records as open_sqlite
 from mainspring.backends.runner_inline import InlineRunner
 from mainspring.kernel import access, schema, settings
 from mainspring.kernel.access import ROLES, Caller
@@ -58,7 +59,13 @@ def clock() -> TickingClock:
 
 
 @pytest.fixture
-def bare_platform(tmp_path: Path, clock: TickingClock) -> Iterator[Platform]:
+def records_url() -> str:
+    """Where records are kept: SQLite in the home folder, unless a suite asks for another database."""
+    return ""
+
+
+@pytest.fixture
+def bare_platform(tmp_path: Path, clock: TickingClock, records_url: str) -> Iterator[Platform]:
     """A platform with every room's tables; nobody is signed in."""
     for module in dict.fromkeys([noun.module for noun in NOUNS] + list(JOB_MODULES)):
         try:
@@ -68,7 +75,8 @@ def bare_platform(tmp_path: Path, clock: TickingClock) -> Iterator[Platform]:
                 raise
     home = tmp_path / "home"
     home.mkdir()
-    config = settings.load({"home": str(home)}, environ={}, folder=tmp_path)
+    config = settings.load({"home": str(home), "records.url": records_url}, environ={}, folder=tmp_path)
+    open_records = open_postgres if records_url else open_sqlite
     runner = InlineRunner()
     platform = Platform(
         home=home,
@@ -76,7 +84,7 @@ def bare_platform(tmp_path: Path, clock: TickingClock) -> Iterator[Platform]:
         clock=clock,
         ids=CountingIds(),
         keyring=Keyring(b"k" * 32),
-        records=open_records("", home, config),
+        records=open_records(records_url, home, config),
         files=open_files("", home, config),
         runner_port=runner,
     )

@@ -64,7 +64,7 @@ class PostgresRecords:
         self._sql.dispose()
 
     def _libpq(self) -> str:
-        return self._url.set(drivername="postgresql", password=None).render_as_string()
+        return self._url._replace(drivername="postgresql", password=None).render_as_string()
 
     def _tool(self, tool: str, *arguments: str) -> None:
         import os

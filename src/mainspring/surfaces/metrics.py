@@ -32,12 +32,13 @@ def _render(platform: Platform) -> str:
     for name, value in platform.spans.stats().items():
         lines += [f"# TYPE mainspring_spans_{name} gauge", f"mainspring_spans_{name} {value}"]
     with access.acting_as(access.system()), platform.read() as tx:
-        states = tx.execute(select(runs.c.state, func.count()).group_by(runs.c.state)).all()
+        number = func.count().label("number")
+        states = tx.execute(select(runs.c.state, number).group_by(runs.c.state)).mappings().all()
         pending = event_deliveries.c.state.in_(["pending", "dead"])
         column = event_deliveries.c.state
-        due = tx.execute(select(column, func.count()).where(pending).group_by(column)).all()
+        due = tx.execute(select(column, number).where(pending).group_by(column)).mappings().all()
     lines.append("# TYPE mainspring_runs gauge")
-    lines += [f'mainspring_runs{{state="{row[0]}"}} {row[1]}' for row in states]
+    lines += [f'mainspring_runs{{state="{row["state"]}"}} {row["number"]}' for row in states]
     lines.append("# TYPE mainspring_event_deliveries gauge")
-    lines += [f'mainspring_event_deliveries{{state="{row[0]}"}} {row[1]}' for row in due]
+    lines += [f'mainspring_event_deliveries{{state="{row["state"]}"}} {row["number"]}' for row in due]
     return "\n".join(lines) + "\n"

@@ -1,4 +1,4 @@
-"""The kernel through its public functions."""
+"""The kernel through its public functions, on every database."""
 
 from __future__ import annotations
 
