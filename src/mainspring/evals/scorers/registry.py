@@ -1,0 +1,133 @@
+"""Scorers by name. A scorer is one function, registered by a decorator, that turns an answer into a number."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.ports import JSON, LogLikelihoodReply
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One answer and what it is judged against."""
+
+    text: str
+    reference: JSON = None
+    """What the dataset row holds to be right; None where it holds nothing."""
+    schema: Mapping[str, JSON] | None = None
+    """The prompt's response schema, whether or not the answer was constrained to it."""
+    latency_ms: float | None = None
+    ttft_ms: float | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cost: float | None = None
+    finish_reason: str = ""
+    likelihood: LogLikelihoodReply | None = None
+    """Of the reference, under the model that answered."""
+
+
+ScorerFunction = Callable[[Answer, str], float | None]
+"""Takes an answer and the scorer's argument; None where the scorer does not apply to the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corpus:
+    """A figure that is not the mean of its rows: rows give counts, counts are added, the figure is made of the sums."""
+
+    counts: Callable[[Answer, str], tuple[float, ...] | None]
+    figure: Callable[[Sequence[float]], float]
+
+
+@dataclass(frozen=True, slots=True)
+class Scorer:
+    """A registered scorer."""
+
+    name: str
+    summary: str
+    unit: str
+    """`share` (0 to 1), `score`, `ms`, `tokens`, `cost` or `perplexity`."""
+    higher_is_better: bool
+    margin: float
+    """Smallest difference that matters, in the unit."""
+    relative: bool
+    """Whether the margin is a share of the baseline's figure instead."""
+    argument: Literal["none", "optional", "required"]
+    needs: frozenset[str]
+    """What must be there: `reference`, `schema`, `likelihood`."""
+    function: ScorerFunction
+    corpus: Corpus | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A scorer with its argument: `field:package`."""
+
+    scorer: Scorer
+    argument: str = ""
+
+    @property
+    def name(self) -> str:
+        """The text that names it."""
+        return f"{self.scorer.name}:{self.argument}" if self.argument else self.scorer.name
+
+    def value(self, answer: Answer) -> float | None:
+        """Return the row's number; None where the metric does not apply to it."""
+        if "reference" in self.scorer.needs and answer.reference is None:
+            return None
+        return self.scorer.function(answer, self.argument)
+
+    def counts(self, answer: Answer) -> tuple[float, ...] | None:
+        """Return the row's counts for a corpus figure; None where it has none."""
+        if self.scorer.corpus is None or ("reference" in self.scorer.needs and answer.reference is None):
+            return None
+        return self.scorer.corpus.counts(answer, self.argument)
+
+
+_scorers: dict[str, Scorer] = {}
+
+
+def scorer(
+    name: str,
+    *,
+    unit: str = "share",
+    higher_is_better: bool = True,
+    margin: float = 0.05,
+    relative: bool = False,
+    argument: Literal["none", "optional", "required"] = "none",
+    needs: Sequence[str] = (),
+    corpus: Corpus | None = None,
+) -> Callable[[ScorerFunction], ScorerFunction]:
+    """Register a function as the scorer `name`; the first line of its docstring is the summary."""
+
+    def register(function: ScorerFunction) -> ScorerFunction:
+        summary = (function.__doc__ or "").strip().partition("\n")[0]
+        made = Scorer(
+            name, summary, unit, higher_is_better, margin, relative, argument, frozenset(needs), function, corpus
+        )
+        _scorers[name] = made
+        return function
+
+    return register
+
+
+def registered() -> list[Scorer]:
+    """Return every scorer, by name."""
+    return [_scorers[name] for name in sorted(_scorers)]
+
+
+def metric(text: str) -> Metric:
+    """Return the metric that `name` or `name:argument` names. Raises Invalid, naming what there is."""
+    name, _, argument = text.partition(":")
+    found = _scorers.get(name)
+    if found is None:
+        raise Invalid(f"There is no scorer '{name[:100]}'.", hint=f"There are {', '.join(sorted(_scorers))}.")
+    if found.argument == "required" and not argument:
+        raise Invalid(f"The scorer '{name}' needs an argument.", hint=f"Write for example {name}:package.")
+    if found.argument == "none" and argument:
+        raise Invalid(f"The scorer '{name}' takes no argument.", hint=f"Write {name}.")
+    if len(argument) > 200:
+        raise Invalid(f"The argument of '{name}' is longer than 200 characters.")
+    return Metric(found, argument)
