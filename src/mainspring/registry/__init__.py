@@ -2,3 +2,25 @@
 
 A release pins exact versions of model, prompt, guard policy and parameters.
 """
+
+from mainspring.registry.catalog import ancestors, engine_spec, load, register
+from mainspring.registry.models import ModelContent, ModelFile, ModelVersion, Parameters, Release
+from mainspring.registry.releases import load as load_release
+from mainspring.registry.releases import require_deployable
+from mainspring.registry.service import Models, Releases
+
+__all__ = [
+    "ModelContent",
+    "ModelFile",
+    "ModelVersion",
+    "Models",
+    "Parameters",
+    "Release",
+    "Releases",
+    "ancestors",
+    "engine_spec",
+    "load",
+    "load_release",
+    "register",
+    "require_deployable",
+]

@@ -1,0 +1,36 @@
+"""Tables of the registry. Models and releases are versions of the kernel's; a release has a state besides."""
+
+from __future__ import annotations
+
+from sqlalchemy import Column, Index, Integer, String, Table, Text
+
+from mainspring.kernel.tables import Json, UtcTime, metadata
+
+release_states = Table(
+    "release_states",
+    metadata,
+    Column("project", String(128), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("state", String(16), nullable=False),
+    Column("author", String(128), nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Index(None, "project", "state"),
+)
+
+release_events = Table(
+    "release_events",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project", String(128), nullable=False),
+    Column("name", String(128), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("member", String(128), nullable=False),
+    Column("key_id", String(64), nullable=False),
+    Column("at", UtcTime, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("detail", Json, nullable=False),
+    Index(None, "project", "name", "number", "id"),
+)
