@@ -8,6 +8,7 @@ from mainspring.evals import scorers
 from mainspring.evals.scorers import Answer, metric
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import LogLikelihoodReply
+from mainspring.prompts import check_schema
 
 WORDS = (
     "the a model returns Returned list of values file path; don't naïve 数据 test-case 3.14 tokens, and runs!".split()
@@ -85,12 +86,12 @@ def test_schema(text, valid):
 
 
 def test_a_schema_is_checked_and_looks_nothing_up():
-    scorers.check_schema(SCHEMA)
+    check_schema(SCHEMA)
     with pytest.raises(Invalid, match="not valid at properties/kind"):
-        scorers.check_schema({"properties": {"kind": {"type": "no such type"}}})
+        check_schema({"properties": {"kind": {"type": "no such type"}}})
     elsewhere = {"$ref": "http://example.com/schema.json"}
     with pytest.raises(Invalid, match="outside itself"):
-        scorers.check_schema({"properties": {"a": elsewhere}})
+        check_schema({"properties": {"a": elsewhere}})
     with pytest.raises(Invalid, match="cannot be resolved"):
         metric("schema").value(Answer("{}", schema=elsewhere))
 

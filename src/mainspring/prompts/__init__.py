@@ -1,4 +1,20 @@
 """Prompts: versioned templates with labels and a response schema (stage 3).
 
-A label moves; a version never changes.
+A label moves; a version never changes. `load` and `render` serve evaluation and serving.
 """
+
+from mainspring.prompts.models import Message, Parameters, PromptVersion, RenderedPrompt, Variable
+from mainspring.prompts.schemas import check_schema
+from mainspring.prompts.service import Prompts, load, render
+
+__all__ = [
+    "Message",
+    "Parameters",
+    "PromptVersion",
+    "Prompts",
+    "RenderedPrompt",
+    "Variable",
+    "check_schema",
+    "load",
+    "render",
+]

@@ -5,7 +5,7 @@
 
 from mainspring.evals.scorers.overlap import bleu, bleu_signature, rouge, sentence_bleu
 from mainspring.evals.scorers.registry import Answer, Corpus, Metric, Scorer, metric, registered, scorer
-from mainspring.evals.scorers.structured import check_schema, parse_json
+from mainspring.evals.scorers.structured import parse_json
 from mainspring.evals.scorers.text import normalise
 from mainspring.evals.scorers.usage import perplexity
 
@@ -16,7 +16,6 @@ __all__ = [
     "Scorer",
     "bleu",
     "bleu_signature",
-    "check_schema",
     "metric",
     "normalise",
     "parse_json",

@@ -99,32 +99,6 @@ def field_accuracy(answer: Answer, argument: str) -> float | None:
     return float(found is not _ABSENT and type(found) is type(wanted) and found == wanted)
 
 
-def check_schema(schema: Mapping[str, JSON]) -> None:
-    """Raise Invalid where a response schema is no valid JSON schema (draft 2020-12), or refers outside itself."""
-    from jsonschema import Draft202012Validator
-    from jsonschema.exceptions import SchemaError
-
-    try:
-        Draft202012Validator.check_schema(schema)
-    except SchemaError as error:
-        where = "/".join(str(part) for part in error.absolute_path) or "its root"
-        raise Invalid(f"The response schema is not valid at {where}: {error.message[:200]}") from None
-    _check_references(schema)
-
-
-def _check_references(schema: JSON) -> None:
-    """Raise Invalid for a $ref to anywhere but the schema itself."""
-    if isinstance(schema, Mapping):
-        target = schema.get("$ref", "#")
-        if isinstance(target, str) and not target.startswith("#"):
-            raise Invalid(f"The response schema refers outside itself: {target[:200]}", hint="Put it under $defs.")
-        for part in schema.values():
-            _check_references(part)
-    elif isinstance(schema, list):
-        for part in schema:
-            _check_references(part)
-
-
 @lru_cache(maxsize=64)
 def _validator(schema: str) -> Any:
     """Return a validator that looks nothing up outside the schema."""
