@@ -1,0 +1,144 @@
+"""The program of a child: `python -m mainspring.surfaces.processes.child ROLE`, where the role is setup, api or worker.
+
+It reads one line of JSON from standard input, does its work, and ends at once when standard input closes: no child
+outlives its supervisor. That loses nothing, since what was acknowledged is on disk.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from mainspring.kernel import settings
+from mainspring.kernel.errors import MainspringError
+from mainspring.kernel.settings import Settings
+
+BEAT = 1.0
+"""Seconds between two heartbeats of the worker."""
+_log = logging.getLogger("mainspring")
+
+
+def main() -> int:
+    """Run the role that the command line names."""
+    role = sys.argv[1]
+    config = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_watch_parent, name="parent", daemon=True).start()
+    chosen = settings.load(config["settings"])
+    logging.basicConfig(
+        level=str(chosen["log.level"]).upper(),
+        format="%(asctime)s.%(msecs)03dZ %(levelname)s %(name)s %(message)s",
+        datefmt="%Y-%m-%dT%H:%M:%S",
+        stream=sys.stderr,
+    )
+    logging.Formatter.converter = time.gmtime
+    roles: dict[str, Callable[[Settings, dict[str, Any]], int]] = {"setup": set_up, "api": api, "worker": worker}
+    return roles[role](chosen, config)
+
+
+def _watch_parent() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def set_up(config: Settings, given: dict[str, Any]) -> int:
+    """Bring the schema up to date, make the owner at the first start, and print `{"owner_key"}` or `{"error"}`."""
+    from mainspring.surfaces.compose import build_platform
+    from mainspring.surfaces.processes.owner import ensure_owner
+
+    try:
+        platform = build_platform(config)
+        key = ensure_owner(platform, str(given["url"]))
+    except MainspringError as error:
+        print(json.dumps(error.to_dict()))  # noqa: T201 - the answer to the supervisor
+        return 1
+    print(json.dumps({"owner_key": key}))  # noqa: T201
+    return 0
+
+
+def api(config: Settings, given: dict[str, Any]) -> int:
+    """Serve HTTP on the listening socket that the supervisor passed, until SIGTERM; running requests may finish."""
+    import socket
+
+    import uvicorn
+
+    from mainspring.surfaces.app import build_app
+    from mainspring.surfaces.compose import build_platform
+    from mainspring.surfaces.processes.readiness import missing
+
+    platform = build_platform(config, role="api")
+    listener = socket.socket(fileno=int(given["fd"]))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            build_app(platform, lambda: missing(platform)),
+            loop="uvloop",
+            http="httptools",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=int(config["engine.drain_seconds"]),
+        )
+    )
+    server.run(sockets=[listener])
+    if platform.spans_port is not None:
+        platform.spans.close()
+    platform.records.close()
+    return 0
+
+
+def worker(config: Settings, given: dict[str, Any]) -> int:
+    """Execute runs and deliver events, until SIGTERM; a run that this cuts off goes on at the next start."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    from mainspring.kernel import events
+    from mainspring.surfaces.compose import build_platform
+
+    platform = build_platform(config, role="worker")
+    runner = platform.runner
+    start = getattr(runner, "start", None)
+    if start is not None:
+        start(platform)
+    threading.Thread(target=_beat, args=(config.home, stop), name="beat", daemon=True).start()
+    _log.info("the worker is ready")
+    while not stop.wait(0.2):
+        try:
+            while events.deliver_due(platform) and not stop.is_set():
+                continue
+        except Exception:
+            _log.exception("events could not be delivered; trying again")
+            stop.wait(1.0)
+    getattr(runner, "stop", lambda: None)()
+    if platform.spans_port is not None:
+        platform.spans.close()
+    sys.stdout.flush()
+    os._exit(0)  # a run's own threads would hold the process back
+
+
+def beat_path(home: Path) -> Path:
+    """The file whose time of change is the worker's last heartbeat."""
+    return home / "run" / "worker.heartbeat"
+
+
+def _beat(home: Path, stop: threading.Event) -> None:
+    path = beat_path(home)
+    while not stop.wait(BEAT):
+        try:
+            path.touch()
+        except OSError:
+            continue  # a full disk shows in `doctor`; the heartbeat comes back with the space
+
+
+if __name__ == "__main__":
+    sys.exit(main())

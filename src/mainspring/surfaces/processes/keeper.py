@@ -1,0 +1,123 @@
+"""Keeper: one child process, started, watched, started again when it dies, and stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mainspring.surfaces.processes.home import ChildState
+from mainspring.surfaces.processes.logs import LogFile, pump
+
+PROGRAM = "mainspring.surfaces.processes.child"
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
+"""Seconds before a child that died is started again: doubled each time, up to the longest."""
+STEADY = 30.0
+"""Seconds after which a child that ran that long starts from the first pause again."""
+
+
+def spawn(
+    role: str, config: Mapping[str, Any], *, apart: bool = False, fds: tuple[int, ...] = ()
+) -> subprocess.Popen[bytes]:
+    """Start a child in a role; `apart` keeps its standard error out of its standard output.
+
+    It ends itself when our end of its standard input closes, however we ended.
+    """
+    process = subprocess.Popen(
+        [sys.executable, "-m", PROGRAM, role],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE if apart else subprocess.STDOUT,
+        pass_fds=fds,
+        start_new_session=True,  # Ctrl-C in a terminal is for the supervisor alone
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
+    assert process.stdin is not None
+    try:
+        process.stdin.write(json.dumps(dict(config)).encode() + b"\n")
+        process.stdin.flush()
+    except BrokenPipeError:
+        return process  # it died at once: its exit code and its log tell why
+    return process
+
+
+class Keeper:
+    """Keeps one child alive until it is told to stop. `changed` is called at each change of its state."""
+
+    def __init__(
+        self,
+        role: str,
+        config: Mapping[str, Any],
+        log: LogFile,
+        changed: Callable[[], None],
+        fds: tuple[int, ...] = (),
+    ) -> None:
+        self.state = ChildState(role)
+        self._config = config
+        self._log = log
+        self._changed = changed
+        self._fds = fds
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._thread = threading.Thread(target=self._keep, name=f"keep-{role}", daemon=True)
+
+    def start(self) -> None:
+        """Start the child."""
+        self._thread.start()
+
+    def _keep(self) -> None:
+        quick = 0
+        while not self._stop.is_set():
+            began = time.monotonic()
+            with self._guard:
+                if self._stop.is_set():
+                    break
+                process = self._process = spawn(self.state.name, self._config, fds=self._fds)
+            assert process.stdout is not None
+            copying = pump(process.stdout, self._log, self.state.name)
+            self._set("running", process.pid)
+            code = process.wait()
+            copying.join(1.0)
+            if process.stdin is not None:
+                process.stdin.close()
+            self.state.last_exit = code
+            if self._stop.is_set():
+                break
+            quick = 0 if time.monotonic() - began > STEADY else quick + 1
+            pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** max(0, quick - 1))
+            self._log.write(f"{self.state.name} ended with code {code}; it is started again in {pause:g} s")
+            self.state.restarts += 1
+            self._set("waiting", 0)
+            self._stop.wait(pause)
+        self._set("stopped", 0)
+
+    def _set(self, state: Any, pid: int) -> None:
+        self.state.state, self.state.pid = state, pid
+        self._changed()
+
+    def ask_to_stop(self) -> None:
+        """Let the child finish what it does; it is not started again."""
+        with self._guard:
+            self._stop.set()
+            process = self._process
+        if process is not None and process.poll() is None:
+            process.terminate()
+
+    def wait(self, impatient: Callable[[], bool]) -> None:
+        """Wait for the child's end, and end it by force once `impatient` says so."""
+        process = self._process
+        while process is not None and process.poll() is None:
+            try:
+                process.wait(0.1)
+            except subprocess.TimeoutExpired:
+                if impatient():
+                    self._log.write(f"{self.state.name} did not end in time; it is killed")
+                    process.kill()
+        if self._thread.is_alive():
+            self._thread.join(5.0)

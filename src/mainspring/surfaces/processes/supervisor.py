@@ -1,0 +1,243 @@
+"""Supervisor: holds the home's lock and the listening socket, starts the children, and keeps them running.
+
+The socket belongs to the supervisor, so that a client that calls while the API is started again waits in its queue
+instead of being refused.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from mainspring import __version__
+from mainspring.kernel.errors import Conflict, Denied, Invalid, Unavailable, from_dict
+from mainspring.kernel.settings import Settings
+from mainspring.surfaces.processes.home import HomeLock, ServerState, prepare, state_path
+from mainspring.surfaces.processes.keeper import Keeper, spawn
+from mainspring.surfaces.processes.logs import LogFile
+from mainspring.surfaces.processes.probe import ready
+
+BACKLOG = 2048
+WORKER_SECONDS = 10.0
+"""How long the worker may take to stop; a run that it cuts off goes on at the next start."""
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Open the listening socket. Raises Conflict where the port is in use, Invalid for a wrong address."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    except OSError as error:
+        raise Invalid(f"'{host}' is not an address of this machine: {error}.", hint="Check --host.") from None
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind(address)
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        raise Conflict(
+            f"Mainspring cannot listen on {host}:{port}: {(error.strerror or str(error)).lower()}.",
+            hint="Stop what uses the port, or choose another with --port (0 takes any that is free).",
+        ) from None
+    return listener
+
+
+class Supervisor:
+    """Runs one server on one home folder."""
+
+    def __init__(
+        self,
+        config: Settings,
+        flags: Mapping[str, Any],
+        *,
+        allow_remote: bool = False,
+        on_ready: Callable[[ServerState, str], None],
+    ) -> None:
+        """`flags` are the settings given by hand, which the children get too.
+
+        `on_ready` is called once the server answers, with its state and, at the first start only, the owner's key.
+        """
+        self._config = config
+        self._flags = {**flags, "home": str(config.home)}
+        self._allow_remote = allow_remote
+        self._on_ready = on_ready
+        self._home = config.home
+        self._stop = threading.Event()
+        self._guard = threading.Lock()
+        self._hurry = False
+        self._keepers: list[Keeper] = []
+        self._state: ServerState | None = None
+
+    def run(self) -> None:
+        """Serve until SIGTERM, SIGINT or SIGHUP. Raises Conflict, Denied or Invalid before anything is started."""
+        host, port = str(self._config["host"]), int(self._config["port"])
+        if not is_loopback(host) and not self._allow_remote:
+            raise Denied(
+                f"{host} can be reached from other machines.",
+                hint="Say --allow-remote if that is what you want, and put TLS in front of it.",
+            )
+        prepare(self._home)
+        with ExitStack() as stack:
+            lock = HomeLock.acquire(self._home)
+            stack.callback(lock.release)
+            listener = listen(host, port)
+            stack.callback(listener.close)
+            self._signals()
+            port = int(listener.getsockname()[1])
+            shown = "127.0.0.1" if host in ("0.0.0.0", "::") else f"[{host}]" if ":" in host else host  # noqa: S104
+            url = f"http://{shown}:{port}"
+            self._flags["port"] = port
+            self._state = ServerState(
+                pid=os.getpid(), url=url, version=__version__, started_at=datetime.now(UTC).isoformat()
+            )
+            stack.callback(lambda: state_path(self._home).unlink(missing_ok=True))
+            self._write()
+            owner_key = self._set_up(url)
+            self._serve(stack, listener, url, owner_key)
+
+    def _signals(self) -> None:
+        def stop(number: int, frame: object) -> None:
+            self._hurry = self._stop.is_set()
+            self._stop.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, stop)
+
+    def _set_up(self, url: str) -> str:
+        """Bring the schema up to date and make the owner, in a child of its own; return the owner's key if new."""
+        process = spawn("setup", {"settings": self._flags, "url": url}, apart=True)
+        out, err = process.communicate()
+        log = LogFile(self._home / "logs" / "setup.log")
+        for line in err.decode("utf-8", "replace").splitlines():
+            log.write(line)
+        log.close()
+        try:
+            answer: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
+        except (ValueError, IndexError):
+            raise Unavailable(
+                f"The server could not be set up: its process ended with code {process.returncode}.",
+                hint=f"See {self._home / 'logs' / 'setup.log'}.",
+            ) from None
+        if "error" in answer:
+            raise from_dict(answer, 500)
+        return str(answer["owner_key"])
+
+    def _serve(self, stack: ExitStack, listener: socket.socket, url: str, owner_key: str) -> None:
+        fd = listener.fileno()
+        for role, extra, fds in (("api", {"fd": fd}, (fd,)), ("worker", {}, ())):
+            log = LogFile(self._home / "logs" / f"{role}.log")
+            stack.callback(log.close)
+            config = {"settings": self._flags, "url": url, **extra}
+            self._keepers.append(Keeper(role, config, log, self._write, fds))
+        stack.callback(self._start_engines().stop)
+        stack.callback(self._stop_children)
+        for keeper in self._keepers:
+            keeper.start()
+        self._await_ready(url)
+        if not self._stop.is_set() and self._state is not None:
+            self._state.state = "ready"
+            self._write()
+            self._on_ready(self._state, owner_key)
+        while not self._stop.wait(3600):
+            continue
+
+    def _start_engines(self) -> Any:
+        from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool, EngineSupervisor
+
+        def resolve(sha256: str) -> Path:
+            from mainspring.backends.files_object import open_files
+
+            return open_files(str(self._config["files.url"]), self._home, self._config).path(sha256)
+
+        pool = EnginePool(resolve, limits=EngineLimits.of(self._config), logs=self._home / "logs")
+        engines = EngineSupervisor(pool, self._home)
+        engines.start()
+        return engines
+
+    def _await_ready(self, url: str) -> None:
+        """Wait until the server says that it is ready. Raises Unavailable where a child cannot be kept up."""
+        while not self._stop.is_set() and not ready(url).ready:
+            for keeper in self._keepers:
+                if keeper.state.restarts >= 5:
+                    raise Unavailable(
+                        f"The {keeper.state.name} process keeps ending (code {keeper.state.last_exit}).",
+                        hint=f"See {self._home / 'logs' / (keeper.state.name + '.log')}.",
+                    )
+            self._stop.wait(0.1)
+
+    def _stop_children(self) -> None:
+        if self._state is not None:
+            self._state.state = "stopping"
+            self._write()
+        drain = float(self._config["engine.drain_seconds"])
+        for keeper in self._keepers:
+            keeper.ask_to_stop()
+        deadline = time.monotonic() + max(drain, WORKER_SECONDS) + 5
+        for keeper in self._keepers:
+            keeper.wait(lambda: self._hurry or time.monotonic() > deadline)
+
+    def _write(self) -> None:
+        with self._guard:
+            if self._state is not None:
+                self._state.children = [keeper.state for keeper in self._keepers]
+                try:
+                    self._state.write(self._home)
+                except OSError:
+                    return  # the state is for people who look; a full disk must not end a server
+
+
+def start_detached(
+    config: Settings, flags: Mapping[str, Any], *, allow_remote: bool = False, seconds: float = 120.0
+) -> tuple[ServerState, str]:
+    """Start a server in the background; return its state once it answers, and the owner's key at the first start.
+
+    Raises the error that the server ended with, or Unavailable where it does not answer within `seconds`.
+    """
+    prepare(config.home)
+    given = [f"--{name}={flags[name]}" for name in ("host", "port") if name in flags]
+    command = [sys.executable, "-m", "mainspring", "up", f"--home={config.home}", "--json", *given]
+    with (config.home / "logs" / "up.log").open("ab") as log:
+        process = subprocess.Popen(
+            command + (["--allow-remote"] if allow_remote else []),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            start_new_session=True,
+        )
+    assert process.stdout is not None
+    killer = threading.Timer(seconds, process.terminate)
+    killer.start()
+    line = process.stdout.readline()
+    killer.cancel()
+    if not line:
+        code = process.wait()
+        said = (config.home / "logs" / "up.log").read_text(errors="replace").strip().splitlines()
+        problem = next((text for text in reversed(said) if text.startswith("Error: ")), "Error: The server ended.")
+        kind = Conflict if code == Conflict.exit_code else Denied if code == Denied.exit_code else Unavailable
+        raise kind(problem.removeprefix("Error: "), hint=f"See {config.home / 'logs'}.")
+    told: dict[str, Any] = json.loads(line)
+    key = str(told.pop("owner_key", ""))
+    told.pop("home")
+    return ServerState(**told), key
