@@ -18,7 +18,7 @@ def down(
     home: Annotated[Path | None, typer.Option(help="Home folder.", show_default=False)] = None,
     force: Annotated[bool, typer.Option("--force", help="Do not let running requests finish.")] = False,
 ) -> None:
-    """Stop the server of this home folder, after its running requests; a run that it cuts off goes on at the next start."""
+    """Stop the server of this home folder once its requests are answered; a run under way goes on at the next start."""
     from mainspring.surfaces.processes.stop import stop_server
 
     chosen = str(home) if home else (ctx.obj or {}).get("home")

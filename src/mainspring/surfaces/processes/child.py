@@ -133,11 +133,12 @@ def beat_path(home: Path) -> Path:
 
 def _beat(home: Path, stop: threading.Event) -> None:
     path = beat_path(home)
-    while not stop.wait(BEAT):
+    while not stop.is_set():
         try:
             path.touch()
         except OSError:
-            continue  # a full disk shows in `doctor`; the heartbeat comes back with the space
+            _log.warning("the heartbeat could not be written")  # it comes back with the space
+        stop.wait(BEAT)
 
 
 if __name__ == "__main__":

@@ -13,15 +13,18 @@ KEPT = 3
 """Logs set aside that are kept, besides the one being written."""
 
 _SECRETS = re.compile(
-    r"(?P<head>\bms_[A-Za-z0-9]+_|\b[Bb]earer\s+|://[^/\s:@]*:|"
+    r"(?P<head>\bms_[A-Za-z0-9]+_|\b[Bb]earer\s+|"
     r"\b(?:api[_-]?key|password|secret|token)[\"']?\s*[=:]\s*[\"']?)"
-    r"(?P<secret>[^\s\"'@,;]{6,})"
+    r"[^\s\"'@,;]{6,}"
 )
+_IN_ADDRESS = re.compile(r"(?P<head>://[^/\s:@]*:)[^/\s@]+(?=@)")
 
 
 def redact(text: str) -> str:
     """Return the text with keys, bearer tokens and passwords replaced by `[redacted]`; what names them stays."""
-    return _SECRETS.sub(lambda found: f"{found['head']}[redacted]", text)
+    for pattern in (_SECRETS, _IN_ADDRESS):
+        text = pattern.sub(lambda found: f"{found['head']}[redacted]", text)
+    return text
 
 
 class LogFile:

@@ -26,7 +26,7 @@ from mainspring.kernel.errors import Conflict, Denied, Invalid, Unavailable, fro
 from mainspring.kernel.settings import Settings
 from mainspring.surfaces.processes.home import HomeLock, ServerState, prepare, state_path
 from mainspring.surfaces.processes.keeper import Keeper, spawn
-from mainspring.surfaces.processes.logs import LogFile
+from mainspring.surfaces.processes.logs import LogFile, pump
 from mainspring.surfaces.processes.probe import ready
 
 BACKLOG = 2048
@@ -128,11 +128,17 @@ class Supervisor:
     def _set_up(self, url: str) -> str:
         """Bring the schema up to date and make the owner, in a child of its own; return the owner's key if new."""
         process = spawn("setup", {"settings": self._flags, "url": url}, apart=True)
-        out, err = process.communicate()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         log = LogFile(self._home / "logs" / "setup.log")
-        for line in err.decode("utf-8", "replace").splitlines():
-            log.write(line)
+        copying = pump(process.stderr, log, "setup")
+        out = process.stdout.read()
+        process.wait()
+        copying.join()
         log.close()
+        process.stdin.close()
+        process.stdout.close()
         try:
             answer: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
         except (ValueError, IndexError):
@@ -153,6 +159,7 @@ class Supervisor:
             self._keepers.append(Keeper(role, config, log, self._write, fds))
         stack.callback(self._start_engines().stop)
         stack.callback(self._stop_children)
+        (self._home / "run" / "worker.heartbeat").unlink(missing_ok=True)
         for keeper in self._keepers:
             keeper.start()
         self._await_ready(url)
