@@ -1,4 +1,30 @@
-"""Traces: OTLP in, spans, sessions, scores and feedback, and the queries over them.
+"""Traces: OTLP in, spans, sessions, scores and feedback, and queries over them.
 
-What is acknowledged is on disk.
+Every call of a model leaves a trace; what is not to be kept is removed before anything is written.
 """
+
+from mainspring.traces.erasure import erase_traces, expire
+from mainspring.traces.intake import Intake
+from mainspring.traces.models import Price, Score, SessionLine, SpanDetail, TraceDetail, TraceLine, UsageHour
+from mainspring.traces.prices import in_force, price_of
+from mainspring.traces.service import Prices, Retentions, Scores, Sessions, Traces
+
+__all__ = [
+    "Intake",
+    "Price",
+    "Prices",
+    "Retentions",
+    "Score",
+    "Scores",
+    "SessionLine",
+    "Sessions",
+    "SpanDetail",
+    "TraceDetail",
+    "TraceLine",
+    "Traces",
+    "UsageHour",
+    "erase_traces",
+    "expire",
+    "in_force",
+    "price_of",
+]

@@ -89,17 +89,19 @@ class Reader:
             if wanted:
                 sql += f" AND {test}"
                 values.append(value)
-        if cursor:
-            last, session = _place(cursor, 2)
-            sql += " AND (last_ns, session) < (?, ?)"
-            values += [_integer(last), session]
+        # Sessions with the same last moment are told apart by how many of them were shown, so that no name is needed.
+        last, skip = (_integer(part) for part in _place(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
         columns = "session, user, first_ns, last_ns, traces, errors, input_tokens, output_tokens, cost"
         rows = self._connection.execute(
-            f"SELECT {columns} FROM sessions WHERE {sql} ORDER BY last_ns DESC, session DESC LIMIT ?",  # noqa: S608
-            (*values, limit + 1),
+            f"SELECT {columns} FROM sessions WHERE {sql} AND last_ns <= ? "  # noqa: S608
+            "ORDER BY last_ns DESC, session DESC LIMIT ? OFFSET ?",
+            (*values, last, limit + 1, skip),
         ).fetchall()
         page = [SessionSummary(**dict(zip(SessionSummary.__struct_fields__, row, strict=True))) for row in rows[:limit]]
-        return page, f"{page[-1].last_ns}:{page[-1].session_id}" if len(rows) > limit else ""
+        if len(rows) <= limit:
+            return page, ""
+        end = page[-1].last_ns
+        return page, f"{end}:{sum(line.last_ns == end for line in page) + (skip if end == last else 0)}"
 
     def usage(self, project: str, where: SpanFilter) -> list[Usage]:
         """Return hourly totals, oldest first."""

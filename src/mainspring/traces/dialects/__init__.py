@@ -1,0 +1,9 @@
+"""Dialects: how OpenTelemetry GenAI, OpenInference and older conventions say the same things.
+
+Each is a table of attribute names, in order of preference; what is understood becomes a field of the span and leaves
+the attributes, what is not stays as it came.
+"""
+
+from mainspring.traces.dialects.translate import to_span
+
+__all__ = ["to_span"]

@@ -1,0 +1,110 @@
+"""Messages: every dialect's way of writing a conversation, as `[{role, parts: [{type, content}]}]`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+
+def parsed(value: Any) -> Any:
+    """Return what a JSON text says, or the text itself where it is none or deeper than anything sensible."""
+    if not isinstance(value, str) or value[:1] not in ("{", "[", '"'):
+        return value
+    try:
+        found = msgspec.json.decode(value)
+    except (msgspec.DecodeError, RecursionError, ValueError):
+        return value
+    return found if _shallow(found, _DEEPEST) else value
+
+
+_DEEPEST = 32
+
+
+def _shallow(value: Any, depth: int) -> bool:
+    if isinstance(value, dict | list):
+        below = value.values() if isinstance(value, dict) else value
+        return depth > 0 and all(_shallow(item, depth - 1) for item in below)
+    return True
+
+
+def conversation(value: Any, role: str) -> Any:
+    """Return messages where the value is any form of them, the value itself where it is not.
+
+    `role` is who says a plain text, or a message without a role.
+    """
+    if isinstance(value, str):
+        return [{"role": role, "parts": [{"type": "text", "content": value}]}] if value else None
+    if isinstance(value, dict):
+        inner = value.get("messages")
+        if isinstance(inner, list):
+            return conversation(inner, role)
+        return [message(value, role)] if _is_message(value) else value
+    if isinstance(value, list) and value and all(_is_message(item) or isinstance(item, str) for item in value):
+        return [message(item if isinstance(item, dict) else {"content": item}, role) for item in value]
+    return value
+
+
+def message(value: dict[str, Any], role: str) -> dict[str, Any]:
+    """Return one message: what is said as parts, other fields as they are."""
+    inner = value.get("message")
+    if isinstance(inner, dict):
+        value = {**{key: item for key, item in value.items() if key != "message"}, **inner}
+    rest = {key: item for key, item in value.items() if key not in _SPOKEN}
+    parts = [*_content(value.get("parts")), *_content(value.get("content")), *_content(value.get("contents"))]
+    for call in value.get("tool_calls") or []:
+        parts.append(_call(call))
+    return {"role": str(value.get("role") or role), "parts": parts, **rest}
+
+
+def spoken(value: Any) -> bool:
+    """Tell whether a value is a list of messages beyond doubt: each says who speaks."""
+    return isinstance(value, list) and all(
+        isinstance(item, dict)
+        and "role" in {*item, *(item["message"] if isinstance(item.get("message"), dict) else ())}
+        for item in value
+    )
+
+
+_SPOKEN = ("role", "parts", "content", "contents", "tool_calls")
+
+
+def _is_message(value: Any) -> bool:
+    if not isinstance(value, dict):
+        return False
+    return bool({"content", "parts", "contents", "tool_calls"} & value.keys()) or isinstance(value.get("message"), dict)
+
+
+def _content(value: Any) -> list[dict[str, Any]]:
+    if value is None or value == "":
+        return []
+    if isinstance(value, str):
+        return [{"type": "text", "content": value}]
+    if isinstance(value, list):
+        return [part for item in value for part in _content(item)]
+    if isinstance(value, dict):
+        inner = value.get("message_content")
+        if isinstance(inner, dict):
+            value = inner
+        if "type" in value and "content" in value:
+            return [value]
+        if value.get("type") in (None, "text", "input_text", "output_text") and isinstance(value.get("text"), str):
+            return [{"type": "text", "content": value["text"]}]
+        return [value if "type" in value else {"type": "json", "content": value}]
+    return [{"type": "text", "content": str(value)}]
+
+
+def _call(value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {"type": "tool_call", "content": value}
+    inner = value.get("tool_call")
+    if isinstance(inner, dict):
+        value = inner
+    function = value.get("function")
+    named = function if isinstance(function, dict) else value
+    return {
+        "type": "tool_call",
+        "id": value.get("id", ""),
+        "name": named.get("name", ""),
+        "arguments": parsed(named.get("arguments")),
+    }

@@ -1,0 +1,61 @@
+"""Intake: the one way by which spans of strangers reach the store. Priced, stripped or masked, then appended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+
+import msgspec
+
+from mainspring.kernel import access
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.spans import Span
+from mainspring.traces.models import Price
+from mainspring.traces.prices import in_force, price_of
+from mainspring.traces.privacy import redacted, without_content
+
+_PRICES_SECONDS = 5.0
+
+
+class Intake:
+    """Prepares and appends spans; keep one for each process, since it remembers prices for some seconds."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._prices: dict[str, tuple[float, dict[str, Price]]] = {}
+        self._lock = threading.Lock()
+
+    def append(self, spans: Sequence[Span]) -> None:
+        """Store spans durably. Raises what the store raises."""
+        self._platform.spans.append([self.prepared(span) for span in spans])
+
+    def prepared(self, span: Span) -> Span:
+        """Return the span as it may be written: with its cost, and without what the settings keep out."""
+        settings = self._platform.settings
+        if span.cost is None and span.model and (span.input_tokens is not None or span.output_tokens is not None):
+            span = msgspec.structs.replace(span, cost=self.cost(span))
+        if not settings["capture.content"]:
+            span = without_content(span)
+        if settings["capture.redact"]:
+            span = redacted(span)
+        return span
+
+    def cost(self, span: Span) -> float | None:
+        """Return the US dollars of a call by the project's prices; None where the model has none."""
+        price = self.price(span.project, span.model)
+        if price is None:
+            return None
+        return price.cost(span.input_tokens or 0, span.output_tokens or 0, span.cached_tokens or 0)
+
+    def price(self, project: str, model: str) -> Price | None:
+        """Return the price of a model in a project."""
+        now = time.monotonic()
+        with self._lock:
+            known = self._prices.get(project)
+        if known is None or now - known[0] > _PRICES_SECONDS:
+            with access.acting_as(access.system(project)), self._platform.read() as tx:
+                known = (now, in_force(tx))
+            with self._lock:
+                self._prices[project] = known
+        return price_of(known[1], model)

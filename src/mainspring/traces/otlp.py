@@ -1,0 +1,300 @@
+"""OTLP/HTTP (opentelemetry-proto 1.x): a request body, protobuf or JSON, to spans, and the reply to it."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import msgspec
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTraceServiceRequest,
+    ExportTraceServiceResponse,
+)
+
+from mainspring.kernel.errors import Invalid, TooLarge
+from mainspring.kernel.spans import Span
+from mainspring.traces import limits
+from mainspring.traces.dialects import to_span
+from mainspring.traces.raw import RawSpan
+
+Encoding = Literal["protobuf", "json"]
+PROTOBUF, JSON_TYPE = "application/x-protobuf", "application/json"
+_STATUS: tuple[Literal["unset", "ok", "error"], ...] = ("unset", "ok", "error")
+_INT64 = 1 << 63
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The spans of a request, and what was wrong with those that are not among them."""
+
+    spans: list[Span]
+    rejected: int
+    problem: str
+    """Why the first of the rejected was rejected; empty where none was."""
+
+
+def encoding_of(content_type: str) -> Encoding:
+    """Return how a body is encoded by its content type. Raises Invalid for another."""
+    media = content_type.partition(";")[0].strip().lower()
+    if media == PROTOBUF:
+        return "protobuf"
+    if media == JSON_TYPE:
+        return "json"
+    raise Invalid(f"The content type is '{media[:100]}'.", hint=f"Send {PROTOBUF} or {JSON_TYPE}.")
+
+
+def inflate(body: bytes, content_encoding: str, limit: int) -> bytes:
+    """Undo gzip or deflate. Raises TooLarge before more than `limit` bytes exist, Invalid for what is neither."""
+    name = content_encoding.strip().lower()
+    if name in ("", "identity"):
+        data, rest = body, b""
+    elif name in ("gzip", "deflate"):
+        machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            data = machine.decompress(body, limit + 1)
+        except zlib.error as error:
+            raise Invalid(f"The body is not valid {name}: {error}.") from None
+        rest = machine.unconsumed_tail
+        if not machine.eof and not rest and len(data) <= limit:
+            raise Invalid(f"The body is not whole: its {name} stream has no end.")
+    else:
+        raise Invalid(f"The content encoding is '{name[:100]}'.", hint="Send gzip, deflate or none.")
+    if rest or len(data) > limit:
+        raise TooLarge(f"The request is over {limit:,} bytes.", hint="Send fewer spans at a time.")
+    return data
+
+
+def decode(body: bytes, encoding: Encoding, *, project: str, environment: str = "") -> Decoded:
+    """Read the spans of a request on behalf of a key's project and environment.
+
+    A span that cannot be is rejected alone. Raises Invalid where the body as a whole cannot be read, TooLarge for
+    more spans than one request may have.
+    """
+    spans: list[Span] = []
+    rejected, problem = 0, ""
+    for read in _protobuf(body) if encoding == "protobuf" else _json(body):
+        try:
+            spans.append(to_span(_checked(read()), project=project, environment=environment))
+        except (Invalid, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
+            rejected += 1
+            problem = problem or str(error)[:300]
+        if len(spans) + rejected > limits.SPANS:
+            raise TooLarge(f"The request has over {limits.SPANS:,} spans.", hint="Send fewer at a time.")
+    return Decoded(spans, rejected, problem)
+
+
+def reply(encoding: Encoding, decoded: Decoded) -> bytes:
+    """Return the body of the answer: empty, or with `partial_success` where spans were rejected."""
+    if encoding == "json":
+        partial = {"rejectedSpans": str(decoded.rejected), "errorMessage": decoded.problem}
+        return msgspec.json.encode({"partialSuccess": partial} if decoded.rejected else {})
+    response = ExportTraceServiceResponse()
+    if decoded.rejected:
+        response.partial_success.rejected_spans = decoded.rejected
+        response.partial_success.error_message = decoded.problem
+    data: bytes = response.SerializeToString()
+    return data
+
+
+def failure(encoding: Encoding, code: int, message: str) -> bytes:
+    """Return a `google.rpc.Status`, which is what an OTLP client expects of an error."""
+    if encoding == "json":
+        return msgspec.json.encode({"code": code, "message": message})
+    text = message.encode()
+    return b"\x08" + _varint(code) + b"\x12" + _varint(len(text)) + text
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    out.append(number)
+    return bytes(out)
+
+
+def _protobuf(body: bytes) -> Iterator[Callable[[], RawSpan]]:
+    try:
+        request = ExportTraceServiceRequest.FromString(body)
+    except DecodeError:
+        raise Invalid("The body is not an OTLP trace request in protobuf.") from None
+    for group in request.resource_spans:
+        resource = _attributes(group.resource.attributes)
+        for scope in group.scope_spans:
+            about = _with_scope(resource, scope.scope.name, scope.scope.version)
+            for span in scope.spans:
+                yield lambda span=span, about=about: _from_protobuf(span, about)  # type: ignore[misc]
+
+
+def _from_protobuf(span: Any, resource: dict[str, Any]) -> RawSpan:
+    return RawSpan(
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        name=span.name,
+        start_ns=span.start_time_unix_nano,
+        end_ns=span.end_time_unix_nano,
+        status=_STATUS[span.status.code] if 0 <= span.status.code <= 2 else "unset",
+        status_message=span.status.message,
+        attributes=_attributes(span.attributes),
+        resource=resource,
+        events=[
+            {"name": event.name, "time_ns": event.time_unix_nano, "attributes": _attributes(event.attributes)}
+            for event in span.events[: limits.EVENTS]
+        ],
+        links=[
+            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
+            for link in span.links[: limits.LINKS]
+        ],
+    )
+
+
+def _attributes(pairs: Iterable[Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        if len(found) >= limits.ATTRIBUTES:
+            break
+        found[limits.cut(pair.key, limits.NAME)] = _value(pair.value, 0, [limits.ITEMS])
+    return found
+
+
+def _value(value: Any, depth: int, room: list[int]) -> Any:
+    """Return an AnyValue as a Python value; `room` counts down the values that may still come."""
+    room[0] -= 1
+    kind = value.WhichOneof("value")
+    if kind == "string_value":
+        return limits.cut(value.string_value)
+    if kind in ("array_value", "kvlist_value"):
+        if depth >= limits.DEPTH:
+            return "[too deep]"
+        if kind == "array_value":
+            return [_value(item, depth + 1, room) for item in value.array_value.values if room[0] > 0]
+        pairs = (pair for pair in value.kvlist_value.values if room[0] > 0)
+        return {limits.cut(pair.key, limits.NAME): _value(pair.value, depth + 1, room) for pair in pairs}
+    if kind == "bytes_value":
+        return limits.cut(value.bytes_value.hex())
+    return None if kind is None else getattr(value, kind)
+
+
+def _json(body: bytes) -> Iterator[Callable[[], RawSpan]]:
+    try:
+        request = msgspec.json.decode(body)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise Invalid("The body is not valid JSON.") from None
+    for group in _list(request, "resourceSpans", "resource_spans"):
+        resource = _json_attributes(_field(_field(group, "resource") or {}, "attributes"))
+        for scope in _list(group, "scopeSpans", "scope_spans"):
+            named = _field(scope, "scope") or {}
+            about = _with_scope(resource, str(_field(named, "name") or ""), str(_field(named, "version") or ""))
+            for span in _list(scope, "spans"):
+                yield lambda span=span, about=about: _from_json(span, about)  # type: ignore[misc]
+
+
+def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:
+    status = _field(span, "status") or {}
+    code = _field(status, "code") or 0
+    if isinstance(code, str):
+        code = {"STATUS_CODE_OK": 1, "STATUS_CODE_ERROR": 2}.get(code, 0)
+    return RawSpan(
+        trace_id=str(_field(span, "traceId", "trace_id") or "").lower(),
+        span_id=str(_field(span, "spanId", "span_id") or "").lower(),
+        parent_id=str(_field(span, "parentSpanId", "parent_span_id") or "").lower(),
+        name=str(_field(span, "name") or ""),
+        start_ns=int(_field(span, "startTimeUnixNano", "start_time_unix_nano") or 0),
+        end_ns=int(_field(span, "endTimeUnixNano", "end_time_unix_nano") or 0),
+        status=_STATUS[code] if code in (0, 1, 2) else "unset",
+        status_message=str(_field(status, "message") or ""),
+        attributes=_json_attributes(_field(span, "attributes")),
+        resource=resource,
+        events=[
+            {
+                "name": str(_field(event, "name") or ""),
+                "time_ns": int(_field(event, "timeUnixNano", "time_unix_nano") or 0),
+                "attributes": _json_attributes(_field(event, "attributes")),
+            }
+            for event in _list(span, "events")[: limits.EVENTS]
+        ],
+        links=[
+            {
+                "trace_id": str(_field(link, "traceId", "trace_id") or "").lower(),
+                "span_id": str(_field(link, "spanId", "span_id") or "").lower(),
+                "attributes": _json_attributes(_field(link, "attributes")),
+            }
+            for link in _list(span, "links")[: limits.LINKS]
+        ],
+    )
+
+
+def _field(value: Any, *names: str) -> Any:
+    """Return the first field that is there. Raises Invalid where the value is no object."""
+    if not isinstance(value, dict):
+        raise Invalid(f"An object with {names[0]} is expected, not {type(value).__name__}.")
+    return next((value[name] for name in names if name in value), None)
+
+
+def _list(value: Any, *names: str) -> list[Any]:
+    found = _field(value, *names)
+    if found is None:
+        return []
+    if not isinstance(found, list):
+        raise Invalid(f"{names[0]} is not a list.")
+    return found
+
+
+def _json_attributes(pairs: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for pair in pairs if isinstance(pairs, list) else []:
+        if len(found) >= limits.ATTRIBUTES:
+            break
+        key = limits.cut(str(_field(pair, "key") or ""), limits.NAME)
+        found[key] = _json_value(_field(pair, "value"), 0, [limits.ITEMS])
+    return found
+
+
+def _json_value(value: Any, depth: int, room: list[int]) -> Any:
+    room[0] -= 1
+    if not isinstance(value, dict) or depth >= limits.DEPTH:
+        return None
+    for name, item in value.items():
+        kind = name.partition("Value")[0].partition("_value")[0]
+        if kind in ("string", "bytes"):
+            return limits.cut(str(item))
+        if kind == "int":
+            number = int(item)
+            return number if -_INT64 <= number < _INT64 else str(number)
+        if kind in ("double", "bool"):
+            return float(item) if kind == "double" else bool(item)
+        if kind == "array":
+            return [_json_value(each, depth + 1, room) for each in _list(item, "values") if room[0] > 0]
+        if kind == "kvlist":
+            pairs = [pair for pair in _list(item, "values") if room[0] > 0]
+            return {
+                limits.cut(str(_field(pair, "key")), limits.NAME): _json_value(_field(pair, "value"), depth + 1, room)
+                for pair in pairs
+            }
+    return None
+
+
+def _with_scope(resource: dict[str, Any], name: str, version: str) -> dict[str, Any]:
+    extra = {"otel.scope.name": limits.cut(name, limits.NAME)} if name else {}
+    if name and version:
+        extra["otel.scope.version"] = limits.cut(version, limits.NAME)
+    return {**resource, **extra}
+
+
+def _checked(raw: RawSpan) -> RawSpan:
+    """Return the span with its times made possible. Raises Invalid where its identity is not."""
+    for name, value, digits in (("trace id", raw.trace_id, 32), ("span id", raw.span_id, 16)):
+        if len(value) != digits or value.strip("0123456789abcdef") or not value.strip("0"):
+            raise Invalid(f"A span has the {name} '{value[:40]}'; it takes {digits} hex digits, not all of them 0.")
+    if not raw.parent_id.strip("0"):
+        raw.parent_id = ""
+    elif len(raw.parent_id) != 16 or raw.parent_id.strip("0123456789abcdef"):
+        raise Invalid(f"A span has the parent id '{raw.parent_id[:40]}'; it takes 16 hex digits.")
+    if not 0 < raw.start_ns < _INT64:
+        raise Invalid(f"A span starts at {raw.start_ns} ns.")
+    raw.end_ns = min(max(raw.end_ns, raw.start_ns), _INT64 - 1)
+    return raw

@@ -1,0 +1,80 @@
+"""Privacy: what leaves a span before it is written anywhere."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from mainspring.kernel.spans import Span
+from mainspring.safety import Policy, Rule, apply
+
+_MASK = Policy(rules=[Rule(detector="pii", action="mask"), Rule(detector="secrets", action="mask")])
+_CONTENT = re.compile(
+    r"message|prompt|completion|content|input|output|text|quer|document|argument|result|args|instruction|body"
+    r"|definition|statement|question|answer|response\.|exception\.|metadata|value|tool\.description",
+    re.I,
+)
+_SHORT = 128
+_DEEPEST = 64
+
+
+def without_content(span: Span) -> Span:
+    """Return the span without what people and models said: numbers, names, times and short plain attributes stay."""
+    return msgspec.structs.replace(
+        span,
+        input=None,
+        output=None,
+        status_message="",
+        attributes=_plain(span.attributes),
+        events=[{**event, "attributes": _plain(event.get("attributes"))} for event in span.events],
+        links=[{**link, "attributes": _plain(link.get("attributes"))} for link in span.links],
+    )
+
+
+def redacted(span: Span) -> Span:
+    """Return the span with personal data and secrets masked in every text that it holds, its ids aside."""
+    return msgspec.structs.replace(
+        span,
+        name=_mask(span.name),
+        status_message=_mask(span.status_message),
+        user_id=_mask(span.user_id),
+        session_id=_mask(span.session_id),
+        input=_masked(span.input, 0),
+        output=_masked(span.output, 0),
+        attributes=_masked(span.attributes, 0),
+        events=_masked(span.events, 0),
+        links=_masked(span.links, 0),
+        resource=_masked(span.resource, 0),
+    )
+
+
+def _plain(values: Any) -> dict[str, Any]:
+    kept = {}
+    for key, value in (values or {}).items():
+        if isinstance(value, bool | int | float) or (
+            isinstance(value, str) and len(value) <= _SHORT and not _CONTENT.search(key)
+        ):
+            kept[key] = value
+    return kept
+
+
+def _masked(value: Any, depth: int) -> Any:
+    if isinstance(value, str):
+        return _mask(value)
+    if depth >= _DEEPEST:
+        return "[too deep]"
+    if isinstance(value, list):
+        return [_masked(item, depth + 1) for item in value]
+    if isinstance(value, dict):
+        return {_mask(key): _masked(item, depth + 1) for key, item in value.items()}
+    return value
+
+
+def _mask(text: str) -> str:
+    if len(text) < 5:
+        return text
+    outcome = apply(_MASK, text, "input")
+    # A detector that fails blocks, and nothing of the text is written then.
+    return "[REDACTED]" if outcome.blocked else outcome.text

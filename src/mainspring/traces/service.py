@@ -1,0 +1,342 @@
+"""Operations of the traces room: traces, sessions, scores, prices and retention."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import Field
+from sqlalchemy import delete, insert, select
+
+from mainspring.kernel.errors import NotFound
+from mainspring.kernel.operation import operation
+from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, decode_cursor, encode_cursor, paginate
+from mainspring.kernel.service import Service
+from mainspring.kernel.spans import SpanFilter
+from mainspring.traces import prices as price_table
+from mainspring.traces import scores as score_store
+from mainspring.traces.erasure import erase_traces
+from mainspring.traces.models import (
+    Dollars,
+    Erased,
+    Model,
+    Price,
+    Retention,
+    Score,
+    SessionDetail,
+    SessionLine,
+    Source,
+    SpanDetail,
+    SpanId,
+    Status,
+    TraceDetail,
+    TraceId,
+    TraceLine,
+    UsageHour,
+    Word,
+    moment,
+    nanoseconds,
+)
+from mainspring.traces.tables import retentions, scores
+from mainspring.traces.usage import dimensions, grouped
+
+Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
+Number = Annotated[float, Field(allow_inf_nan=False)]
+_SCORED = 1000
+
+
+class Traces(Service):
+    """Traces of production traffic."""
+
+    noun = "trace"
+
+    @operation("GET /traces", permission="trace.read", mcp=True)
+    def list_(
+        self,
+        *,
+        environment: Word = "",
+        deployment: Word = "",
+        release: Word = "",
+        model: Word = "",
+        prompt: Word = "",
+        session_id: Word = "",
+        user_id: Word = "",
+        service: Word = "",
+        name: Word = "",
+        kind: Word = "",
+        status: Status | None = None,
+        score: Word = "",
+        score_at_most: Number | None = None,
+        score_at_least: Number | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        min_duration_ms: Milliseconds = 0.0,
+        query: Word = "",
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Page[TraceLine]:
+        """List traces, newest first, narrowed by what they are, by their scores and by words that stand in them.
+
+        A filter by score looks at the last 1,000 traces that have such a score.
+        """
+        chosen = self._scored(score, score_at_most, score_at_least)
+        if chosen == ():
+            return Page[TraceLine](items=[])
+        where = SpanFilter(
+            environment=environment,
+            deployment=deployment,
+            release=release,
+            model=model,
+            prompt=prompt,
+            session_id=session_id,
+            user_id=user_id,
+            service=service,
+            name=name,
+            kind=kind,
+            status=status or "",
+            since_ns=nanoseconds(since),
+            until_ns=nanoseconds(until),
+            min_duration_ms=min_duration_ms,
+            query=query.strip(),
+            trace_ids=chosen or (),
+        )
+        return self._page(where, limit, cursor)
+
+    @operation("GET /traces/search", permission="trace.read", mcp=True)
+    def search(
+        self,
+        query: Word,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Page[TraceLine]:
+        """Find traces in whose text all the words stand, last arrived first; `docs*` finds every ending."""
+        where = SpanFilter(query=query.strip() or " ", since_ns=nanoseconds(since), until_ns=nanoseconds(until))
+        return self._page(where, limit, cursor)
+
+    @operation("GET /traces/usage", permission="trace.read", mcp=True)
+    def usage(
+        self,
+        *,
+        by: Word = "deployment,release,model",
+        hourly: bool = True,
+        environment: Word = "",
+        deployment: Word = "",
+        release: Word = "",
+        model: Word = "",
+        kind: Word = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> list[UsageHour]:
+        """Return calls, errors, tokens, cost and latency by hour, or in all, of the last 7 days or the time given.
+
+        `by` names what is kept apart, with commas: environment, deployment, release, model, kind.
+        """
+        week = int(self.platform.clock.now().timestamp() * 1e9) - 7 * 86_400 * 10**9
+        where = SpanFilter(
+            environment=environment,
+            deployment=deployment,
+            release=release,
+            model=model,
+            kind=kind,
+            since_ns=nanoseconds(since) or max(0, week),
+            until_ns=nanoseconds(until),
+        )
+        return grouped(self.platform.spans.usage(self.caller.project, where), dimensions(by), hourly=hourly)[:10_000]
+
+    @operation("GET /traces/{trace_id}", permission="trace.read", mcp=True)
+    def get(self, trace_id: TraceId) -> TraceDetail:
+        """Return a trace with all its spans and scores."""
+        spans = self.platform.spans.trace(self.caller.project, trace_id)
+        if not spans:
+            raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
+        with self.read() as tx:
+            given = score_store.of_traces(tx, [trace_id])
+        start, end = min(span.start_ns for span in spans), max(span.end_ns for span in spans)
+        root = next((span for span in spans if not span.parent_id), spans[0])
+        failed = any(span.status == "error" for span in spans)
+        return TraceDetail(
+            trace_id=trace_id,
+            started_at=moment(start),
+            duration_ms=(end - start) / 1e6,
+            status="error" if failed else root.status,
+            spans=[SpanDetail.of(span) for span in spans],
+            scores=given,
+        )
+
+    @operation("DELETE /traces/{trace_id}", permission="trace.write")
+    def delete(self, trace_id: TraceId) -> Erased:
+        """Erase a trace and its scores, from the search index and the write-ahead file too."""
+        removed = erase_traces(self.platform, self.caller.project, [trace_id])
+        if not removed.spans and not removed.scores:
+            raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
+        return removed
+
+    def _scored(self, name: str, at_most: float | None, at_least: float | None) -> tuple[str, ...] | None:
+        """Return the traces that have such a score; None where no score is asked for."""
+        if not name and at_most is None and at_least is None:
+            return None
+        with self.read() as tx:
+            found = score_store.find(tx, name=name, at_most=at_most, at_least=at_least, limit=_SCORED)
+        return tuple(dict.fromkeys(item.trace_id for item in found))
+
+    def _page(self, where: SpanFilter, limit: int, cursor: str) -> Page[TraceLine]:
+        place = decode_cursor(cursor) if cursor else ""
+        lines, following = self.platform.spans.traces(self.caller.project, where, limit=limit, cursor=place)
+        return Page[TraceLine](
+            items=[TraceLine.of(line) for line in lines], next_cursor=encode_cursor(following) if following else None
+        )
+
+
+class Sessions(Service):
+    """Sessions: traces that belong together."""
+
+    noun = "session"
+
+    @operation("GET /sessions", permission="trace.read", mcp=True)
+    def list_(
+        self,
+        *,
+        user_id: Word = "",
+        environment: Word = "",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Page[SessionLine]:
+        """List sessions, last active first."""
+        where = SpanFilter(
+            user_id=user_id, environment=environment, since_ns=nanoseconds(since), until_ns=nanoseconds(until)
+        )
+        place = decode_cursor(cursor) if cursor else ""
+        lines, following = self.platform.spans.sessions(self.caller.project, where, limit=limit, cursor=place)
+        return Page[SessionLine](
+            items=[SessionLine.of(line) for line in lines], next_cursor=encode_cursor(following) if following else None
+        )
+
+    @operation("GET /sessions/{session_id:path}", permission="trace.read", mcp=True)
+    def get(self, session_id: Word) -> SessionDetail:
+        """Return a session with its traces and scores."""
+        project = self.caller.project
+        found, _ = self.platform.spans.sessions(project, SpanFilter(session_id=session_id), limit=1)
+        if not found:
+            raise NotFound(f"There is no session {session_id}.", hint="`mainspring session list` shows them.")
+        lines, _ = self.platform.spans.traces(project, SpanFilter(session_id=session_id), limit=200)
+        with self.read() as tx:
+            mine = (scores.c.project == tx.project) & (scores.c.session_id == session_id)
+            rows = tx.execute(select(scores).where(mine).order_by(scores.c.id).limit(_SCORED)).mappings()
+            given = [score_store.as_score(row) for row in rows]
+            given += score_store.of_traces(tx, [line.trace_id for line in lines])
+        unique = list({score.id: score for score in given}.values())
+        return SessionDetail(
+            session=SessionLine.of(found[0]), traces=[TraceLine.of(line) for line in lines], scores=unique
+        )
+
+
+class Scores(Service):
+    """Scores and feedback."""
+
+    noun = "score"
+
+    @operation("POST /scores", permission="score.write", status=201)
+    def create(
+        self,
+        name: Name,
+        *,
+        trace_id: TraceId | None = None,
+        span_id: SpanId | None = None,
+        session_id: Word = "",
+        number: Number | None = None,
+        label: Annotated[str, Field(max_length=200)] | None = None,
+        comment: Text = "",
+        correction: Text = "",
+        source: Source = "human",
+    ) -> Score:
+        """Judge a trace, a span or a session: a number, a label, words, or what the answer should have been."""
+        with self.begin() as tx:
+            return score_store.put(
+                tx,
+                name,
+                trace_id=trace_id or "",
+                span_id=span_id or "",
+                session_id=session_id,
+                number=number,
+                label=label,
+                comment=comment,
+                correction=correction,
+                source=source,
+            )
+
+    @operation("GET /scores", permission="score.read", mcp=True)
+    def list_(
+        self,
+        *,
+        trace_id: TraceId | None = None,
+        session_id: Word = "",
+        name: Word = "",
+        label: Word = "",
+        at_most: Number | None = None,
+        at_least: Number | None = None,
+        limit: Limit = 100,
+        cursor: Cursor = "",
+    ) -> Page[Score]:
+        """List scores, newest first."""
+        with self.read() as tx:
+            wanted = score_store.conditions(tx, name=name, label=label, at_most=at_most, at_least=at_least)
+            if trace_id:
+                wanted.append(scores.c.trace_id == trace_id)
+            if session_id:
+                wanted.append(scores.c.session_id == session_id)
+            rows, following = paginate(tx, select(scores).where(*wanted), scores.c.id, limit, cursor)
+        return Page[Score](items=[score_store.as_score(row) for row in rows], next_cursor=following)
+
+
+class Prices(Service):
+    """What tokens cost."""
+
+    noun = "price"
+
+    @operation("GET /prices", permission="price.read")
+    def list_(self) -> list[Price]:
+        """List the prices in force, by model."""
+        with self.read() as tx:
+            return list(price_table.in_force(tx).values())
+
+    @operation("POST /prices", permission="price.write", status=201)
+    def set(
+        self,
+        model: Model,
+        *,
+        input_per_million: Dollars,
+        output_per_million: Dollars,
+        cached_per_million: Dollars | None = None,
+    ) -> Price:
+        """Set what a model's tokens cost from now on, in US dollars for a million; `gpt*` prices every such model."""
+        with self.begin() as tx:
+            return price_table.put(tx, model, input_per_million, output_per_million, cached_per_million)
+
+
+class Retentions(Service):
+    """How long traces are kept."""
+
+    noun = "retention"
+
+    @operation("GET /retention", permission="retention.read")
+    def get(self) -> Retention:
+        """Return how long the project's traces are kept."""
+        with self.read() as tx:
+            row = tx.execute(select(retentions).where(retentions.c.project == tx.project)).mappings().one_or_none()
+        if row is None:
+            return Retention(days=0, changed_at=None, changed_by="")
+        return Retention(days=row["days"], changed_at=row["changed_at"], changed_by=row["changed_by"])
+
+    @operation("PUT /retention", permission="retention.write")
+    def set(self, days: Annotated[int, Field(ge=0, le=36_500)]) -> Retention:
+        """Keep the project's traces for so many days; 0 keeps them for ever. The worker erases older ones."""
+        with self.begin() as tx:
+            tx.execute(delete(retentions).where(retentions.c.project == tx.project))
+            values = {"days": days, "changed_at": tx.now, "changed_by": tx.caller.member}
+            tx.execute(insert(retentions).values(project=tx.project, **values))
+            return Retention(days=days, changed_at=tx.now, changed_by=tx.caller.member)
