@@ -1,1 +1,0 @@
-"""Protocols: what clients speak, translated at the boundary, one file each."""
