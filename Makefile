@@ -32,7 +32,7 @@ ui: $(VENV)/.packages ## Build the web UI in place, where its sources changed
 	@if [ -f hatch_build.py ]; then PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python hatch_build.py; fi
 
 models: $(VENV)/.installed ## Fetch the models that the demo and the tests use, once
-	$(BIN)/python -m mainspring.registry.pull $(MODELS)
+	$(BIN)/python -m mainspring.registry $(MODELS)
 
 demo: install ## Turn the whole loop once around on this machine and leave the server up
 	$(BIN)/mainspring demo --home "$(HOME_DIR)" $(DEMO)

