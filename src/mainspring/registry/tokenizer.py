@@ -34,7 +34,25 @@ class Tokenizer:
         self.bos: int | None = metadata.get("tokenizer.ggml.bos_token_id")
         self.chat_template: str = str(metadata.get("tokenizer.chat_template", ""))
         self.context: int = int(metadata.get(f"{metadata.get('general.architecture', '')}.context_length", 0))
-        self._names = {"eos_token": tokens[self.eos], "bos_token": tokens[self.bos] if self.bos is not None else ""}
+        self._names: dict[str, str] = {
+            "eos_token": tokens[self.eos],
+            "bos_token": tokens[self.bos] if self.bos is not None else "",
+        }
+
+    @property
+    def core(self) -> Core:
+        """The tokenizer of the `tokenizers` library that does the work."""
+        return self._core
+
+    @property
+    def eos_token(self) -> str:
+        """Text of the token that ends an answer."""
+        return self._names["eos_token"]
+
+    @property
+    def bos_token(self) -> str:
+        """Text of the token that begins a document, or empty."""
+        return self._names["bos_token"]
 
     def encode(self, text: str) -> list[int]:
         """Return the token ids; control tokens that stand in the text count as one token each."""
