@@ -60,6 +60,14 @@ def keep_freed_memory() -> None:
         return
 
 
+def give_back_memory() -> None:
+    """Return what was freed to the system, once the work that wanted it is done."""
+    try:
+        ctypes.CDLL(None).malloc_trim(0)
+    except (OSError, AttributeError):
+        return
+
+
 def _bfloat16_speedup() -> float:
     """Time a matrix product of a small model's size in both types, in turn; the best of several counts."""
     import torch

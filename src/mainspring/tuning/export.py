@@ -98,7 +98,9 @@ def check_bound(adapter: GgufHeader, base: GgufHeader) -> int:
     for stem in stems:
         lower, upper, whole = sides.get(f"{stem}.lora_a"), sides.get(f"{stem}.lora_b"), shapes.get(stem)
         if whole is None:
-            raise Invalid(f"The base has no tensor {stem} for the adapter to change.", hint="Use the adapter's own base.")
+            raise Invalid(
+                f"The base has no tensor {stem} for the adapter to change.", hint="Use the adapter's own base."
+            )
         fits = lower and upper and (lower[0], upper[1]) == whole and lower[1] == upper[0]
         if not fits:
             raise Invalid(f"The adapter's matrices for {stem}, {lower} and {upper}, do not fit its shape {whole}.")

@@ -123,7 +123,9 @@ class _Server:
     def prompt_ids(self, messages: Messages) -> list[int]:
         """Return the token ids that the server makes of messages by its own template and tokenizer."""
         text = self._post("/apply-template", {"messages": list(messages)})["prompt"]
-        ids: list[int] = self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})["tokens"]
+        ids: list[int] = self._post("/tokenize", {"content": text, "add_special": True, "parse_special": True})[
+            "tokens"
+        ]
         return ids
 
     def answer(self, ids: list[int], tokens: int) -> Served:

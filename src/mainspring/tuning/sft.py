@@ -167,7 +167,6 @@ def _trainer(
     checkpoints: Path,
 ) -> SFTTrainer:
     import datasets
-    from trl import SFTConfig as Arguments
     from trl import SFTTrainer
 
     class AnswerTrainer(SFTTrainer):  # type: ignore[misc]
@@ -192,7 +191,20 @@ def _trainer(
             # Under autocast the cast to the adapter's own float32 and back would only cost time.
             if hasattr(module, "cast_input_dtype_enabled"):
                 module.cast_input_dtype_enabled = False
-    arguments = Arguments(
+    rows = [{"input_ids": list(e.ids), "labels": e.labels} for batch in batches for e in batch]
+    return AnswerTrainer(
+        model=model,
+        args=_arguments(config, device, checkpoints),
+        train_dataset=datasets.Dataset.from_list(rows),
+        data_collator=collate,
+        processing_class=tokenizer,
+    )
+
+
+def _arguments(config: SftConfig, device: Device, checkpoints: Path) -> Any:
+    from trl import SFTConfig as Arguments
+
+    return Arguments(
         output_dir=str(checkpoints),
         max_steps=config.steps,
         per_device_train_batch_size=config.batch,
@@ -214,14 +226,6 @@ def _trainer(
         remove_unused_columns=False,
         train_sampling_strategy="sequential",
         dataset_kwargs={"skip_prepare_dataset": True},
-    )
-    rows = [{"input_ids": list(e.ids), "labels": e.labels} for batch in batches for e in batch]
-    return AnswerTrainer(
-        model=model,
-        args=arguments,
-        train_dataset=datasets.Dataset.from_list(rows),
-        data_collator=collate,
-        processing_class=tokenizer,
     )
 
 
