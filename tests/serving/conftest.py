@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+import uvicorn
+from openai import OpenAI
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
+from mainspring.kernel.access import ROLES, Caller
 from mainspring.kernel.errors import NotFound
-from mainspring.kernel.ports import EngineSpec
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
+from mainspring.registry import ModelContent, ModelFile, register
+from mainspring.serving.gateway import Gateway
+
+
+def make_caller(role: str, member: str) -> Caller:
+    """Return somebody of the project default."""
+    return Caller(member, f"key-of-{member}", "default", "production", role, ROLES[role])
 
 
 class Shelf:
@@ -72,3 +89,194 @@ def pool(shelf: Shelf, tmp_path: Path) -> Iterator[EnginePool]:
 def spec(shelf: Shelf, base_model: Path) -> EngineSpec:
     """A small engine over the base model."""
     return EngineSpec(base=shelf.add(base_model), context=512, slots=2)
+
+
+class FixedEngine:
+    """The Engine port over one server that is there already."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.asked = 0
+
+    def ensure(self, spec: EngineSpec) -> Endpoint:
+        """Return the server, whatever is asked for."""
+        self.asked += 1
+        return Endpoint(self.url, "engine-key")
+
+    def stop(self, spec: EngineSpec) -> bool:
+        """Do nothing: it is not ours."""
+        return False
+
+    def list(self) -> list[EngineState]:
+        """Return nothing."""
+        return []
+
+
+class Upstream:
+    """A tiny server that speaks llama.cpp's protocol: it answers `words`, one an event, and does what it is told."""
+
+    def __init__(self) -> None:
+        self.words = ["Hello", " there", "."]
+        self.bodies: list[dict[str, Any]] = []
+        self.fail: tuple[int, dict[str, Any]] | None = None
+        self.die_after = -1
+        """Close the connection after so many words."""
+        self.hold = False
+        """Send the first word, then wait for the client to leave."""
+        self.cancelled = threading.Event()
+        self.deaths = 0
+        self.tool_calls: list[dict[str, Any]] = []
+
+    async def app(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer as an ASGI application."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        body = await request.json()
+        self.bodies.append(body)
+        if self.fail is not None:
+            await JSONResponse(self.fail[1], self.fail[0])(scope, receive, send)
+        elif self.deaths > 0:
+            self.deaths -= 1
+            headers = [(b"content-length", b"1000")]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            raise ConnectionAbortedError("died before the answer")
+        elif body.get("stream"):
+            await self._stream(scope, body, receive, send)
+        else:
+            if self.hold:
+                await self._until_left(receive)
+                return
+            await JSONResponse(self._whole(scope, body))(scope, receive, send)
+
+    def _whole(self, scope: Any, body: dict[str, Any]) -> dict[str, Any]:
+        text = "".join(self.words)
+        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop"}
+        if scope["path"] == "/v1/completions":
+            choice["text"] = text
+        else:
+            choice["message"] = {"role": "assistant", "content": text}
+            if self.tool_calls:
+                choice["message"]["tool_calls"] = self.tool_calls
+        return {"choices": [choice], "usage": self.usage}
+
+    @property
+    def usage(self) -> dict[str, Any]:
+        """Tokens: seven in, one a word out."""
+        return {"prompt_tokens": 7, "completion_tokens": len(self.words), "prompt_tokens_details": {"cached_tokens": 2}}
+
+    async def _until_left(self, receive: Any) -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.cancelled.set()
+
+    async def _stream(self, scope: Any, body: dict[str, Any], receive: Any, send: Any) -> None:
+        headers = [(b"content-type", b"text/event-stream")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+
+        async def event(data: Any) -> None:
+            text = data if isinstance(data, str) else json.dumps(data)
+            await send({"type": "http.response.body", "body": f"data: {text}\n\n".encode(), "more_body": True})
+
+        for index, word in enumerate(self.words):
+            if index == self.die_after:
+                raise ConnectionAbortedError("died in mid-answer")
+            piece = {"text": word} if scope["path"] == "/v1/completions" else {"delta": {"content": word}}
+            await event({"choices": [{"index": 0, "finish_reason": None, **piece}]})
+            if self.hold:
+                await self._until_left(receive)
+                return
+        if self.tool_calls:
+            for index, call in enumerate(self.tool_calls):
+                function = call["function"]
+                begun = {"index": index, "id": call["id"], "function": {"name": function["name"], "arguments": ""}}
+                await event({"choices": [{"index": 0, "delta": {"tool_calls": [begun]}, "finish_reason": None}]})
+                rest = {"index": index, "function": {"arguments": function["arguments"]}}
+                await event({"choices": [{"index": 0, "delta": {"tool_calls": [rest]}, "finish_reason": None}]})
+        await event({"choices": [{"index": 0, "delta": {}, "text": "", "finish_reason": "stop"}]})
+        await event({"choices": [], "usage": self.usage})
+        await event("[DONE]")
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+class Served:
+    """An ASGI application on a port of its own, in a thread."""
+
+    def __init__(self, app: Any) -> None:
+        config = uvicorn.Config(app, host="127.0.0.1", port=0, interface="asgi3", log_level="critical")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._thread.start()
+        eventually(lambda: self._server.started)
+        self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+
+    def stop(self) -> None:
+        """Stop serving."""
+        self._server.should_exit = True
+        self._thread.join()
+
+
+@pytest.fixture
+def upstream() -> Iterator[Upstream]:
+    """The tiny server."""
+    made = Upstream()
+    served = Served(made.app)
+    made.url = served.url  # type: ignore[attr-defined]
+    yield made
+    served.stop()
+
+
+def register_model(platform: Platform, name: str, path: Path) -> str:
+    """Store a GGUF file as a model and return its reference."""
+    stored = platform.files.put(path)
+    file = ModelFile(path="model.gguf", sha256=stored.sha256, size=stored.size, role="weights")
+    with platform.begin() as tx:
+        return register(tx, name, ModelContent(format="gguf", files=[file], license="Apache-2.0")).ref
+
+
+@pytest.fixture
+def small_model(platform: Platform, tmp_path: Path) -> str:
+    """A model version that the tiny server stands in for."""
+    file = tmp_path / "small.gguf"
+    file.write_bytes(b"GGUF, as far as the store is concerned")
+    return register_model(platform, "small", file)
+
+
+@pytest.fixture
+def fixed_engine(platform: Platform, upstream: Upstream) -> FixedEngine:
+    """The platform's engine is the tiny server."""
+    made = FixedEngine()
+    made.url = upstream.url  # type: ignore[attr-defined]
+    platform.engine_port = made
+    return made
+
+
+class Keyed:
+    """The gateway as the server mounts it: keys become callers before it."""
+
+    def __init__(self, gateway: Gateway, callers: dict[str, Caller]) -> None:
+        self._app = Starlette(routes=gateway.routes(), lifespan=lambda app: gateway.lifespan())
+        self._callers = callers
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        if scope["type"] == "http":
+            token = Request(scope).headers.get("authorization", "").removeprefix("Bearer ")
+            if token in self._callers:
+                scope.setdefault("state", {})["caller"] = self._callers[token]
+        await self._app(scope, receive, send)
+
+
+@pytest.fixture
+def gateway_url(platform: Platform, fixed_engine: FixedEngine) -> Iterator[str]:
+    """Where a gateway over the tiny server listens; keys `ann` (admin) and `vic` (viewer) are known."""
+    callers = {name: make_caller(role, name) for name, role in (("ann", "admin"), ("vic", "viewer"))}
+    served = Served(Keyed(Gateway(platform), callers))
+    yield served.url
+    served.stop()
+
+
+@pytest.fixture
+def client(gateway_url: str) -> Iterator[OpenAI]:
+    """The official client, with ann's key."""
+    with OpenAI(base_url=f"{gateway_url}/v1", api_key="ann", max_retries=0) as made:
+        yield made

@@ -11,6 +11,7 @@ import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/kit.css";
 import "./styles/list.css";
+import "./styles/traces.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

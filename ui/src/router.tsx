@@ -26,6 +26,24 @@ const page = <T extends Record<string, unknown>, K extends keyof T & string>(pat
 
 const routes = [
   page("/", () => import("./rooms/home/Home"), "Home"),
+  page("/traces", () => import("./rooms/traces/TraceList"), "TraceList"),
+  page("/traces/$traceId", () => import("./rooms/traces/TracePage"), "TracePage"),
+  page("/datasets", () => import("./rooms/data/DatasetList"), "DatasetList"),
+  page("/datasets/$name", () => import("./rooms/data/DatasetPage"), "DatasetPage"),
+  page("/prompts", () => import("./rooms/prompts/PromptList"), "PromptList"),
+  page("/prompts/$name", () => import("./rooms/prompts/PromptPage"), "PromptPage"),
+  page("/models", () => import("./rooms/registry/ModelList"), "ModelList"),
+  page("/models/$name", () => import("./rooms/registry/ModelPage"), "ModelPage"),
+  page("/runs", () => import("./rooms/tuning/RunList"), "RunList"),
+  page("/runs/$runId", () => import("./rooms/tuning/RunPage"), "RunPage"),
+  page("/experiments", () => import("./rooms/evals/ExperimentList"), "ExperimentList"),
+  page("/experiments/$id", () => import("./rooms/evals/ExperimentPage"), "ExperimentPage"),
+  page("/releases", () => import("./rooms/registry/ReleaseList"), "ReleaseList"),
+  page("/releases/$name", () => import("./rooms/registry/ReleasePage"), "ReleasePage"),
+  page("/deployments", () => import("./rooms/serving/DeploymentList"), "DeploymentList"),
+  page("/deployments/$name", () => import("./rooms/serving/DeploymentPage"), "DeploymentPage"),
+  page("/alerts", () => import("./rooms/monitoring/Alerts"), "Alerts"),
+  page("/audit", () => import("./rooms/governance/Audit"), "Audit"),
 ];
 
 export const router = createRouter({

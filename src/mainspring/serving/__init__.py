@@ -2,3 +2,10 @@
 
 The hot path writes a trace before the last byte leaves.
 """
+
+from mainspring.serving.chat import EngineChat
+from mainspring.serving.deployments import Deployment
+from mainspring.serving.gateway import Gateway
+from mainspring.serving.service import Deployments, Engines
+
+__all__ = ["Deployment", "Deployments", "EngineChat", "Engines", "Gateway"]

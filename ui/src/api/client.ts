@@ -24,7 +24,7 @@ export async function toError(response: Response): Promise<ApiError> {
   return new ApiError(response.status, "internal", `The server answered ${response.status}.`, "Look into the server's log.");
 }
 
-export const api = createFetchClient<paths>({ baseUrl: "/", credentials: "same-origin" });
+export const api = createFetchClient<paths>({ baseUrl: "/api/v1", credentials: "same-origin" });
 
 /** Told when the session has ended, so that the shell asks for the key again. */
 export const session = { ended: () => {} };

@@ -1,0 +1,175 @@
+"""Answering: one call through prompt, guards and engine, and its trace on disk before the last byte leaves."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+from mainspring.kernel.clock import Clock, Ids
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.ports import JSON
+from mainspring.kernel.spans import SpanStatus
+from mainspring.safety.stream import StreamGuard
+from mainspring.serving import decoding
+from mainspring.serving.conversation import converse
+from mainspring.serving.counters import Counters
+from mainspring.serving.engines import Engines
+from mainspring.serving.exchange import Exchange
+from mainspring.serving.guarding import Blocked, guard_calls, guard_input, guard_options, guard_output, loggable
+from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
+from mainspring.serving.recording import Recorder
+
+_PATHS = {"chat": "/v1/chat/completions", "text_completion": "/v1/completions"}
+FILTERED = "content_filter"
+"""Finish reason of an answer that the guard stopped."""
+
+
+class Answerer:
+    """Answers calls on one event loop."""
+
+    def __init__(self, engines: Engines, recorder: Recorder | None, clock: Clock, ids: Ids, *, content: bool) -> None:
+        """Without a recorder no trace is written; `content` says whether traces hold the text of calls."""
+        self._engines = engines
+        self._recorder = recorder
+        self._clock = clock
+        self._ids = ids
+        self._content = content
+        self.counters = Counters()
+
+    async def complete(self, target: Target, question: Question) -> Answer:
+        """Return the whole answer. Raises Blocked, Invalid, LimitReached, Unavailable or a subclass."""
+        exchange = Exchange(target, question, self._clock, self._ids)
+        try:
+            body = _prepare(exchange)
+            reply = await self._engines.complete(target.spec, _PATHS[question.operation], body)
+            text, calls, exchange.finish_reason = decoding.whole(reply)
+            exchange.usage = decoding.usage(reply) or Usage()
+            _guard_whole(exchange, text, calls)
+        except BaseException as error:
+            await self._record_failure(exchange, error)
+            raise
+        await self._record(exchange)
+        return exchange.answer()
+
+    async def stream(self, target: Target, question: Question) -> AsyncGenerator[Piece, None]:
+        """Yield the answer in pieces that passed the guard; the last one comes after the trace is on disk.
+
+        Raises as `complete` does; whatever is refused before the engine is asked raises before the first piece.
+        """
+        exchange = Exchange(target, question, self._clock, self._ids)
+        try:
+            body = {**_prepare(exchange), "stream_options": {"include_usage": True}}
+            async for text in self._safe(exchange, body):
+                exchange.text += text
+                yield Piece(text=text)
+            if exchange.tool_calls:
+                yield Piece(tool_calls=exchange.tool_calls)
+        except BaseException as error:
+            await self._record_failure(exchange, error)
+            raise
+        await self._record(exchange)
+        yield Piece(finish_reason=exchange.finish_reason, usage=exchange.usage)
+
+    async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[str, None]:
+        """Yield what the guard lets through, ending the generation at once where it blocks."""
+        target, question = exchange.target, exchange.question
+        guard = StreamGuard(target.policy) if target.policy is not None else None
+        calls = decoding.Calls()
+        async with aclosing(self._engines.stream(target.spec, _PATHS[question.operation], body)) as events:
+            async for event in events:
+                heard, reason = decoding.piece(event, calls)
+                exchange.usage = decoding.usage(event) or exchange.usage
+                exchange.finish_reason = reason or exchange.finish_reason
+                if heard:
+                    exchange.first_token()
+                safe = guard.feed(heard) if guard else heard
+                if safe:
+                    yield safe
+                if guard and guard.blocked:
+                    break
+        if guard is None:
+            exchange.tool_calls = calls.whole()
+            return
+        tail = guard.finish()
+        if tail:
+            yield tail
+        exchange.findings.add("output", guard.outcome)
+        if guard.blocked:
+            exchange.finish_reason = FILTERED
+            return
+        try:
+            assert target.policy is not None
+            exchange.tool_calls = guard_calls(target.policy, calls.whole(), exchange.findings)
+        except Blocked:
+            exchange.finish_reason = FILTERED
+
+    async def _record(self, exchange: Exchange) -> None:
+        await self._append(exchange, "ok", "")
+
+    async def _record_failure(self, exchange: Exchange, error: BaseException) -> None:
+        """Write the trace of a call that was refused, failed or given up by its client."""
+        if isinstance(error, Blocked):
+            exchange.finish_reason = FILTERED
+            exchange.messages = [_loggable(exchange, message) for message in exchange.question.messages]
+            await self._append(exchange, "ok", "blocked by the guard")
+        elif isinstance(error, asyncio.CancelledError | GeneratorExit):
+            await asyncio.shield(self._append(exchange, "error", "the client went away"))
+        else:
+            await self._append(exchange, "error", getattr(error, "message", type(error).__name__))
+
+    async def _append(self, exchange: Exchange, status: SpanStatus, message: str) -> None:
+        self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status)
+        if self._recorder is not None:
+            await self._recorder.append([exchange.span(status, message, content=self._content)])
+
+
+def _prepare(exchange: Exchange) -> dict[str, JSON]:
+    """Return the body for the engine: guarded, with the release's prompt and parameters."""
+    target, question = exchange.target, exchange.question
+    messages: list[Message] = list(question.messages)
+    options: dict[str, JSON] = dict(question.options)
+    if target.policy is not None:
+        messages = guard_input(target.policy, messages, exchange.findings)
+        options = guard_options(target.policy, options, exchange.findings)
+        exchange.messages = messages
+    exchange.sent = options = _pinned(target, options)
+    body = {name: value for name, value in options.items() if name != "constrained"}
+    if question.operation == "text_completion":
+        if target.template is not None:
+            raise Invalid(f"{target.release} has a prompt for chats.", hint="Use /v1/chat/completions.")
+        return {**body, "prompt": messages[0]["content"]}
+    if target.template is None:
+        return {**body, "messages": messages}
+    return {**body, "messages": converse(target.template, messages, question.variables)}
+
+
+def _pinned(target: Target, options: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return the options with the release's own put over them; of two token limits the smaller holds."""
+    merged = {**options, **target.parameters}
+    if "max_tokens" in options and "max_tokens" in target.parameters:
+        merged["max_tokens"] = min(int(options["max_tokens"]), int(target.parameters["max_tokens"]))
+    if merged.get("constrained") and target.template is not None and target.template.response_schema:
+        schema = {"name": "answer", "schema": target.template.response_schema}
+        merged["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return merged
+
+
+def _guard_whole(exchange: Exchange, text: str, calls: list[dict[str, Any]]) -> None:
+    """Put the guarded answer into the exchange; one that is refused becomes empty."""
+    policy = exchange.target.policy
+    if policy is None:
+        exchange.text, exchange.tool_calls = text, list(calls)
+        return
+    try:
+        guarded = guard_output(policy, text, exchange.findings)
+        exchange.tool_calls = guard_calls(policy, calls, exchange.findings)
+        exchange.text = guarded
+    except Blocked:
+        exchange.finish_reason = FILTERED
+
+
+def _loggable(exchange: Exchange, message: Message) -> Message:
+    content = loggable(exchange.target.policy, str(message.get("content") or ""), "input")
+    return {"role": message.get("role", "user"), "content": content}

@@ -1,0 +1,142 @@
+"""The Chat port: other rooms' way to a model, without a server in between."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from queue import SimpleQueue
+from typing import Any, TypeVar
+
+from mainspring.kernel.errors import MainspringError
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
+from mainspring.serving.answering import Answerer
+from mainspring.serving.engines import Engines
+from mainspring.serving.models import Answer, Origin, Question, Target
+from mainspring.serving.targets import resolve
+
+T = TypeVar("T")
+_PATIENT_QUEUE = 1_000_000
+"""A batch waits for its turns; its `concurrency` bounds it."""
+
+
+class EngineChat:
+    """Answers through the same prompt, guards and engines as the gateway, on an event loop of its own."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._answerer: Answerer | None = None
+
+    def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer one request.
+
+        `request.model` is `model/…`, `release/…` or a deployment; a release brings its prompt, guard and parameters.
+        No trace is written: a batch of experiments is no traffic. Raises NotFound, Invalid or Unavailable.
+        """
+        target = self._target(request)
+        return self._run(self._answer(target, request))
+
+    def complete_many(
+        self,
+        requests: Sequence[ChatRequest],
+        *,
+        concurrency: int = 8,
+        on_reply: Callable[[int, ChatReply | Exception], None] | None = None,
+    ) -> list[ChatReply | Exception]:
+        """Answer many, in the order given; `on_reply(index, reply)` is called, in this thread, as each arrives."""
+        targets: dict[tuple[str, str], Target | MainspringError] = {}
+        for request in requests:
+            key = (request.model, request.environment)
+            if key not in targets:
+                try:
+                    targets[key] = self._target(request)
+                except MainspringError as error:
+                    targets[key] = error
+        arrived: SimpleQueue[tuple[int, ChatReply | Exception]] = SimpleQueue()
+        work = self._answer_all([(targets[(r.model, r.environment)], r) for r in requests], concurrency, arrived)
+        future = asyncio.run_coroutine_threadsafe(work, self._start())
+        replies: list[ChatReply | Exception | None] = [None] * len(requests)
+        try:
+            for _ in requests:
+                index, reply = arrived.get()
+                replies[index] = reply
+                if on_reply is not None:
+                    on_reply(index, reply)
+        finally:
+            future.cancel()
+        return [reply for reply in replies if reply is not None]
+
+    def _target(self, request: ChatRequest) -> Target:
+        with self._platform.read() as tx:
+            return resolve(tx, request.model, request.environment or tx.caller.environment)
+
+    async def _answer_all(
+        self,
+        work: Sequence[tuple[Target | MainspringError, ChatRequest]],
+        concurrency: int,
+        arrived: SimpleQueue[tuple[int, ChatReply | Exception]],
+    ) -> None:
+        turns = asyncio.Semaphore(max(1, concurrency))
+
+        async def one(index: int, target: Target | MainspringError, request: ChatRequest) -> None:
+            try:
+                if isinstance(target, MainspringError):
+                    raise target
+                async with turns:
+                    arrived.put((index, await self._answer(target, request)))
+            except Exception as error:  # each request has its own fate
+                arrived.put((index, error))
+
+        await asyncio.gather(*(one(index, target, request) for index, (target, request) in enumerate(work)))
+
+    async def _answer(self, target: Target, request: ChatRequest) -> ChatReply:
+        question = Question(
+            messages=list(request.messages),
+            options=_options(request),
+            origin=Origin(metadata=dict(request.metadata)),
+        )
+        assert self._answerer is not None
+        return _reply(await self._answerer.complete(target, question))
+
+    def _run(self, work: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(work, self._start()).result()
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        """Return the running loop, started at the first call: a process that asks nothing pays nothing."""
+        with self._lock:
+            if self._loop is None:
+                platform = self._platform
+                timeout = float(platform.settings["gateway.timeout_seconds"])
+                engines = Engines(platform.engine, queue=_PATIENT_QUEUE, timeout=timeout)
+                self._answerer = Answerer(engines, None, platform.clock, platform.ids, content=False)
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()
+            return self._loop
+
+
+def _options(request: ChatRequest) -> dict[str, JSON]:
+    options: dict[str, JSON] = {
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+    }
+    if request.stop:
+        options["stop"] = list(request.stop)
+    if request.schema is not None:
+        schema = {"name": "answer", "schema": dict(request.schema)}
+        options["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return options
+
+
+def _reply(answer: Answer) -> ChatReply:
+    return ChatReply(
+        text=answer.text,
+        finish_reason=answer.finish_reason,
+        input_tokens=answer.usage.input_tokens,
+        output_tokens=answer.usage.output_tokens,
+        cost=answer.cost,
+        latency_ms=answer.latency_ms,
+    )

@@ -1,0 +1,123 @@
+"""Deployments: which release answers under a name, and which one is tried beside it.
+
+The moves are append-only; the deployment as it is now is its latest move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+from sqlalchemy import ColumnElement, func, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from mainspring.kernel.errors import Conflict, NotFound
+from mainspring.kernel.records import Record, paginate
+from mainspring.kernel.tx import Tx
+from mainspring.serving.tables import deployment_moves as table
+
+Weight = Annotated[float, Field(ge=0, le=1)]
+"""Share of the traffic that the canary gets, from 0 to 1."""
+
+Action = Literal["create", "roll", "promote", "rollback", "pause", "resume"]
+
+
+class Deployment(Record):
+    """A deployment as one move made it."""
+
+    name: str
+    environment: str
+    revision: int
+    """Counts the moves, from 1."""
+    action: Action
+    """The move that made it so."""
+    state: Literal["active", "paused"]
+    baseline: str
+    """Exact reference of the release that answers."""
+    canary: str
+    """Exact reference of the release that is tried beside it, or empty."""
+    weight: float
+    """Share of the traffic that the canary gets."""
+    previous: str
+    """The baseline before the last promotion, to which a rollback returns; or empty."""
+    moved_at: datetime
+    moved_by: str
+    note: str
+
+
+def find(tx: Tx, environment: str, name: str) -> Deployment | None:
+    """Return a deployment as it is now, or None."""
+    query = select(table).where(_of(tx, environment, name)).order_by(table.c.revision.desc()).limit(1)
+    row = tx.execute(query).mappings().one_or_none()
+    return _shown(row) if row else None
+
+
+def get(tx: Tx, environment: str, name: str) -> Deployment:
+    """Return a deployment as it is now. Raises NotFound."""
+    found = find(tx, environment, name)
+    if found is None:
+        raise NotFound(f"There is no deployment {name} in {environment}.", hint="`mainspring deployment list`.")
+    return found
+
+
+def page(tx: Tx, environment: str, limit: int, cursor: str = "") -> tuple[list[Deployment], str | None]:
+    """Return one page of an environment's deployments by name, as they are now."""
+    mine = (table.c.project == tx.project) & (table.c.environment == environment)
+    latest = select(table.c.name.label("n"), func.max(table.c.revision).label("m")).where(mine).group_by(table.c.name)
+    sub = latest.subquery()
+    query = select(table).join(sub, (table.c.name == sub.c.n) & (table.c.revision == sub.c.m)).where(mine)
+    rows, following = paginate(tx, query, table.c.name, limit, cursor, newest=False)
+    return [_shown(row) for row in rows], following
+
+
+def history(tx: Tx, environment: str, name: str, limit: int, cursor: str = "") -> tuple[list[Deployment], str | None]:
+    """Return one page of a deployment's moves, newest first. Raises NotFound."""
+    get(tx, environment, name)
+    rows, following = paginate(tx, select(table).where(_of(tx, environment, name)), table.c.id, limit, cursor)
+    return [_shown(row) for row in rows], following
+
+
+def move(tx: Tx, now: Deployment | None, environment: str, name: str, action: Action, **changes: Any) -> Deployment:
+    """Append a move that changes `changes` of the deployment `now`. Raises Conflict where another came first."""
+    before = now.model_dump() if now else {"state": "active", "canary": "", "weight": 0.0, "previous": "", "note": ""}
+    after = Deployment(
+        **{
+            **before,
+            "note": "",
+            **changes,
+            "name": name,
+            "environment": environment,
+            "revision": now.revision + 1 if now else 1,
+            "action": action,
+            "moved_at": tx.now,
+            "moved_by": tx.caller.member,
+        }
+    )
+    try:
+        with tx.conn.begin_nested():
+            tx.execute(insert(table).values(id=tx.new_id(), project=tx.project, **after.model_dump()))
+    except IntegrityError:
+        raise Conflict(f"The deployment {name} was changed at the same time.", hint="Look, and try again.") from None
+    return after
+
+
+def arm_of(deployment: Deployment, subject: str) -> Literal["baseline", "canary"]:
+    """Return which release answers a subject (a session, a user, a trace).
+
+    The same subject stays with the same release while the weight only grows; another deployment splits independently.
+    """
+    if not deployment.canary or not subject:
+        return "baseline"
+    key = f"{deployment.environment}/{deployment.name}/{subject}".encode()
+    place = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
+    return "canary" if place < deployment.weight else "baseline"
+
+
+def _of(tx: Tx, environment: str, name: str) -> ColumnElement[bool]:
+    return (table.c.project == tx.project) & (table.c.environment == environment) & (table.c.name == name)
+
+
+def _shown(row: Any) -> Deployment:
+    return Deployment(**{field: row[field] for field in Deployment.model_fields})

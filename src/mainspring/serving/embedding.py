@@ -1,0 +1,71 @@
+"""Embeddings: texts to vectors through the Embed port, with a trace as every call has."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mainspring.kernel.access import Caller
+from mainspring.kernel.errors import Invalid, NotFound
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.spans import Span
+from mainspring.serving.models import Origin
+from mainspring.serving.protocols.openai import EmbeddingsBody
+
+if TYPE_CHECKING:
+    import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """Vectors of shape (texts, dimensions), and the span of the call."""
+
+    vectors: np.ndarray
+    tokens: int
+    span: Span
+
+
+def check(body: EmbeddingsBody, name: str) -> list[str]:
+    """Return the texts to embed. Raises NotFound for another model than `name`, Invalid for what is not supported."""
+    if body.model != name:
+        raise NotFound(f"There is no embedding model {body.model[:200]}.", hint=f"Ask for {name}.", param="model")
+    if body.encoding_format not in ("float", "base64"):
+        raise Invalid("encoding_format is float or base64.", param="encoding_format")
+    if body.dimensions is not None:
+        raise Invalid("'dimensions' is not supported.", hint="Leave it out.", param="dimensions")
+    if not all(body.texts):
+        raise Invalid("A text is empty.", hint="Leave it out.", param="input")
+    return body.texts
+
+
+def embed(platform: Platform, caller: Caller, origin: Origin, texts: Sequence[str]) -> Embedded:
+    """Return the vectors of the texts; blocking."""
+    start = int(platform.clock.now().timestamp() * 1e9)
+    began = time.perf_counter_ns()
+    vectors = platform.embed.embed(texts)
+    tokens = sum(len(text.split()) for text in texts)
+    span = Span(
+        trace_id=origin.trace_id,
+        span_id=secrets.token_hex(8),
+        parent_id=origin.parent_id,
+        project=caller.project,
+        environment=caller.environment,
+        name=f"embeddings {platform.embed.name}",
+        kind="embeddings",
+        service="mainspring",
+        start_ns=start,
+        end_ns=start + time.perf_counter_ns() - began,
+        status="ok",
+        model=platform.embed.name,
+        provider="mainspring",
+        session_id=origin.session_id,
+        user_id=origin.user_id,
+        input_tokens=tokens,
+        cost=0.0,
+        input=list(texts) if platform.settings["capture.content"] else None,
+        attributes={"mainspring.member": origin.member, "mainspring.key_id": origin.key_id},
+    )
+    return Embedded(vectors, tokens, span)

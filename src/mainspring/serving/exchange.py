@@ -1,0 +1,154 @@
+"""Exchange: one call as it goes on, and the span that it becomes."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.kernel.clock import Clock, Ids
+from mainspring.kernel.ports import JSON
+from mainspring.kernel.spans import Span, SpanStatus
+from mainspring.serving.guarding import Findings
+from mainspring.serving.models import Answer, Message, Question, Target, Usage
+
+_REQUEST_ATTRIBUTES = {
+    "max_tokens": "gen_ai.request.max_tokens",
+    "temperature": "gen_ai.request.temperature",
+    "top_p": "gen_ai.request.top_p",
+    "top_k": "gen_ai.request.top_k",
+    "frequency_penalty": "gen_ai.request.frequency_penalty",
+    "presence_penalty": "gen_ai.request.presence_penalty",
+    "stop": "gen_ai.request.stop_sequences",
+    "seed": "gen_ai.request.seed",
+}
+
+
+class Exchange:
+    """What is known of one call: filled in on the way, turned into a span at its end."""
+
+    def __init__(self, target: Target, question: Question, clock: Clock, ids: Ids) -> None:
+        self.target = target
+        self.question = question
+        self.findings = Findings()
+        self.messages: Sequence[Message] = question.messages
+        """The client's messages as they may be stored."""
+        self.sent: Mapping[str, JSON] = {}
+        """The options as they went to the engine."""
+        self.text = ""
+        self.tool_calls: list[Mapping[str, Any]] = []
+        self.finish_reason = ""
+        self.usage = Usage()
+        self.ttft_ms: float | None = None
+        self.trace_id = question.origin.trace_id or ids.new().replace("-", "")
+        self._span_id = secrets.token_hex(8)
+        self._start_ns = int(clock.now().timestamp() * 1e9)
+        self._began = time.perf_counter_ns()
+
+    @property
+    def elapsed_ms(self) -> float:
+        """Milliseconds since the call came in."""
+        return (time.perf_counter_ns() - self._began) / 1e6
+
+    def first_token(self) -> None:
+        """Note that the first token of a stream is here."""
+        if self.ttft_ms is None:
+            self.ttft_ms = self.elapsed_ms
+
+    @property
+    def cost(self) -> float:
+        """US dollars."""
+        price_in, price_out = self.target.prices
+        return (self.usage.input_tokens * price_in + self.usage.output_tokens * price_out) / 1e6
+
+    def answer(self) -> Answer:
+        """Return the whole answer."""
+        return Answer(
+            text=self.text,
+            tool_calls=self.tool_calls,
+            finish_reason=self.finish_reason,
+            usage=self.usage,
+            trace_id=self.trace_id,
+            cost=self.cost,
+            latency_ms=self.elapsed_ms,
+            ttft_ms=self.ttft_ms,
+        )
+
+    def span(self, status: SpanStatus, message: str, *, content: bool) -> Span:
+        """Return the span of the call; without `content`, the texts are left out."""
+        target, question, origin = self.target, self.question, self.question.origin
+        output = {"role": "assistant", "parts": self._output_parts(), "finish_reason": self.finish_reason}
+        return Span(
+            trace_id=self.trace_id,
+            span_id=self._span_id,
+            parent_id=origin.parent_id,
+            project=target.project,
+            environment=target.environment,
+            name=f"{question.operation} {target.deployment or target.model}",
+            kind=question.operation,
+            service="mainspring",
+            start_ns=self._start_ns,
+            end_ns=self._start_ns + int(self.elapsed_ms * 1e6),
+            status=status,
+            status_message=message,
+            model=target.model,
+            provider="mainspring",
+            deployment=target.deployment,
+            release=target.release,
+            prompt=target.prompt,
+            session_id=origin.session_id,
+            user_id=origin.user_id,
+            input_tokens=self.usage.input_tokens,
+            output_tokens=self.usage.output_tokens,
+            cached_tokens=self.usage.cached_tokens,
+            cost=self.cost,
+            ttft_ms=self.ttft_ms,
+            input=[_parts(message) for message in self.messages] if content else None,
+            output=[output] if content and self.finish_reason else None,
+            attributes=self._attributes(),
+        )
+
+    def _output_parts(self) -> list[dict[str, Any]]:
+        parts: list[dict[str, Any]] = [{"type": "text", "content": self.text}] if self.text else []
+        return parts + [_call_part(call) for call in self.tool_calls]
+
+    def _attributes(self) -> dict[str, Any]:
+        target, origin = self.target, self.question.origin
+        found: dict[str, Any] = {
+            name: self.sent[option] for option, name in _REQUEST_ATTRIBUTES.items() if option in self.sent
+        }
+        if self.finish_reason:
+            found["gen_ai.response.finish_reasons"] = [self.finish_reason]
+        if target.arm:
+            found["mainspring.arm"] = target.arm
+        if origin.member:
+            found |= {"mainspring.member": origin.member, "mainspring.key_id": origin.key_id}
+        if target.guard:
+            found |= {"mainspring.guard": target.guard, "mainspring.guard.action": self.findings.action}
+        if self.findings.hits:
+            found["mainspring.guard.hits"] = self.findings.hits[:100]
+        return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
+
+
+def _parts(message: Message) -> dict[str, Any]:
+    """Return a message in the shape of the OpenTelemetry GenAI conventions."""
+    parts: list[dict[str, Any]] = []
+    if message.get("role") == "tool":
+        parts = [
+            {"type": "tool_call_response", "id": message.get("tool_call_id", ""), "result": message.get("content")}
+        ]
+    elif message.get("content"):
+        parts = [{"type": "text", "content": message["content"]}]
+    parts += [_call_part(call) for call in message.get("tool_calls") or ()]
+    return {"role": message.get("role", "user"), "parts": parts}
+
+
+def _call_part(call: Mapping[str, Any]) -> dict[str, Any]:
+    function = call.get("function") or {}
+    return {
+        "type": "tool_call",
+        "id": call.get("id", ""),
+        "name": function.get("name", ""),
+        "arguments": function.get("arguments", ""),
+    }

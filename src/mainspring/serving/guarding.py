@@ -1,0 +1,93 @@
+"""Guarding: a release's guard policy over everything that a client sends and a model answers. It fails closed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.ports import JSON
+from mainspring.safety import guards
+from mainspring.safety.models import GuardOutcome, Policy, Stage
+from mainspring.serving.models import Message
+
+_STRENGTH = ("allow", "log", "mask", "block")
+_READ_BY_THE_MODEL = ("tools", "response_format")
+"""Options whose text reaches the model, and so passes the guard."""
+
+
+class Blocked(Invalid):
+    """The guard policy refused what was sent."""
+
+    code, status = "content_filter", 400
+
+
+class Findings:
+    """What a policy found in one call, without the text itself."""
+
+    def __init__(self) -> None:
+        self.action = "allow"
+        self.hits: list[dict[str, Any]] = []
+
+    def add(self, stage: Stage, outcome: GuardOutcome) -> None:
+        """Take in the outcome of one text."""
+        self.action = max(self.action, outcome.action, key=_STRENGTH.index)
+        for hit in outcome.hits[:100]:
+            self.hits.append({"stage": stage, "detector": hit.detector, "kind": hit.kind, "score": hit.score})
+
+
+def guard_input(policy: Policy, messages: Sequence[Message], findings: Findings) -> list[Message]:
+    """Return the messages to go on with, masked where the policy says so. Raises Blocked."""
+    return [_guarded(policy, message, "input", findings) for message in messages]
+
+
+def guard_options(policy: Policy, options: Mapping[str, JSON], findings: Findings) -> dict[str, JSON]:
+    """Return the options to go on with: tools and schemas are read by the model too. Raises Blocked."""
+    kept = dict(options)
+    for name in _READ_BY_THE_MODEL:
+        if name in kept:
+            kept[name] = json.loads(_apply(policy, json.dumps(kept[name], ensure_ascii=False), "input", findings))
+    return kept
+
+
+def guard_calls(policy: Policy, calls: Sequence[Mapping[str, Any]], findings: Findings) -> list[Mapping[str, Any]]:
+    """Return the tool calls that a model made, masked where the policy says so. Raises Blocked."""
+    return [_guarded_call(policy, call, "output", findings) for call in calls]
+
+
+def guard_output(policy: Policy, text: str, findings: Findings) -> str:
+    """Return the answer to go on with. Raises Blocked."""
+    return _apply(policy, text, "output", findings)
+
+
+def loggable(policy: Policy | None, text: str, stage: Stage) -> str:
+    """Return a refused text as it may be stored: with everything masked that the policy masks."""
+    if policy is None:
+        return text
+    masks = policy.model_copy(update={"rules": [rule for rule in policy.rules if rule.action == "mask"]})
+    return guards.apply(masks, text, stage).text
+
+
+def _guarded(policy: Policy, message: Message, stage: Stage, findings: Findings) -> Message:
+    kept = dict(message)
+    if kept.get("content"):
+        kept["content"] = _apply(policy, str(kept["content"]), stage, findings)
+    if kept.get("tool_calls"):
+        kept["tool_calls"] = [_guarded_call(policy, call, stage, findings) for call in kept["tool_calls"]]
+    return kept
+
+
+def _guarded_call(policy: Policy, call: Mapping[str, Any], stage: Stage, findings: Findings) -> Mapping[str, Any]:
+    function = dict(call.get("function") or {})
+    for field in ("name", "arguments"):
+        function[field] = _apply(policy, str(function.get(field, "")), stage, findings)
+    return {**call, "function": function}
+
+
+def _apply(policy: Policy, text: str, stage: Stage, findings: Findings) -> str:
+    outcome = guards.apply(policy, text, stage)
+    findings.add(stage, outcome)
+    if outcome.blocked:
+        raise Blocked(policy.message)
+    return outcome.text

@@ -1,0 +1,100 @@
+"""What serving passes around: where a call goes, what is asked, and what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from mainspring.kernel.ports import JSON, EngineSpec
+from mainspring.prompts import PromptVersion
+from mainspring.safety.models import Policy
+
+Operation = Literal["chat", "text_completion"]
+Message = Mapping[str, JSON]
+"""`role` and `content` (text), and for tools `tool_calls` or `tool_call_id`."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where a call goes: exact versions, resolved from what the client wrote in `model`."""
+
+    project: str
+    environment: str
+    spec: EngineSpec
+    model: str
+    """Exact reference of the model version."""
+    release: str = ""
+    prompt: str = ""
+    guard: str = ""
+    deployment: str = ""
+    arm: Literal["", "baseline", "canary"] = ""
+    """Which of a deployment's two releases this is."""
+    template: PromptVersion | None = None
+    """The prompt's content; its schema is enforced where the parameter `constrained` says so."""
+    policy: Policy | None = None
+    parameters: Mapping[str, JSON] = field(default_factory=dict)
+    """Generation parameters that are pinned; they win over what a client asks for."""
+    prices: tuple[float, float] = (0.0, 0.0)
+    """US dollars for a million tokens in and out."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Origin:
+    """Who asks, and in which trace."""
+
+    member: str = ""
+    key_id: str = ""
+    trace_id: str = ""
+    """32 hex digits of the caller's trace, or empty for a new one."""
+    parent_id: str = ""
+    session_id: str = ""
+    user_id: str = ""
+    metadata: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What is asked."""
+
+    messages: Sequence[Message]
+    """For a text completion: one user message that holds the text to be continued."""
+    operation: Operation = "chat"
+    options: Mapping[str, JSON] = field(default_factory=dict)
+    """Generation options by their OpenAI names."""
+    variables: Mapping[str, JSON] = field(default_factory=dict)
+    """Values for the prompt's variables."""
+    origin: Origin = field(default_factory=Origin)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """One piece of an answer that streams; the last one carries the finish reason and the usage."""
+
+    text: str = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    finish_reason: str = ""
+    usage: Usage | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A whole answer."""
+
+    text: str
+    tool_calls: Sequence[Mapping[str, Any]]
+    finish_reason: str
+    usage: Usage
+    trace_id: str
+    cost: float
+    latency_ms: float
+    ttft_ms: float | None

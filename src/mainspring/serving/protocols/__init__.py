@@ -1,0 +1,1 @@
+"""Protocols: what clients speak, translated at the boundary, one file each."""

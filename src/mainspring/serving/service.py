@@ -1,0 +1,164 @@
+"""Serving's operations: deployments and engines."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from mainspring.kernel import events
+from mainspring.kernel.errors import Conflict
+from mainspring.kernel.operation import operation
+from mainspring.kernel.records import Cursor, Limit, Name, Page, Record, RefText, Text
+from mainspring.kernel.service import Service
+from mainspring.kernel.tx import Tx
+from mainspring.registry import require_deployable
+from mainspring.serving import deployments
+from mainspring.serving.deployments import Action, Deployment, Weight
+from mainspring.workspace import is_protected
+
+Place = Annotated[str, Field(max_length=128)]
+"""Name of an environment; empty for the caller's own."""
+
+
+class EngineInfo(Record):
+    """A local model server."""
+
+    base: str
+    """SHA-256 of the weights."""
+    adapter: str
+    """SHA-256 of the adapter, or empty."""
+    context: int
+    slots: int
+    state: Literal["starting", "ready", "draining", "failed"]
+    pid: int
+    restarts: int
+    rss_bytes: int
+    idle_seconds: float
+
+
+class Deployments(Service):
+    """Deployments: a name in an environment that a release answers under, with a canary beside it."""
+
+    noun = "deployment"
+
+    @operation("POST /deployments", permission="deployment.write", status=201)
+    def create(self, name: Name, release: RefText, *, environment: Place = "", note: Text = "") -> Deployment:
+        """Put a release behind a name; a protected environment takes approved releases only."""
+        with self.begin() as tx:
+            place = environment or tx.caller.environment
+            if deployments.find(tx, place, name) is not None:
+                raise Conflict(
+                    f"The deployment {name} exists in {place}.", hint=f"`mainspring deployment roll {name}`."
+                )
+            exact = _deployable(tx, release, place)
+            return self._moved(tx, None, place, name, "create", baseline=exact, note=note)
+
+    @operation("GET /deployments/{name}", permission="deployment.read", mcp=True)
+    def get(self, name: Name, *, environment: Place = "") -> Deployment:
+        """Show a deployment as it is now."""
+        with self.read() as tx:
+            return deployments.get(tx, environment or tx.caller.environment, name)
+
+    @operation("GET /deployments", permission="deployment.read", mcp=True)
+    def list(self, *, environment: Place = "", limit: Limit = 100, cursor: Cursor = "") -> Page[Deployment]:
+        """List the deployments of an environment, by name."""
+        with self.read() as tx:
+            found, following = deployments.page(tx, environment or tx.caller.environment, limit, cursor)
+        return Page[Deployment](items=found, next_cursor=following)
+
+    @operation("POST /deployments/{name}/roll", permission="deployment.write")
+    def roll(
+        self, name: Name, release: RefText, *, weight: Weight = 0.1, environment: Place = "", note: Text = ""
+    ) -> Deployment:
+        """Try a release as a canary beside the baseline, on a share of the traffic; again, to change the share."""
+        with self.begin() as tx:
+            place = environment or tx.caller.environment
+            now = deployments.get(tx, place, name)
+            exact = _deployable(tx, release, place)
+            if exact == now.baseline:
+                raise Conflict(f"{exact} is the baseline of {name} already.", hint="Roll another release.")
+            return self._moved(tx, now, place, name, "roll", canary=exact, weight=weight, note=note)
+
+    @operation("POST /deployments/{name}/promote", permission="deployment.write")
+    def promote(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
+        """Make the canary the baseline, for all traffic."""
+        with self.begin() as tx:
+            place = environment or tx.caller.environment
+            now = deployments.get(tx, place, name)
+            if not now.canary:
+                raise Conflict(f"The deployment {name} has no canary.", hint=f"`mainspring deployment roll {name}`.")
+            exact = _deployable(tx, now.canary, place)
+            changes: dict[str, str | float] = {"canary": "", "weight": 0.0, "previous": now.baseline}
+            return self._moved(tx, now, place, name, "promote", baseline=exact, **changes, note=note)
+
+    @operation("POST /deployments/{name}/rollback", permission="deployment.write")
+    def rollback(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
+        """Take the canary away, or, where there is none, return to the baseline before the last promotion."""
+        with self.begin() as tx:
+            place = environment or tx.caller.environment
+            now = deployments.get(tx, place, name)
+            if now.canary:
+                return self._moved(tx, now, place, name, "rollback", canary="", weight=0.0, note=note)
+            if not now.previous:
+                raise Conflict(f"The deployment {name} has nothing to return to.", hint="Roll a release instead.")
+            exact = _deployable(tx, now.previous, place)
+            return self._moved(tx, now, place, name, "rollback", baseline=exact, previous="", note=note)
+
+    @operation("POST /deployments/{name}/pause", permission="deployment.write")
+    def pause(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
+        """Stop answering under a name, until it is resumed."""
+        return self._switched(name, environment, "pause", note)
+
+    @operation("POST /deployments/{name}/resume", permission="deployment.write")
+    def resume(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
+        """Answer again under a name that was paused."""
+        return self._switched(name, environment, "resume", note)
+
+    @operation("GET /deployments/{name}/history", permission="deployment.read", mcp=True)
+    def history(
+        self, name: Name, *, environment: Place = "", limit: Limit = 100, cursor: Cursor = ""
+    ) -> Page[Deployment]:
+        """List every move of a deployment, newest first: what was live when, and who made it so."""
+        with self.read() as tx:
+            found, following = deployments.history(tx, environment or tx.caller.environment, name, limit, cursor)
+        return Page[Deployment](items=found, next_cursor=following)
+
+    def _switched(self, name: str, environment: str, action: Literal["pause", "resume"], note: str) -> Deployment:
+        state = "paused" if action == "pause" else "active"
+        with self.begin() as tx:
+            place = environment or tx.caller.environment
+            now = deployments.get(tx, place, name)
+            if now.state == state:
+                raise Conflict(f"The deployment {name} is {state} already.")
+            return self._moved(tx, now, place, name, action, state=state, note=note)
+
+    def _moved(
+        self, tx: Tx, now: Deployment | None, place: str, name: str, action: Action, **changes: str | float
+    ) -> Deployment:
+        made = deployments.move(tx, now, place, name, action, **changes)
+        events.emit(tx, "deployment.moved", made.model_dump(mode="json"))
+        return made
+
+
+class Engines(Service):
+    """Local model engines."""
+
+    noun = "engine"
+
+    @operation("GET /engines", permission="engine.read")
+    def list(self) -> list[EngineInfo]:
+        """List the local model servers and what they are doing."""
+        return [
+            EngineInfo(**{**asdict(state.spec), **{field: getattr(state, field) for field in _STATE}})
+            for state in self.platform.engine.list()
+        ]
+
+
+_STATE = ("state", "pid", "restarts", "rss_bytes", "idle_seconds")
+
+
+def _deployable(tx: Tx, ref: str, environment: str) -> str:
+    """Return the exact reference of a release that may be deployed there. Raises NotFound, Denied or Conflict."""
+    return require_deployable(tx, ref, protected=is_protected(tx, environment)).ref

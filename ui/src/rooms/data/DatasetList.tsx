@@ -1,0 +1,61 @@
+import { Link, useNavigate } from "@tanstack/react-router";
+import { $api } from "../../api/client";
+import type { DatasetVersion } from "../../api/types";
+import { Blank, Id, Time } from "../../kit/basics";
+import { count } from "../../kit/format";
+import { List, type Column } from "../../kit/list";
+import { Page } from "../../kit/page";
+
+const COLUMNS: Column<DatasetVersion>[] = [
+  { key: "name", label: "Dataset", width: "minmax(160px,1.2fr)", cell: (d) => <Link to={`/datasets/${d.name}`}>{d.name}</Link> },
+  { key: "latest", label: "Latest", width: "64px", cell: (d) => <span className="dim">@{d.number}</span> },
+  { key: "rows", label: "Rows", width: "80px", numeric: true, cell: (d) => <span className="num">{count(d.rows)}</span> },
+  { key: "labels", label: "Labels", width: "72px", numeric: true, cell: (d) => <span className="num">{count(Object.keys(d.labels).length)}</span> },
+  { key: "splits", label: "Splits", width: "minmax(160px,1.4fr)", cell: (d) => <span className="dim">{splits(d)}</span> },
+  { key: "source", label: "Source", width: "80px", cell: (d) => d.source },
+  { key: "note", label: "Note", width: "minmax(120px,1.4fr)", cell: (d) => <span className="dim">{d.note}</span> },
+  { key: "created", label: "Changed", width: "96px", cell: (d) => <Time at={d.created_at} /> },
+  { key: "sha", label: "Content", width: "104px", cell: (d) => <Id value={d.sha256} /> },
+];
+
+export function splits(version: DatasetVersion): string {
+  return Object.entries(version.splits)
+    .filter(([name]) => name)
+    .map(([name, rows]) => `${name} ${count(rows)}`)
+    .join(" · ");
+}
+
+export function DatasetList() {
+  const navigate = useNavigate();
+  const query = $api.useInfiniteQuery(
+    "get",
+    "/datasets",
+    { params: { query: { limit: 100 } } },
+    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+  );
+  return (
+    <Page title="Datasets" flush>
+      <List
+        label="Datasets"
+        noun="dataset"
+        items={query.data?.pages.flatMap((page) => page.items)}
+        error={query.error}
+        retry={query.refetch}
+        columns={COLUMNS}
+        id={(d) => d.name}
+        open={(d) => void navigate({ to: `/datasets/${d.name}` })}
+        hasMore={query.hasNextPage}
+        loadMore={() => void query.fetchNextPage()}
+        loadingMore={query.isFetchingNextPage}
+        blank={
+          <Blank
+            icon="data"
+            title="No datasets yet"
+            text="Import chat JSONL, prompt and completion pairs, Alpaca, ShareGPT, CSV or Parquet; or collect traces by their feedback."
+            code={"mainspring dataset import faq rows.jsonl\nmainspring profile create dataset/faq\nmainspring recipe run examples/docstrings.yaml dataset/faq --name faq-clean"}
+          />
+        }
+      />
+    </Page>
+  );
+}

@@ -1,0 +1,162 @@
+import { useNavigate, useParams } from "@tanstack/react-router";
+import { $api } from "../../api/client";
+import type { DatasetVersion, Row } from "../../api/types";
+import { Blank, Card, Id, KeyValues, Stats, Time } from "../../kit/basics";
+import { Shares } from "../../kit/chart";
+import { count } from "../../kit/format";
+import { useUrl } from "../../kit/hooks";
+import { List, Table, type Column } from "../../kit/list";
+import { Page, Show } from "../../kit/page";
+import { Tabs, useTab } from "../../kit/Tabs";
+import { VersionPick } from "../../kit/VersionPick";
+import { LineageView } from "../governance/LineageView";
+import { ProfileView } from "./ProfileView";
+import { RowView } from "./RowView";
+
+const TABS = ["Overview", "Rows", "Profile", "Lineage"] as const;
+
+export function DatasetPage() {
+  const { name } = useParams({ strict: false }) as { name: string };
+  const [url] = useUrl();
+  const tab = useTab(TABS);
+  const query = $api.useQuery("get", "/datasets/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
+  const versions = $api.useQuery("get", "/datasets/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
+  return (
+    <Page
+      title={name}
+      crumbs={[{ label: "Datasets", to: "/datasets" }]}
+      badge={<VersionPick versions={versions.data?.items.map(({ number }) => ({ number }))} current={query.data?.number} />}
+      tabs={<Tabs tabs={TABS} label="Parts of the dataset" current={tab} />}
+      flush={tab === "Rows"}
+    >
+      <Show query={query}>
+        {(version) => (
+          <>
+            {tab === "Overview" && <Overview version={version} versions={versions.data?.items ?? []} />}
+            {tab === "Rows" && <Rows version={version} />}
+            {tab === "Profile" && <ProfileView reference={version.ref} />}
+            {tab === "Lineage" && <LineageView reference={version.ref} />}
+          </>
+        )}
+      </Show>
+    </Page>
+  );
+}
+
+function shares(counts: Record<string, number>) {
+  return Object.entries(counts).map(([label, value]) => ({ label, value }));
+}
+
+function Overview({ version, versions }: { version: DatasetVersion; versions: DatasetVersion[] }) {
+  const navigate = useNavigate();
+  return (
+    <div className="stack">
+      <Stats
+        items={[
+          { label: "Rows", value: count(version.rows) },
+          { label: "Labels", value: count(Object.keys(version.labels).length) },
+          { label: "Versions", value: count(versions.length) },
+          { label: "Created", value: <Time at={version.created_at} /> },
+        ]}
+      />
+      <div className="columns">
+        <div className="stack">
+          <Card title="Versions" flush>
+            <Table
+              label="Versions"
+              items={versions}
+              id={(v) => v.ref}
+              columns={[
+                {
+                  key: "n",
+                  label: "Version",
+                  cell: (v) => (
+                    <button type="button" className="btn quiet" onClick={() => void navigate({ to: ".", search: { version: String(v.number) } as never })}>
+                      {v.number}
+                    </button>
+                  ),
+                },
+                { key: "rows", label: "Rows", numeric: true, cell: (v) => count(v.rows) },
+                { key: "source", label: "Source", cell: (v) => v.source },
+                { key: "note", label: "Note", cell: (v) => v.note },
+                { key: "at", label: "Created", cell: (v) => <Time at={v.created_at} /> },
+                { key: "by", label: "By", cell: (v) => v.created_by },
+              ]}
+            />
+          </Card>
+          {Object.keys(version.labels).length > 0 && (
+            <Card title="Labels">
+              <Shares label="Rows by label" items={shares(version.labels)} total={version.rows} />
+            </Card>
+          )}
+        </div>
+        <div className="stack">
+          <Card title="Version">
+            <KeyValues
+              items={[
+                ["Reference", <code key="r">{version.ref}</code>],
+                ["Content", <Id key="c" value={version.sha256} length={16} />],
+                ["Source", version.source],
+                ["By", version.created_by],
+                ["Note", version.note || <span className="faint">none</span>],
+              ]}
+            />
+          </Card>
+          <Card title="Splits">
+            <Shares label="Rows by split" items={shares(version.splits)} total={version.rows} />
+          </Card>
+          <Card title="Licences">
+            <Shares label="Rows by licence" items={shares(version.licenses)} total={version.rows} />
+          </Card>
+        </div>
+      </div>
+    </div>
+  );
+}
+
+const COLUMNS: Column<Row>[] = [
+  { key: "id", label: "Row", width: "112px", cell: (row) => <span className="mono dim">{row.id}</span> },
+  { key: "split", label: "Split", width: "80px", cell: (row) => row.split },
+  { key: "label", label: "Label", width: "120px", cell: (row) => row.label },
+  { key: "in", label: "Input", width: "minmax(220px,2fr)", cell: (row) => preview(row, "in") },
+  { key: "out", label: "Answer", width: "minmax(160px,1.4fr)", cell: (row) => <span className="dim">{preview(row, "out")}</span> },
+  { key: "group", label: "Group", width: "minmax(96px,0.8fr)", cell: (row) => <span className="dim">{row.group}</span> },
+];
+
+function preview(row: Row, side: "in" | "out"): string {
+  const messages = row.messages ?? [];
+  if (messages.length === 0) return side === "in" ? (row.text ?? "").slice(0, 300) : "";
+  const answer = messages.at(-1)?.role === "assistant" ? messages.at(-1) : undefined;
+  const shown = side === "out" ? answer : messages.filter((message) => message !== answer).at(-1);
+  return (shown?.content ?? "").slice(0, 300).replace(/\s+/g, " ");
+}
+
+function Rows({ version }: { version: DatasetVersion }) {
+  const [url, setUrl] = useUrl();
+  const query = $api.useInfiniteQuery(
+    "get",
+    "/datasets/{name}/rows",
+    { params: { path: { name: version.name }, query: { selector: String(version.number), limit: 200 } } },
+    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+  );
+  return (
+    <List
+      label="Rows"
+      noun="row"
+      items={query.data?.pages.flatMap((page) => page.items)}
+      error={query.error}
+      retry={query.refetch}
+      columns={COLUMNS}
+      id={(row) => row.id}
+      open={(row) => setUrl({ peek: row.id })}
+      selected={url.peek}
+      select={(peek) => setUrl({ peek })}
+      peek={(row) => <RowView row={row} />}
+      peekTitle={(row) => <span className="mono">{row.id}</span>}
+      hasMore={query.hasNextPage}
+      loadMore={() => void query.fetchNextPage()}
+      loadingMore={query.isFetchingNextPage}
+      blank={<Blank icon="data" title="No rows" text="This version is empty." />}
+    />
+  );
+}

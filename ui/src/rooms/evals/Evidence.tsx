@@ -1,0 +1,95 @@
+import { Link } from "@tanstack/react-router";
+import { $api } from "../../api/client";
+import type { Comparison, MetricComparison } from "../../api/types";
+import { Blank, Card, Status } from "../../kit/basics";
+import { IntervalMark } from "../../kit/chart";
+import { count, figure, signed } from "../../kit/format";
+import { Table } from "../../kit/list";
+import { Show } from "../../kit/page";
+
+/** The experiments of a release compared with those it must beat, row by row. */
+export function Evidence({ candidates, baselines }: { candidates: readonly string[]; baselines: readonly string[] }) {
+  if (!candidates.length || !baselines.length)
+    return (
+      <Card title="Evidence">
+        <Blank small icon="experiment" title="No experiments were compared" text="Run the same rows through the release's model and through a baseline." />
+      </Card>
+    );
+  return (
+    <>
+      {candidates.flatMap((candidate) => baselines.map((baseline) => <Compared key={`${candidate}${baseline}`} candidate={candidate} baseline={baseline} />))}
+    </>
+  );
+}
+
+export function Compared({ candidate, baseline }: { candidate: string; baseline: string }) {
+  const query = $api.useQuery("get", "/experiments/compare", { params: { query: { baseline, candidate } } }, { retry: false });
+  const names = useNames([candidate, baseline]);
+  return (
+    <Card
+      title="Evidence"
+      flush
+      actions={
+        <span className="dim">
+          <Link className="link" to={`/experiments/${candidate}`}>{names[0]}</Link> against <Link className="link" to={`/experiments/${baseline}`}>{names[1]}</Link>
+        </span>
+      }
+    >
+      <Show query={query} lines={4}>
+        {(comparison) => <Metrics comparison={comparison} />}
+      </Show>
+    </Card>
+  );
+}
+
+function useNames(ids: [string, string]): [string, string] {
+  const left = $api.useQuery("get", "/experiments/{id}", { params: { path: { id: ids[0] } } });
+  const right = $api.useQuery("get", "/experiments/{id}", { params: { path: { id: ids[1] } } });
+  return [left.data?.name || ids[0].slice(0, 13), right.data?.name || ids[1].slice(0, 13)];
+}
+
+export function Metrics({ comparison }: { comparison: Comparison }) {
+  return (
+    <>
+      <Table<MetricComparison>
+        label="Paired differences by metric"
+        items={comparison.metrics}
+        id={(m) => m.metric}
+        columns={[
+          { key: "metric", label: "Metric", cell: (m) => <span title={m.sentence}>{m.metric}</span> },
+          { key: "base", label: "Baseline", numeric: true, cell: (m) => figure(m.baseline) },
+          { key: "cand", label: "Candidate", numeric: true, cell: (m) => <b>{figure(m.candidate)}</b> },
+          { key: "diff", label: "Difference", numeric: true, cell: (m) => difference(m) },
+          {
+            key: "interval",
+            label: "95 % interval",
+            cell: (m) => (m.low == null || m.high == null ? <span className="faint">none</span> : <Forest metric={m} />),
+          },
+          { key: "n", label: "Rows", numeric: true, cell: (m) => count(m.n) },
+          { key: "p", label: "p", numeric: true, cell: (m) => <span title={m.test}>{m.p_adjusted < 0.001 ? "< 0.001" : figure(m.p_adjusted)}</span> },
+          { key: "verdict", label: "Verdict", cell: (m) => <Status state={m.verdict === "better" || m.verdict === "worse" ? m.verdict : "unset"} label={m.verdict} /> },
+        ]}
+      />
+      {comparison.unpaired > 0 && <p className="faint" style={{ padding: "8px 16px" }}>{count(comparison.unpaired)} rows that only one side has are left out.</p>}
+    </>
+  );
+}
+
+function difference(metric: MetricComparison): string {
+  return Math.abs(metric.difference) < 100 ? signed(metric.difference, Math.abs(metric.difference) < 1 ? 3 : 1) : figure(metric.difference);
+}
+
+/** The interval on a scale of its own that holds zero, with "better" always to the right. */
+function Forest({ metric }: { metric: MetricComparison }) {
+  const turn = metric.higher_is_better ? 1 : -1;
+  const ends = [turn * metric.low!, turn * metric.high!].sort((a, b) => a - b) as [number, number];
+  const reach = Math.max(Math.abs(ends[0]), Math.abs(ends[1])) * 1.1 || 1;
+  return (
+    <span className="row">
+      <IntervalMark value={turn * metric.difference} low={ends[0]} high={ends[1]} min={-reach} max={reach} />
+      <span className="num faint" style={{ whiteSpace: "nowrap" }}>
+        {figure(metric.low)} to {figure(metric.high)}
+      </span>
+    </span>
+  );
+}

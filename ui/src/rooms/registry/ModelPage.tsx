@@ -1,0 +1,177 @@
+import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
+import { $api } from "../../api/client";
+import type { AliasMove, ModelVersion } from "../../api/types";
+import { Blank, Card, Id, KeyValues, Snippet, Stats, Status, Time } from "../../kit/basics";
+import { bytes, count, short } from "../../kit/format";
+import { useUrl } from "../../kit/hooks";
+import { Icon } from "../../kit/icons";
+import { Table } from "../../kit/list";
+import { Page, Show } from "../../kit/page";
+import { Tabs, useTab } from "../../kit/Tabs";
+import { VersionPick } from "../../kit/VersionPick";
+import { RefLink } from "../../shell/RefLink";
+import { LineageView } from "../governance/LineageView";
+import { Facts } from "../../kit/Facts";
+
+const TABS = ["Overview", "Lineage", "Chat template"] as const;
+
+export function ModelPage() {
+  const { name } = useParams({ strict: false }) as { name: string };
+  const [url] = useUrl();
+  const tab = useTab(TABS);
+  const query = $api.useQuery("get", "/models/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
+  const versions = $api.useQuery("get", "/models/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
+  return (
+    <Page
+      title={name}
+      crumbs={[{ label: "Models", to: "/models" }]}
+      badge={
+        <>
+          <VersionPick versions={versions.data?.items.map((one) => ({ number: one.number, names: one.aliases }))} current={query.data?.number} />
+          {query.data?.aliases?.map((alias) => (
+            <span key={alias} className="tag">
+              {alias}
+            </span>
+          ))}
+        </>
+      }
+      tabs={<Tabs tabs={TABS} label="Parts of the model" current={tab} />}
+    >
+      <Show query={query}>
+        {(model) => (
+          <>
+            {tab === "Overview" && <Overview model={model} />}
+            {tab === "Lineage" && <LineageView reference={model.ref} />}
+            {tab === "Chat template" &&
+              (model.chat_template ? <Snippet code={model.chat_template} label="Copy the template" /> : <Blank icon="chat" title="No chat template" text="Messages are joined as plain text." />)}
+          </>
+        )}
+      </Show>
+    </Page>
+  );
+}
+
+function Overview({ model }: { model: ModelVersion }) {
+  return (
+    <div className="stack">
+      <Stats
+        items={[
+          { label: "Parameters", value: model.parameters ? short(model.parameters) : "–", note: model.format === "lora" ? "of the adapter" : undefined },
+          { label: "Size", value: bytes(model.files.reduce((sum, file) => sum + file.size, 0)), note: `${model.files.length} files` },
+          { label: "Context", value: model.context ? count(model.context) : "–", note: "tokens" },
+          { label: "Licence", value: model.license || "unknown" },
+          { label: "Created", value: <Time at={model.created_at} /> },
+        ]}
+      />
+      <div className="columns">
+        <div className="stack">
+          <Files model={model} />
+          {model.metadata && Object.keys(model.metadata).length > 0 && (
+            <Card title="How it was made">
+              <Facts value={model.metadata} />
+            </Card>
+          )}
+        </div>
+        <div className="stack">
+          <Card title="Version">
+            <KeyValues
+              items={[
+                ["Reference", <code key="r">{model.ref}</code>],
+                ["Content", <Id key="c" value={model.sha256} length={16} />],
+                ["Format", model.format],
+                ["Architecture", model.architecture || <span className="faint">unknown</span>],
+                ["Base", model.base ? <RefLink key="b" value={model.base} /> : <span className="faint">none</span>],
+                ["By", model.created_by],
+                ["Note", model.note || <span className="faint">none</span>],
+              ]}
+            />
+          </Card>
+          <Aliases name={model.name} />
+        </div>
+      </div>
+    </div>
+  );
+}
+
+function Files({ model }: { model: ModelVersion }) {
+  const [asked, setAsked] = useState(false);
+  const check = $api.useQuery(
+    "get",
+    "/models/{name}/verify",
+    { params: { path: { name: model.name }, query: { selector: String(model.number) } } },
+    { enabled: asked, staleTime: 60_000 },
+  );
+  const result = new Map(check.data?.files.map((file) => [file.path, file]));
+  return (
+    <Card
+      title="Files"
+      flush
+      actions={
+        check.data ? (
+          <Status state={check.data.verified ? "verified" : "failed"} label={check.data.verified ? "every file verified" : "a file differs"} />
+        ) : (
+          <button type="button" className="btn" disabled={asked} onClick={() => setAsked(true)}>
+            <Icon name="check" size={14} /> {asked ? "Reading every byte…" : "Verify"}
+          </button>
+        )
+      }
+    >
+      <Table
+        label="Files"
+        items={model.files}
+        id={(file) => file.path}
+        columns={[
+          { key: "path", label: "Path", cell: (file) => <code>{file.path}</code> },
+          { key: "role", label: "Role", cell: (file) => file.role },
+          { key: "size", label: "Size", numeric: true, cell: (file) => bytes(file.size) },
+          { key: "sha", label: "SHA-256", cell: (file) => <Id value={file.sha256} length={16} /> },
+          {
+            key: "ok",
+            label: "Verified",
+            cell: (file) => {
+              const checked = result.get(file.path);
+              return checked ? <Status state={checked.ok ? "ok" : "failed"} label={checked.ok ? "same" : checked.reason} /> : <span className="faint">–</span>;
+            },
+          },
+          {
+            key: "get",
+            label: "Download",
+            cell: (file) => (
+              <a className="link" href={`/api/v1/files/${file.sha256}`} download={file.path.split("/").at(-1)}>
+                download
+              </a>
+            ),
+          },
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Aliases({ name }: { name: string }) {
+  const query = $api.useQuery("get", "/models/{name}/history", { params: { path: { name }, query: { limit: 50 } } });
+  return (
+    <Card title="Aliases" flush>
+      <Show query={query} lines={2}>
+        {(page) =>
+          page.items.length === 0 ? (
+            <Blank small icon="model" title="No alias was ever set" code={`mainspring model alias ${name} production --number 1`} />
+          ) : (
+            <Table<AliasMove>
+              label="Moves of aliases"
+              items={page.items}
+              id={(move) => `${move.alias}${move.moved_at}`}
+              columns={[
+                { key: "alias", label: "Alias", cell: (move) => <span className="tag">{move.alias}</span> },
+                { key: "to", label: "To", cell: (move) => (move.number == null ? "removed" : `@${move.number}`) },
+                { key: "at", label: "When", cell: (move) => <Time at={move.moved_at} /> },
+                { key: "by", label: "By", cell: (move) => move.moved_by },
+              ]}
+            />
+          )
+        }
+      </Show>
+    </Card>
+  );
+}

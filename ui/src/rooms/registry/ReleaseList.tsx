@@ -1,0 +1,72 @@
+import { useNavigate } from "@tanstack/react-router";
+import { $api } from "../../api/client";
+import type { Release } from "../../api/types";
+import { Blank, Status, Time } from "../../kit/basics";
+import { useUrl } from "../../kit/hooks";
+import { List, type Column } from "../../kit/list";
+import { Page } from "../../kit/page";
+
+const STATES = ["draft", "in_review", "approved", "rejected", "withdrawn"];
+const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
+
+const COLUMNS: Column<Release>[] = [
+  { key: "state", label: "State", width: "104px", cell: (r) => <Status state={r.state} /> },
+  { key: "name", label: "Release", width: "minmax(140px,1fr)", cell: (r) => bare(r.ref) },
+  { key: "model", label: "Model", width: "minmax(140px,1fr)", cell: (r) => <span className="dim">{bare(r.model)}</span> },
+  { key: "prompt", label: "Prompt", width: "minmax(120px,1fr)", cell: (r) => <span className="dim">{bare(r.prompt)}</span> },
+  { key: "guard", label: "Guard", width: "minmax(96px,0.8fr)", cell: (r) => <span className="dim">{bare(r.guard)}</span> },
+  { key: "author", label: "Author", width: "104px", cell: (r) => r.author },
+  { key: "note", label: "Note", width: "minmax(120px,1.4fr)", cell: (r) => <span className="dim">{r.note}</span> },
+  { key: "changed", label: "Changed", width: "96px", cell: (r) => <Time at={r.changed_at} /> },
+];
+
+export function ReleaseList() {
+  const [url, setUrl] = useUrl();
+  const navigate = useNavigate();
+  const state = STATES.find((one) => one === url.state) as Release["state"] | undefined;
+  const query = $api.useInfiniteQuery(
+    "get",
+    "/releases",
+    { params: { query: { state, limit: 100 } } },
+    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+  );
+  return (
+    <Page title="Releases" flush>
+      <search className="filters">
+        <select className="select" aria-label="State" value={state ?? ""} onChange={(event) => setUrl({ state: event.target.value || undefined }, true)}>
+          <option value="">Any state</option>
+          {STATES.map((one) => (
+            <option key={one} value={one}>
+              {one.replace("_", " ")}
+            </option>
+          ))}
+        </select>
+      </search>
+      <List
+        label="Releases"
+        noun="release"
+        items={query.data?.pages.flatMap((page) => page.items)}
+        error={query.error}
+        retry={query.refetch}
+        columns={COLUMNS}
+        id={(r) => r.ref}
+        open={(r) => void navigate({ to: `/releases/${r.name}`, search: { version: String(r.number) } as never })}
+        hasMore={query.hasNextPage}
+        loadMore={() => void query.fetchNextPage()}
+        loadingMore={query.isFetchingNextPage}
+        blank={
+          state ? (
+            <Blank icon="filter" title={`No release is ${state.replace("_", " ")}`} text="Choose another state." />
+          ) : (
+            <Blank
+              icon="release"
+              title="No releases yet"
+              text="A release pins exact versions of model, prompt, guard policy and parameters. The gate checks it, and a second member approves it."
+              code={"mainspring release create docs --model model/docs-lora --prompt prompt/docs@production\nmainspring release check docs\nmainspring release approve docs"}
+            />
+          )
+        }
+      />
+    </Page>
+  );
+}

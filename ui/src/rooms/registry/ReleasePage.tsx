@@ -1,0 +1,160 @@
+import { useParams } from "@tanstack/react-router";
+import { $api } from "../../api/client";
+import type { GateReport, Release, ReleaseEvent } from "../../api/types";
+import { Blank, Card, Id, KeyValues, Snippet, Status, Time } from "../../kit/basics";
+import { Facts } from "../../kit/Facts";
+import { useUrl } from "../../kit/hooks";
+import { Icon } from "../../kit/icons";
+import { Page, Show } from "../../kit/page";
+import { Tabs, useTab } from "../../kit/Tabs";
+import { VersionPick } from "../../kit/VersionPick";
+import { RefLink } from "../../shell/RefLink";
+import { Evidence } from "../evals/Evidence";
+import { LineageView } from "../governance/LineageView";
+import { ReleaseActions } from "../governance/ReleaseActions";
+
+const TABS = ["Review", "Lineage", "Card", "Bill of materials"] as const;
+
+/** One release: what it pins, what the gate found, the evidence, and who decided what. */
+export function ReleasePage() {
+  const { name } = useParams({ strict: false }) as { name: string };
+  const [url] = useUrl();
+  const tab = useTab(TABS);
+  const query = $api.useQuery("get", "/releases/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
+  const versions = $api.useQuery("get", "/releases", { params: { query: { name, limit: 200 } } });
+  const release = query.data;
+  return (
+    <Page
+      title={name}
+      crumbs={[{ label: "Releases", to: "/releases" }]}
+      badge={
+        <>
+          <VersionPick versions={versions.data?.items.map(({ number }) => ({ number }))} current={release?.number} />
+          {release && <Status state={release.state} />}
+        </>
+      }
+      actions={release && <ReleaseActions release={release} />}
+      tabs={<Tabs tabs={TABS} label="Parts of the release" current={tab} />}
+    >
+      <Show query={query}>
+        {(found) => (
+          <>
+            {tab === "Review" && <Review release={found} />}
+            {tab === "Lineage" && <LineageView reference={found.ref} />}
+            {tab === "Card" && <CardText release={found} />}
+            {tab === "Bill of materials" && <Bom release={found} />}
+          </>
+        )}
+      </Show>
+    </Page>
+  );
+}
+
+/** The gate's last report, from the event that keeps it. */
+export function lastReport(events: readonly ReleaseEvent[] | undefined): GateReport | undefined {
+  const checked = events?.filter((event) => event.kind === "checked").at(-1);
+  return checked && Array.isArray((checked.detail as Partial<GateReport>).checks) ? (checked.detail as unknown as GateReport) : undefined;
+}
+
+function Review({ release }: { release: Release }) {
+  const report = lastReport(release.events);
+  return (
+    <div className="columns">
+      <div className="stack">
+        {report ? (
+          <>
+            <Gate report={report} />
+            <Evidence candidates={report.candidate} baselines={report.baseline} />
+          </>
+        ) : (
+          <Card title="Gate">
+            <Blank
+              small
+              icon="guard"
+              title="The gate has not checked this release"
+              text="It looks at evidence, parity, leakage, licences, files and personal data."
+              code={`mainspring release check ${release.name} --selector ${release.number}`}
+            />
+          </Card>
+        )}
+      </div>
+      <div className="stack">
+        <Card title="Pins">
+          <KeyValues
+            items={[
+              ["Model", <RefLink key="m" value={release.model} />],
+              ["Prompt", release.prompt ? <RefLink key="p" value={release.prompt} /> : <span className="faint">none</span>],
+              ["Guard", release.guard ? <code key="g">{release.guard}</code> : <span className="faint">none</span>],
+              ["Content", <Id key="c" value={release.sha256} length={16} />],
+            ]}
+          />
+        </Card>
+        <Card title="Parameters">
+          <Facts value={release.parameters} />
+        </Card>
+        <Card title="History">
+          <History events={release.events ?? []} />
+        </Card>
+      </div>
+    </div>
+  );
+}
+
+function Gate({ report }: { report: GateReport }) {
+  return (
+    <Card title="Gate" actions={<Status state={report.passed ? "passed" : "failed"} label={report.passed ? "every check passed" : "not passed"} />} flush>
+      <ul className="checks">
+        {report.checks.map((check) => (
+          <li key={check.name}>
+            <span style={{ color: check.passed ? "var(--ok)" : "var(--error)" }}>
+              <Icon name={check.passed ? "check" : "cross"} />
+            </span>
+            <div className="grow">
+              <p>
+                <b>{check.name}</b> <span className="sr">{check.passed ? "passed" : "failed"}</span>
+              </p>
+              <p className="dim">{check.summary}</p>
+              {check.detail && Object.keys(check.detail).length > 0 && (
+                <details>
+                  <summary>Details</summary>
+                  <div style={{ padding: "8px 0" }}>
+                    <Facts value={check.detail} />
+                  </div>
+                </details>
+              )}
+            </div>
+          </li>
+        ))}
+      </ul>
+    </Card>
+  );
+}
+
+function History({ events }: { events: readonly ReleaseEvent[] }) {
+  return (
+    <ol className="history">
+      {[...events].reverse().map((event) => (
+        <li key={`${event.kind}${event.at}`}>
+          <div className="row">
+            <b>{event.kind}</b>
+            <span className="dim">by {event.member}</span>
+            <span style={{ marginLeft: "auto" }}>
+              <Time at={event.at} />
+            </span>
+          </div>
+          {event.note && <p className="dim">{event.note}</p>}
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function CardText({ release }: { release: Release }) {
+  const query = $api.useQuery("get", "/releases/{name}/card", { params: { path: { name: release.name }, query: { selector: String(release.number) } } });
+  return <Show query={query}>{(document) => <Snippet code={document.text} label="Copy the card" />}</Show>;
+}
+
+function Bom({ release }: { release: Release }) {
+  const query = $api.useQuery("get", "/releases/{name}/bom", { params: { path: { name: release.name }, query: { selector: String(release.number) } } });
+  return <Show query={query}>{(document) => <Snippet code={JSON.stringify(document, null, 2)} label="Copy the bill of materials" />}</Show>;
+}
