@@ -18,8 +18,8 @@ def settings_page() -> str:
 
     lines = [
         "# Settings\n",
-        "A flag wins over the environment, that over `./mainspring.toml`, that over `~/.config/mainspring/config.toml`,",
-        "that over the default. `mainspring config show` tells what is in force, and where it came from.\n",
+        "A flag wins over the environment, that over `./mainspring.toml`, that over",
+        "`~/.config/mainspring/config.toml`, that over the default. `mainspring config show` tells what is in force, and where it came from.\n",
         "| setting | environment variable | default | meaning |",
         "|---|---|---|---|",
     ]
@@ -55,8 +55,8 @@ def commands_page() -> str:
 
     lines = [
         "# Commands and endpoints\n",
-        "Each line is one operation with three faces: a command, an endpoint under `/api/v1`, and a method of the Python",
-        "client (`client.<noun>.<verb>`). `mainspring <noun> <verb> --help` lists the parameters, as does",
+        "Each line is one operation with three faces: a command, an endpoint under `/api/v1`, and a method of the",
+        "Python client (`client.<noun>.<verb>`). `mainspring <noun> <verb> --help` lists the parameters, as does",
         "`/api/v1/openapi.json`.\n",
         "## Processes and upkeep\n",
         "| command | what it does |",

@@ -1,0 +1,130 @@
+"""What was acknowledged is there after kill -9, and work goes on where it stopped."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import signal
+import threading
+import time
+from collections.abc import Callable
+
+import httpx
+import pytest
+from fault_servers import Server, wait_for
+
+pytestmark = pytest.mark.slow
+Launch = Callable[..., Server]
+
+
+def otlp(trace_id: str) -> bytes:
+    now = time.time_ns()
+    span = {
+        "traceId": trace_id,
+        "spanId": trace_id[:16],
+        "name": "chat small-model",
+        "kind": 3,
+        "startTimeUnixNano": str(now - 1_000_000),
+        "endTimeUnixNano": str(now),
+        "attributes": [{"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}}],
+    }
+    return json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}).encode()
+
+
+def client(server: Server) -> httpx.Client:
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60)
+
+
+class Traffic:
+    """Calls `send(number)` from several threads and keeps what was acknowledged."""
+
+    def __init__(self, send: Callable[[int], str | None], threads: int = 4) -> None:
+        self.acknowledged: list[str] = []
+        self._send = send
+        self._stop = threading.Event()
+        self._threads = [threading.Thread(target=self._run, args=(start,)) for start in range(threads)]
+        for thread in self._threads:
+            thread.start()
+
+    def _run(self, number: int) -> None:
+        while not self._stop.is_set():
+            try:
+                known = self._send(number)
+            except httpx.HTTPError:
+                continue
+            if known is not None:
+                self.acknowledged.append(known)
+            number += 1000
+
+    def stop(self) -> list[str]:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
+        return self.acknowledged
+
+
+def kill_thrice(server: Server, name: str, traffic: Traffic) -> None:
+    for _ in range(3):
+        seen = len(traffic.acknowledged)
+        wait_for("traffic", lambda seen=seen: len(traffic.acknowledged) > seen + 20)
+        old = server.child(name)["pid"]
+        os.kill(old, signal.SIGKILL)
+        wait_for(f"a new {name}", lambda old=old: server.child(name)["pid"] not in (0, old))
+    seen = len(traffic.acknowledged)
+    wait_for("traffic", lambda: len(traffic.acknowledged) > seen + 20)
+
+
+def test_a_trace_that_got_200_survives_the_api(launch: Launch) -> None:
+    server = launch()
+    headers = {"Content-Type": "application/json"}
+    with client(server) as http:
+
+        def send(number: int) -> str | None:
+            trace_id = secrets.token_hex(16)
+            reply = http.post("/v1/traces", content=otlp(trace_id), headers=headers)
+            return trace_id if reply.status_code == 200 else None
+
+        traffic = Traffic(send)
+        try:
+            kill_thrice(server, "api", traffic)
+        finally:
+            acknowledged = traffic.stop()
+        assert len(acknowledged) > 60
+        lost = [one for one in acknowledged if http.get(f"/api/v1/traces/{one}").status_code != 200]
+        assert lost == []
+
+
+def test_a_version_that_got_201_survives_the_api_and_the_audit_chain_holds(launch: Launch) -> None:
+    server = launch()
+    with client(server) as http:
+
+        def send(number: int) -> str | None:
+            body = {"messages": [{"role": "user", "content": f"text {number}"}]}
+            reply = http.post(f"/api/v1/prompts/p{number}/versions", json=body)
+            return f"p{number}" if reply.status_code == 201 else None
+
+        traffic = Traffic(send, 2)
+        try:
+            kill_thrice(server, "api", traffic)
+        finally:
+            acknowledged = traffic.stop()
+        lost = [name for name in acknowledged if http.get(f"/api/v1/prompts/{name}").status_code != 200]
+        assert lost == []
+    verified = server.run("audit", "verify", "--json")
+    assert verified.returncode == 0, verified.stdout + verified.stderr
+
+
+def test_a_trace_that_got_200_survives_the_whole_server(launch: Launch) -> None:
+    server = launch()
+    sent = []
+    with client(server) as http:
+        for _ in range(50):
+            trace_id = secrets.token_hex(16)
+            reply = http.post("/v1/traces", content=otlp(trace_id), headers={"Content-Type": "application/json"})
+            assert reply.status_code == 200, reply.text
+            sent.append(trace_id)
+        os.kill(server.state["pid"], signal.SIGKILL)
+    server.start()
+    with client(server) as http:
+        assert [one for one in sent if http.get(f"/api/v1/traces/{one}").status_code != 200] == []
