@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= $(HOME)/.mainspring
 MODELS ?= smollm2 minilm
+export MAINSPRING_MODELS ?= $(HOME_DIR)/models
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 LOCK := requirements/all.txt

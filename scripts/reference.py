@@ -19,7 +19,8 @@ def settings_page() -> str:
     lines = [
         "# Settings\n",
         "A flag wins over the environment, that over `./mainspring.toml`, that over",
-        "`~/.config/mainspring/config.toml`, that over the default. `mainspring config show` tells what is in force, and where it came from.\n",
+        "`~/.config/mainspring/config.toml`, that over the default. `mainspring config show` tells what is in force,",
+        "and where it came from.\n",
         "| setting | environment variable | default | meaning |",
         "|---|---|---|---|",
     ]

@@ -71,6 +71,7 @@ app = typer.Typer(
     help="The whole LLM lifecycle in one product: data, prompts, tuning, review, serving, monitoring.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # formatting by rich doubles what `--help` costs
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
