@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from mainspring.kernel import settings
-from mainspring.kernel.errors import Unreachable
+from mainspring.kernel.errors import MainspringError, Unreachable
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -32,12 +32,22 @@ def status(
         raise Unreachable(f"No server runs on {folder}.", hint="Start one with `mainspring up`.")
     answer = ready(state.url)
     shown: dict[str, Any] = asdict(state) | {"home": str(folder), "ready": answer.ready, "missing": answer.missing}
+    shown["engines"] = _engines(folder)
     if as_json:
         typer.echo(json.dumps(shown, indent=2))
     else:
         _print(shown)
     if not answer.ready:
         raise typer.Exit(1)
+
+
+def _engines(folder: Path) -> list[dict[str, Any]]:
+    from mainspring.backends.engine_llamacpp import EngineClient
+
+    try:
+        return [asdict(engine) for engine in EngineClient(folder, timeout=5.0).list()]
+    except MainspringError:
+        return []  # the supervisor is only starting, or stopping
 
 
 def _print(shown: dict[str, Any]) -> None:
@@ -57,4 +67,9 @@ def _print(shown: dict[str, Any]) -> None:
     table.add_row("supervisor", "running", str(shown["pid"]), "0")
     for child in shown["children"]:
         table.add_row(child["name"], child["state"], str(child["pid"] or ""), str(child["restarts"]))
+    for engine in shown["engines"]:
+        name = f"engine {engine['spec']['base'][:8]}" + (
+            f"+{engine['spec']['adapter'][:8]}" if engine["spec"]["adapter"] else ""
+        )
+        table.add_row(name, engine["state"], str(engine["pid"] or ""), str(engine["restarts"]))
     console.print(table)

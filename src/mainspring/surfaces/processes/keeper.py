@@ -75,17 +75,11 @@ class Keeper:
         quick = 0
         while not self._stop.is_set():
             began = time.monotonic()
-            with self._guard:
-                if self._stop.is_set():
-                    break
-                process = self._process = spawn(self.state.name, self._config, fds=self._fds)
-            assert process.stdout is not None
-            copying = pump(process.stdout, self._log, self.state.name)
-            self._set("running", process.pid)
-            code = process.wait()
-            copying.join(1.0)
-            if process.stdin is not None:
-                process.stdin.close()
+            try:
+                code = self._run_once()
+            except OSError as error:  # no process or no memory to be had now
+                self._log.write(f"{self.state.name} could not be started: {error}")
+                code = None
             self.state.last_exit = code
             if self._stop.is_set():
                 break
@@ -96,6 +90,21 @@ class Keeper:
             self._set("waiting", 0)
             self._stop.wait(pause)
         self._set("stopped", 0)
+
+    def _run_once(self) -> int | None:
+        """Run the child to its end and return its exit code; None where we are to stop instead."""
+        with self._guard:
+            if self._stop.is_set():
+                return None
+            process = self._process = spawn(self.state.name, self._config, fds=self._fds)
+        assert process.stdout is not None
+        assert process.stdin is not None
+        copying = pump(process.stdout, self._log, self.state.name)
+        self._set("running", process.pid)
+        code = process.wait()
+        copying.join(1.0)
+        process.stdin.close()
+        return code
 
     def _set(self, state: Any, pid: int) -> None:
         self.state.state, self.state.pid = state, pid
