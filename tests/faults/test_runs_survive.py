@@ -22,7 +22,7 @@ ROWS = 20_000
 
 def corpus(path: Path) -> Path:
     """Rows enough to keep a worker busy for some seconds, a tenth of them near duplicates."""
-    pick = random.Random(7)  # noqa: S311
+    pick = random.Random(7)
     words = [f"word{number}" for number in range(3000)]
     with path.open("w") as file:
         text = ""

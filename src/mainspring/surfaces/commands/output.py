@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
@@ -98,3 +100,16 @@ def follow(client: Client, run: Run) -> Run:
             bar.update(task, description=text, completed=state.done, total=state.total or None)
 
         return client.wait(run, update)
+
+
+@contextmanager
+def telling(title: str) -> Iterator[Callable[[str, int, int], None]]:
+    """Yield a function `(what, done, total)` that moves a progress bar, where stderr is a terminal."""
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=people, transient=True, disable=not people.is_terminal) as bar:
+        task = bar.add_task(title, total=None)
+
+        def tell(what: str, done: int, total: int) -> None:
+            bar.update(task, description=f"{title}  {what}", completed=done, total=total or None)
+
+        yield tell
