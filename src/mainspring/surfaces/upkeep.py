@@ -1,8 +1,8 @@
 """Backup while everything runs, and restore onto a home folder that no server uses.
 
 A backup is a folder: a copy of the records, a copy of the spans, every file by its hash, what rooms add, the keys, and
-a manifest that is written last. The files are copied after the records, so that every file that a record names is there.
-"""
+a manifest that is written last. The files are copied after the records, so that every file that a record names is
+there.
 
 from __future__ import annotations
 
