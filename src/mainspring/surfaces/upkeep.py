@@ -3,6 +3,7 @@
 A backup is a folder: a copy of the records, a copy of the spans, every file by its hash, what rooms add, the keys, and
 a manifest that is written last. The files are copied after the records, so that every file that a record names is
 there.
+"""
 
 from __future__ import annotations
 
