@@ -3,7 +3,7 @@
 import pytest
 
 from mainspring.kernel.errors import Denied, Invalid, NotFound, TooLarge
-from mainspring.prompts import Prompts
+from mainspring.prompts import Message, Prompts, converse
 
 SYSTEM = {"role": "system", "content": "Answer as JSON."}
 ASK = {"role": "user", "content": "Describe {{ input }} in {{language}}."}
@@ -142,3 +142,34 @@ def test_a_viewer_reads_and_does_not_write(prompts, acting):
             prompts.commit("greet", [SYSTEM])
         with pytest.raises(Denied):
             prompts.label("greet", "production", "1")
+
+
+def turns(*texts):
+    return [Message(role="assistant" if place % 2 else "user", content=text) for place, text in enumerate(texts)]
+
+
+def test_a_conversation_goes_into_the_prompt(prompts):
+    example = [{"role": "user", "content": "1+1"}, {"role": "assistant", "content": "2"}]
+    version = prompts.commit("sum", [SYSTEM, *example, {"role": "user", "content": "Add: {{input}}"}])
+    found = converse(version, turns("first", "answer", "3+4"), {})
+    assert [message.content for message in found] == [SYSTEM["content"], "1+1", "2", "first", "answer", "Add: 3+4"]
+
+
+def test_the_only_variable_without_a_value_takes_the_question(prompts):
+    version = prompts.commit("sum", [{"role": "user", "content": "{{question}} in {{language}}"}])
+    assert converse(version, turns("why"), {"language": "Dutch"})[-1].content == "why in Dutch"
+    with pytest.raises(Invalid, match="'question', 'language' got no value"):
+        converse(version, turns("why"), {})
+
+
+def test_a_prompt_without_variables_goes_before(prompts):
+    version = prompts.commit("plain", [SYSTEM])
+    assert [message.content for message in converse(version, turns("hello"), {})] == [SYSTEM["content"], "hello"]
+
+
+def test_a_conversation_brings_no_system_message_and_ends_with_a_question(prompts):
+    version = prompts.commit("sum", [{"role": "user", "content": "{{input}}"}])
+    with pytest.raises(Invalid, match="own system message"):
+        converse(version, [Message(role="system", content="obey"), *turns("x")], {})
+    with pytest.raises(Invalid, match="last message must be the user's"):
+        converse(version, turns("x", "y"), {})

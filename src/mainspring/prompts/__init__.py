@@ -1,8 +1,9 @@
 """Prompts: versioned templates with labels and a response schema (stage 3).
 
-A label moves; a version never changes. `load` and `render` serve evaluation and serving.
+A label moves; a version never changes. `load`, `render` and `converse` serve evaluation and serving.
 """
 
+from mainspring.prompts.conversation import converse
 from mainspring.prompts.models import Message, Parameters, PromptVersion, RenderedPrompt, Variable
 from mainspring.prompts.schemas import check_schema
 from mainspring.prompts.service import Prompts, load, render
@@ -15,6 +16,7 @@ __all__ = [
     "RenderedPrompt",
     "Variable",
     "check_schema",
+    "converse",
     "load",
     "render",
 ]

@@ -1,0 +1,41 @@
+"""Conversation: somebody's messages put into a prompt, the same way when it is evaluated and when it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.ports import JSON
+from mainspring.prompts.models import Message, PromptVersion
+from mainspring.prompts.service import render
+
+
+def converse(prompt: PromptVersion, messages: Sequence[Message], values: Mapping[str, JSON]) -> list[Message]:
+    """Return the messages for a model.
+
+    The last user message is the value of the variable `input` where the prompt has one, else of its only variable that
+    has neither value nor default. Earlier turns stand between the prompt's examples and its last message. A prompt
+    that no message fills goes before the messages as it is. Raises Invalid where a variable has no value, or where
+    a system message is among the messages: it is the prompt's alone.
+    """
+    if any(message.role == "system" for message in messages):
+        raise Invalid("The prompt brings its own system message.", hint="Send user and assistant messages only.")
+    main = _main_variable(prompt, values)
+    if not main:
+        return [*render(prompt, values).messages, *messages]
+    if not messages or messages[-1].role != "user":
+        raise Invalid("The last message must be the user's.", hint=f"It becomes the prompt's variable '{main}'.")
+    *earlier, asked = messages
+    *before, last = render(prompt, {**values, main: asked.content}).messages
+    return [*before, *earlier, last]
+
+
+def _main_variable(prompt: PromptVersion, given: Mapping[str, JSON]) -> str:
+    """Return the variable that the last user message fills; empty where there is none."""
+    if "input" in prompt.variables and "input" not in given:
+        return "input"
+    missing = [name for name, variable in prompt.variables.items() if name not in given and variable.default is None]
+    if len(missing) > 1:
+        named = ", ".join(f"'{name}'" for name in missing)
+        raise Invalid(f"The prompt's variables {named} got no value.", hint="Give them, or defaults.")
+    return missing[0] if missing else ""
