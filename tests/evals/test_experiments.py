@@ -1,15 +1,15 @@
 """Experiments: every row asked once, every figure with its interval, comparison by one rule."""
 
 import pytest
+from mainspring.data.models import Row
+from tests.evals.conftest import Likelihood, half_right, right
 
 from mainspring.data import rows as dataset_rows
-from mainspring.data.models import Row
 from mainspring.evals import Experiment, Experiments, Scorers
 from mainspring.kernel import lineage, runs, versions
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from mainspring.kernel.jobs import execute
 from mainspring.registry import Parameters, releases
-from tests.evals.conftest import Likelihood, half_right, right
 
 METRICS = ["json", "schema", "field:package", "rougeL", "bleu", "latency", "output_tokens"]
 

@@ -112,7 +112,7 @@ SAMPLERS = {
 @pytest.mark.parametrize("shape", SAMPLERS)
 def test_studentised_bootstrap_covers(shape, n):
     draw, truth = SAMPLERS[shape]
-    rng, hits, trials = np.random.default_rng(11), 0, 500
+    rng, hits, trials = np.random.default_rng(11), 0, 400
     for trial in range(trials):
         found = stats.studentised_interval(draw(rng, n), seed=trial, resamples=800)
         hits += found.low <= truth <= found.high
@@ -120,11 +120,39 @@ def test_studentised_bootstrap_covers(shape, n):
     assert 0.93 - 2 * error <= hits / trials <= 0.98 + 2 * error
 
 
-def test_clustered_interval_covers_where_rows_are_alike():
-    rng, hits, trials = np.random.default_rng(12), 0, 400
+@pytest.mark.parametrize("shape", ["normal", "exponential"])
+def test_intervals_over_groups_cover_where_rows_are_alike(shape):
+    draw, truth = SAMPLERS[shape]
+    rng, trials, hits = np.random.default_rng(12), 400, np.zeros(2)
+    for trial in range(trials):
+        sizes = rng.geometric(0.3, size=40)
+        groups = np.repeat(np.arange(40), sizes)
+        values = draw(rng, 40)[groups] + 0.5 * rng.normal(size=len(groups))
+        found = (
+            stats.clustered_interval(values, groups.tolist()),
+            stats.studentised_interval(values, groups.tolist(), seed=trial, resamples=800),
+        )
+        hits += [interval.low <= truth <= interval.high for interval in found]
+    plain, bootstrap = hits / trials
+    error = np.sqrt(0.95 * 0.05 / trials)
+    assert 0.93 - 2 * error <= bootstrap <= 0.98 + 2 * error
+    assert plain > 0.88 if shape == "exponential" else plain > 0.93 - 2 * error
+
+
+def test_few_groups_are_refused():
+    values = np.random.default_rng(13).random(60)
+    with pytest.raises(stats.TooFewRows, match="15 groups are too few"):
+        stats.studentised_interval(values, [str(i % 15) for i in range(60)])
+    with pytest.raises(stats.TooFewRows, match="at least 10"):
+        stats.clustered_interval(values, [str(i % 6) for i in range(60)])
+
+
+@pytest.mark.parametrize("p", [0.5, 0.8])
+def test_a_grouped_proportion_is_covered(p):
+    rng, trials, hits = np.random.default_rng(14), 600, 0
     groups = np.repeat(np.arange(30), 4)
     for _ in range(trials):
-        values = np.repeat(rng.normal(size=30), 4) + 0.5 * rng.normal(size=120)
-        found = stats.clustered_interval(values, groups.tolist())
-        hits += found.low <= 0 <= found.high
-    assert 0.92 <= hits / trials <= 0.98
+        chance = rng.beta(p * 1.5, (1 - p) * 1.5, size=30)[groups]
+        found = stats.mean_interval((rng.random(120) < chance).astype(float), groups.tolist())
+        hits += found.low <= p <= found.high
+    assert 0.915 <= hits / trials <= 0.985

@@ -18,7 +18,7 @@ def test_the_proportion_is_covered_at_every_look(p):
 
 
 def test_a_bounded_mean_is_covered_at_every_look():
-    rng, missed, trials = np.random.default_rng(2), 0, 200
+    rng, missed, trials = np.random.default_rng(2), 0, 120
     for _ in range(trials):
         found = stats.bounded_sequence(rng.beta(0.5, 2, 800))
         missed += not found.low <= 0.2 <= found.high

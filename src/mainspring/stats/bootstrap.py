@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, normal_quantile
+from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, group_codes, normal_quantile
 
 RESAMPLES = 2000
 """Resamples drawn where a caller names no other number."""
@@ -26,34 +25,63 @@ def draws(n: int, resamples: int, seed: int) -> Iterator[npt.NDArray[np.int64]]:
 
 
 def studentised_interval(
-    values: Sequence[float] | Floats, *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES
+    values: Sequence[float] | Floats,
+    groups: Sequence[Hashable] | None = None,
+    *,
+    level: float = 0.95,
+    seed: int = 0,
+    resamples: int = RESAMPLES,
 ) -> Interval:
     """Interval for a mean by the studentised bootstrap (Efron and Tibshirani 1993, section 12.5), widened for skewness.
 
     It follows skewness where Student's t does not. On heavy tails it still covers too seldom (lognormal, n = 50: 92 %),
     so the mass left outside is divided by 1 + clip(|g| − 1, 0, 2), g the sample skewness: a calibration (Loh 1987)
     done once, by the simulations in this room's tests. Rows of one same value give an interval of no width.
-    Raises TooFewRows under 20 rows, or where fewer than 10 rows differ from the commonest value.
+    With `groups`, whole groups are drawn and the error is the sandwich's (Cameron, Gelbach and Miller 2008, section 3).
+    Raises TooFewRows under 20 rows or groups, or where fewer than 10 rows differ from the commonest value.
     """
     array = checked(values, least=20)
     n, mean = len(array), float(array.mean())
-    centred = array - mean
-    error = float(array.std(ddof=1)) / math.sqrt(n)
+    method = "studentised bootstrap" if groups is None else "studentised bootstrap over groups"
+    sums, sizes = group_sums(array - mean, groups)
+    count = len(sums)
+    if count < 20:
+        raise TooFewRows(f"{count} groups are too few: at least 20 are needed", -(-20 * n // count))
+    error = _sandwich(sums[None], sizes[None])[0]
     if error <= 1e-12 * max(1.0, abs(mean)):
-        return Interval(mean, mean, mean, level, n, "studentised bootstrap")
+        return Interval(mean, mean, mean, level, n, method)
     differing = n - int(np.unique(array, return_counts=True)[1].max())
     if differing < 10:
         raise TooFewRows(f"only {differing} of {n} rows differ from the commonest value", -(-10 * n // differing))
-    skewness = float((centred**3).mean() / (centred**2).mean() ** 1.5)
+    skewness = float((sums**3).mean() / (sums**2).mean() ** 1.5)
     outside = (1 - level) / (1 + min(max(abs(skewness) - 1, 0.0), 2.0))
     pivots = []
-    for rows in draws(n, resamples, seed):
-        sample = centred[rows]
-        spread = sample.std(axis=1, ddof=1) / np.sqrt(n)
+    for rows in draws(count, resamples, seed):
+        drawn, size = sums[rows], sizes[rows]
+        shift = drawn.sum(axis=1) / size.sum(axis=1)
+        spread = _sandwich(drawn - shift[:, None] * size, size)
         known = spread > 1e-9 * error
-        pivots.append(sample.mean(axis=1)[known] / spread[known])
+        pivots.append(shift[known] / spread[known])
     low, high = np.quantile(np.concatenate(pivots), [outside / 2, 1 - outside / 2])
-    return Interval(mean, mean - float(high) * error, mean - float(low) * error, level, n, "studentised bootstrap")
+    return Interval(mean, mean - float(high) * error, mean - float(low) * error, level, n, method)
+
+
+def group_sums(centred: Floats, groups: Sequence[Hashable] | None) -> tuple[Floats, Floats]:
+    """Return each group's sum and number of rows; without groups each row is its own."""
+    if groups is None:
+        return centred, np.ones(len(centred))
+    codes = group_codes(groups)
+    if len(codes) != len(centred):
+        raise ValueError(f"{len(centred)} values but {len(codes)} groups")
+    sums: Floats = np.asarray(np.bincount(codes, weights=centred), dtype=np.float64)
+    return sums, np.bincount(codes).astype(np.float64)
+
+
+def _sandwich(sums: Floats, sizes: Floats) -> Floats:
+    """Return the standard error of the mean for each line of group sums that add up to zero."""
+    count = sums.shape[1]
+    errors: Floats = np.sqrt(count / (count - 1) * (sums**2).sum(axis=1)) / sizes.sum(axis=1)
+    return errors
 
 
 def bca_interval(

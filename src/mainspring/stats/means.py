@@ -11,7 +11,6 @@ from mainspring.stats.intervals import (
     Floats,
     Interval,
     checked,
-    clustered_interval,
     group_codes,
     is_binary,
     normal_quantile,
@@ -26,19 +25,18 @@ def mean_interval(
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Return a mean with its interval: Wilson for zeros and ones, else clustered t or studentised bootstrap.
+    """Return a mean with its interval: Wilson for zeros and ones, else the studentised bootstrap.
 
     `groups` names the group of each row, rows of one group being alike (empty: a row of its own). Grouped proportions
-    take Wilson's interval at the effective number of rows. Raises TooFewRows where no method holds its level.
+    take Wilson's interval at the effective number of rows, other scores a bootstrap over groups. Raises TooFewRows
+    where no method holds its level.
     """
     array = checked(values)
     grouped = groups is not None and has_repeats(groups)
     if is_binary(array):
         count = len(array) / (design_effect(array, groups) if groups is not None and grouped else 1.0)
         return _wilson_effective(float(array.mean()), count, len(array), level, grouped)
-    if groups is not None and grouped:
-        return clustered_interval(array, groups, level=level)
-    return studentised_interval(array, level=level, seed=seed)
+    return studentised_interval(array, groups if grouped else None, level=level, seed=seed)
 
 
 def has_repeats(groups: Sequence[Hashable]) -> bool:

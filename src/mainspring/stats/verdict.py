@@ -10,10 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from scipy import special
 
-from mainspring.stats.bootstrap import studentised_interval
-from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, clustered_interval, is_binary
+from mainspring.stats.bootstrap import group_sums, studentised_interval
+from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, is_binary
 from mainspring.stats.means import design_effect, has_repeats
 from mainspring.stats.paired import mcnemar, paired_proportions, permutation
 from mainspring.stats.power import detectable_difference, rows_needed
@@ -66,7 +65,8 @@ def compare_paired(
     """Compare two columns of scores, row by row, and say what they show.
 
     Zeros and ones: Bonett and Price's interval with McNemar's exact test. Other scores: studentised bootstrap with a
-    sign-flip permutation test. Grouped rows: clustered t for both, or the effective number of rows for zeros and ones.
+    sign-flip permutation test. Grouped rows: the effective number of rows for zeros and ones, else whole groups are
+    drawn and flipped.
     Raises ValueError where the columns differ in length or hold numbers that are not finite, TooFewRows without rows.
     """
     left, right = checked(baseline), checked(candidate)
@@ -146,21 +146,10 @@ def _difference(
         method = "paired proportions" if groups is None else "paired proportions, grouped rows"
         p_value = mcnemar(round(gained / effect), round(lost / effect))
         return Interval(mean, low, high, level, n, method), p_value, "McNemar, exact", None
+    sums, _ = group_sums(gap, groups)
+    p_value = permutation(sums, seed=seed)
+    test = "sign-flip permutation" if groups is None else "sign-flip permutation of groups"
     try:
-        if groups is None:
-            interval = studentised_interval(gap, level=level, seed=seed)
-            return interval, permutation(gap, seed=seed), "sign-flip permutation", None
-        interval = clustered_interval(gap, groups, level=level)
-        return interval, _clustered_p(interval, groups), "clustered t", None
+        return studentised_interval(gap, groups, level=level, seed=seed), p_value, test, None
     except TooFewRows as few:
-        return None, permutation(gap, seed=seed), "sign-flip permutation", max(few.needed, n + 1)
-
-
-def _clustered_p(interval: Interval, groups: Sequence[Hashable]) -> float:
-    """Return the p-value that belongs to a clustered interval."""
-    freedom = len(set(groups)) - 1
-    reach = float(special.stdtrit(freedom, 0.5 + interval.level / 2))
-    error = (interval.high - interval.low) / 2 / reach
-    if error == 0:
-        return 1.0 if interval.estimate == 0 else 0.0
-    return float(2 * special.stdtr(freedom, -abs(interval.estimate) / error))
+        return None, p_value, test, max(few.needed, n + 1)
