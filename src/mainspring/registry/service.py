@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, ValidationError
 
 from mainspring.kernel import aliases, versions
 from mainspring.kernel.aliases import AliasMove
@@ -182,7 +182,7 @@ class Releases(Service):
         """Pin a model, a prompt, a guard policy and generation parameters, as a draft; identical content is found."""
         with self.begin() as tx:
             given = {"model": model, "prompt": prompt or "", "guard": guard or ""}
-            return releases.create(tx, name, **given, parameters=parameters or Parameters(), note=note)
+            return releases.create(tx, name, **given, parameters=_parameters(parameters), note=note)
 
     @operation("GET /releases", permission="release.read", mcp=True)
     def list_(
@@ -197,6 +197,16 @@ class Releases(Service):
         """Show a release with its events: the latest version, or the one that the selector names."""
         with self.read() as tx:
             return releases.load(tx, _text(releases.KIND, name, selector))
+
+
+def _parameters(given: Any) -> Parameters:
+    """Return generation parameters, also where a local caller passed plain values. Raises Invalid, naming the field."""
+    try:
+        return Parameters.model_validate(given or {})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(("parameters", *(str(part) for part in first["loc"])))
+        raise Invalid(f"{where}: {first['msg']}", hint="`mainspring release create --help` lists them.") from None
 
 
 def _text(kind: str, name: str, selector: str) -> str:

@@ -1,0 +1,144 @@
+"""The check of the evidence: paired comparisons of the release's own experiments with those of its baselines.
+
+The verdicts are those of the product's one statistical rule (`mainspring.stats.verdict`); the gate only counts them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from mainspring.data import rows as row_store
+from mainspring.data.leakage import leakage as find_leakage
+from mainspring.evals import Experiment, Experiments
+from mainspring.evals.models import MetricComparison
+from mainspring.governance.gate import Gate, check
+from mainspring.governance.models import CheckResult
+from mainspring.kernel import versions
+from mainspring.kernel.errors import Invalid
+
+_SPEED = ("ms", "tokens", "cost")
+_LOOKED_AT = 1000
+
+
+@check("evidence")
+def evidence(gate: Gate) -> CheckResult:
+    """The release is better than the better baseline on a metric, and worse on none."""
+    own, others = own_experiments(gate), baselines(gate)
+    found = [one for mine in own for one in _against_best(gate, mine, [o for o in others if _comparable(mine, o)])]
+    counted = [one for one in found if _counts(gate, one)]
+    better = sorted({one["metric"] for one in counted if one["verdict"] == "better"})
+    worse = sorted({one["metric"] for one in counted if one["verdict"] == "worse"})
+    missing = sorted(set(gate.policy.metrics) - {one["metric"] for one in counted})
+    detail = {"comparisons": found, "better": better, "worse": worse, "missing": missing}
+    passed, summary = False, ""
+    if not own:
+        summary = f"No experiment shows {gate.release.model} with the release's prompt."
+    elif not found:
+        summary = "No baseline was measured on the same rows in the same way."
+    elif missing:
+        summary = f"Not measured on both sides: {', '.join(missing)}."
+    elif not counted:
+        summary = "Only cost and speed were measured on both sides."
+    elif worse:
+        summary = f"Shown to be worse on {', '.join(worse)}."
+    elif not better and gate.policy.evidence == "better":
+        summary = f"Shown to be better on none of {len(counted)} comparisons."
+    else:
+        said = f"Shown to be better on {', '.join(better)}" if better else "Better on none"
+        passed, summary = True, f"{said}, worse on none of {len(counted)} comparisons."
+    return CheckResult(name="evidence", passed=passed, summary=summary, detail=detail)
+
+
+@check("leakage")
+def leakage(gate: Gate) -> CheckResult:
+    """No row of the evidence was trained on, exactly or nearly."""
+    train = [row for _, row in gate.training_rows]
+    if not train:
+        return CheckResult(name="leakage", passed=True, summary="The model was not tuned here: nothing can leak.")
+    used = sorted({(one.dataset, one.split) for one in own_experiments(gate)})
+    if not used:
+        return CheckResult(name="leakage", passed=False, summary="There is no evidence whose rows could be looked at.")
+    detail, bad = {}, []
+    for ref, split in used:
+        with gate.platform.read() as tx:
+            content = versions.resolve(tx, ref, "dataset").content
+        test = [row for row in row_store.read(gate.platform.files, content) if split in ("", row.split)]
+        found = find_leakage(train, test, threshold=gate.policy.leakage)
+        name = f"{ref} {split}".strip()
+        detail[name] = found.model_dump(mode="json")
+        if not found.clean:
+            bad.append(f"{name}: {found.exact} exact, {found.near} near, {found.shared_groups} shared groups")
+    summary = (
+        f"Rows were trained on: {'; '.join(bad)}." if bad else f"None of {len(train)} training rows is in the evidence."
+    )
+    return CheckResult(name="leakage", passed=not bad, summary=summary, detail=detail)
+
+
+def own_experiments(gate: Gate) -> list[Experiment]:
+    """Return the experiments of the release: those named, or the newest of each kind. Raises Invalid for another's."""
+    if gate.candidate:
+        named = [Experiments(gate.platform).get(run_id) for run_id in gate.candidate]
+        strange = [one.id for one in named if not _is_own(gate, one)]
+        if strange:
+            raise Invalid(f"Not of this release's model and prompt: {', '.join(strange)}.", hint="Name its own.")
+        return named
+    return _newest([one for one in _recent(gate) if _is_own(gate, one)])
+
+
+def baselines(gate: Gate) -> list[Experiment]:
+    """Return what the release is compared with: the experiments named, or the newest of each other target."""
+    if gate.baseline:
+        return [Experiments(gate.platform).get(run_id) for run_id in gate.baseline]
+    return _newest([one for one in _recent(gate) if not _is_own(gate, one)])
+
+
+def _recent(gate: Gate) -> list[Experiment]:
+    return Experiments(gate.platform).list_(limit=_LOOKED_AT).items
+
+
+def _newest(found: Sequence[Experiment]) -> list[Experiment]:
+    """Keep the newest experiment of each target, prompt, dataset, split and kind; they come newest first."""
+    kept: dict[tuple[str, str, str, str, bool], Experiment] = {}
+    for one in found:
+        kept.setdefault((one.target, one.prompt, one.dataset, one.split, one.constrained), one)
+    return list(kept.values())
+
+
+def _is_own(gate: Gate, one: Experiment) -> bool:
+    release = gate.release
+    return one.target == release.ref or (one.target == release.model and one.prompt == release.prompt)
+
+
+def _comparable(left: Experiment, right: Experiment) -> bool:
+    return (left.dataset, left.split, left.constrained) == (right.dataset, right.split, right.constrained)
+
+
+def _against_best(gate: Gate, own: Experiment, others: Sequence[Experiment]) -> list[dict[str, Any]]:
+    """Return, for each metric, the comparison with the baseline that is best at it."""
+    best: dict[str, tuple[MetricComparison, Experiment]] = {}
+    for other in others:
+        for one in Experiments(gate.platform).compare(other.id, own.id).metrics:
+            held = best.get(one.metric)
+            sign = 1 if one.higher_is_better else -1
+            if held is None or sign * one.baseline > sign * held[0].baseline:
+                best[one.metric] = (one, other)
+    return [
+        {
+            **one.model_dump(mode="json"),
+            "dataset": own.dataset,
+            "split": own.split,
+            "constrained": own.constrained,
+            "candidate_experiment": own.id,
+            "baseline_experiment": other.id,
+            "baseline_target": other.target,
+            "baseline_prompt": other.prompt,
+        }
+        for one, other in best.values()
+    ]
+
+
+def _counts(gate: Gate, one: dict[str, Any]) -> bool:
+    if gate.policy.metrics:
+        return one["metric"] in gate.policy.metrics
+    return one["unit"] not in _SPEED

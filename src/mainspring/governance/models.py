@@ -1,0 +1,154 @@
+"""Records of governance: the gate's report, what a release came from and led to, cards."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
+
+from mainspring.kernel.lineage import RowSource
+from mainspring.kernel.records import Record
+
+Licence = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Metric = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+
+
+class GatePolicy(Record):
+    """What the gate asks of a release."""
+
+    evidence: Literal["better", "not worse"] = "better"
+    """better: shown to be better on a metric and worse on none; not worse: shown to be worse on none."""
+    metrics: list[Metric] = Field(default=[], max_length=50)
+    """Metrics that count; none: those that both sides have, but for cost and speed."""
+    licenses: list[Licence] = Field(default=[], max_length=200)
+    """Licences that are accepted besides the permissive ones."""
+    pii_rows: Annotated[int, Field(ge=0, le=1_000_000)] = 0
+    """Training rows that may hold personal data."""
+    leakage: Annotated[float, Field(ge=0.3, le=1)] = 0.8
+    """Jaccard similarity from which a row of the evidence counts as one that was trained on."""
+
+
+class CheckResult(Record):
+    """What one check of the gate found."""
+
+    name: str
+    passed: bool
+    summary: str
+    """One sentence."""
+    detail: dict[str, Any] = {}
+
+
+class GateReport(Record):
+    """What the gate found about a release."""
+
+    release: str
+    passed: bool
+    checks: list[CheckResult]
+    policy: GatePolicy
+    candidate: list[str]
+    """Experiments of the release's own model."""
+    baseline: list[str]
+    """Experiments that it was compared with."""
+
+
+class Node(Record):
+    """A version that led to another, or came from it."""
+
+    ref: str
+    kind: str
+    depth: int
+    """Steps away from what was asked about."""
+    run: str
+    """The run that links it, or empty."""
+    note: str = ""
+    """For a deployment: its environment, and which part of it the release was."""
+
+
+class NearRow(Record):
+    """A training row that is near to a question."""
+
+    dataset: str
+    row_id: str
+    similarity: float
+    """Cosine of the embeddings, from -1 to 1."""
+    text: str
+    """Beginning of the row's question."""
+    sources: list[RowSource]
+    """What the row came from, and what that came from, back to files and traces."""
+
+
+class Decision(Record):
+    """An approval, a rejection or a withdrawal."""
+
+    release: str
+    kind: str
+    member: str
+    at: datetime
+    note: str
+
+
+class RunFacts(Record):
+    """A run that made one of the versions."""
+
+    id: str
+    kind: str
+    state: str
+    created_by: str
+    created_at: datetime
+    outputs: list[str]
+
+
+class Answer(Record):
+    """A traced answer of a model."""
+
+    trace_id: str
+    at: datetime
+    question: str
+    answer: str
+    deployment: str
+    release: str
+    prompt: str
+    model: str
+
+
+class Lineage(Record):
+    """What something came from, and what it led to."""
+
+    ref: str
+    answer: Answer | None = None
+    """For a trace: the answer itself."""
+    upstream: list[Node]
+    """Versions that it came from, nearest first."""
+    downstream: list[Node]
+    """Versions and deployments that it led to, nearest first."""
+    runs: list[RunFacts]
+    """Runs that made any of these."""
+    decisions: list[Decision]
+    """What was decided about the releases among these."""
+    nearest: list[NearRow]
+    """For a trace: the training rows whose questions are nearest to its question."""
+    embedding: str = ""
+    """Name of the embedding model that `nearest` was found with."""
+
+
+class Document(Record):
+    """A text about a release."""
+
+    ref: str
+    media_type: str
+    text: str
+
+
+class AuditRow(Record):
+    """One row of the audit log."""
+
+    seq: int
+    at: datetime
+    project: str
+    member: str
+    key_id: str
+    action: str
+    target: str
+    outcome: str
+    detail: dict[str, Any]

@@ -1,0 +1,171 @@
+"""The gate, and who may approve what it lets pass."""
+
+from __future__ import annotations
+
+import pytest
+
+from mainspring.governance import GatePolicy, Releases
+from mainspring.governance.gate import names
+from mainspring.kernel.errors import Conflict, Denied, GateFailed, Invalid
+from mainspring.kernel.platform import Platform
+
+
+@pytest.fixture
+def world(platform: Platform, worlds):
+    made = worlds.build(platform)
+    made.measure(made.base)
+    made.measure(made.tuned)
+    return made
+
+
+def failing(world, **options: object) -> dict[str, dict]:
+    """Check a release that must fail; return its failed checks."""
+    with pytest.raises(GateFailed) as caught:
+        Releases(world.platform).check("docs", **options)  # type: ignore[arg-type]
+    report = caught.value.details["report"]
+    assert not report["passed"]
+    return {one["name"]: one for one in report["checks"] if not one["passed"]}
+
+
+def test_a_better_release_passes_and_goes_into_review(world) -> None:
+    world.release()
+    report = Releases(world.platform).check("docs")
+    assert report.passed and [one.name for one in report.checks] == names()
+    evidence = next(one for one in report.checks if one.name == "evidence")
+    assert evidence.detail["better"] == ["exact"]
+    compared = next(one for one in evidence.detail["comparisons"] if one["metric"] == "exact")
+    assert compared["low"] > 0 and compared["n"] == 60 and compared["baseline_target"] == world.base
+    found = Releases(world.platform).get("docs")
+    assert found.state == "in_review" and found.events[-1].detail["passed"]
+
+
+def test_an_author_cannot_approve_and_another_can(world, acting) -> None:
+    releases = Releases(world.platform)
+    world.release()
+    with acting(role="operator", member="olga"), pytest.raises(Conflict):
+        releases.approve("docs")
+    releases.check("docs")
+    with pytest.raises(Denied, match="cannot approve"):
+        releases.approve("docs")
+    with acting(role="developer", member="dev"), pytest.raises(Denied):
+        releases.approve("docs")
+    with acting(role="operator", member="olga"):
+        assert releases.approve("docs", note="looks right").state == "approved"
+        with pytest.raises(Conflict):
+            releases.approve("docs")
+    assert [e.kind for e in releases.get("docs").events] == ["created", "checked", "approved"]
+    assert releases.get("docs").events[-1].member == "olga"
+
+
+def test_a_release_that_is_worse_is_stopped(world, acting) -> None:
+    Releases(world.platform).create("docs", model=world.base, prompt=world.prompt)
+    bad = failing(world)
+    assert set(bad) == {"evidence"} and bad["evidence"]["detail"]["worse"] == ["exact"]
+    assert Releases(world.platform).get("docs").state == "draft"
+    with acting(role="operator", member="olga"), pytest.raises(Conflict):
+        Releases(world.platform).approve("docs")
+
+
+def test_without_evidence_nothing_passes(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    world.release()
+    assert {"evidence", "leakage"} <= set(failing(world))
+    world.measure(world.tuned)
+    assert "No baseline" in failing(world)["evidence"]["summary"]
+
+
+def test_no_better_is_enough_only_where_the_policy_says_so(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    world.answers[world.tuned] = False
+    world.measure(world.base)
+    world.measure(world.tuned)
+    world.release()
+    assert "better on none" in failing(world)["evidence"]["summary"]
+    assert Releases(platform).check("docs", policy=GatePolicy(evidence="not worse")).passed
+    assert "Not measured" in failing(world, policy=GatePolicy(metrics=["rougeL"]))["evidence"]["summary"]
+    assert Releases(platform).get("docs").state == "draft"
+
+
+def test_evidence_of_another_model_does_not_count(world) -> None:
+    world.release()
+    other = world.measure(world.base)
+    bad = failing(world, candidate=[other])
+    assert "Not of this release's model" in bad["evidence"]["summary"]
+
+
+def test_rows_that_were_trained_on_are_found(platform: Platform, worlds) -> None:
+    rows = worlds.make_rows(
+        test_50=f"question 50 {worlds.text_of(7)} again", train_7=f"question 50 {worlds.text_of(7)} again"
+    )
+    world = worlds.build(platform, rows)
+    world.measure(world.base)
+    world.measure(world.tuned)
+    world.release()
+    bad = failing(world)
+    assert (set(bad) == {"leakage"} and "1 exact" in bad["leakage"]["summary"]) or "1 near" in bad["leakage"]["summary"]
+
+
+def test_personal_data_in_the_training_rows_is_found(platform: Platform, worlds) -> None:
+    rows = worlds.make_rows(train_3="question 3 write to jane.doe@corp-mail.com or 4111 1111 1111 1111")
+    world = worlds.build(platform, rows)
+    world.measure(world.base)
+    world.measure(world.tuned)
+    world.release()
+    found = failing(world)["pii"]
+    assert found["detail"]["hits"] == 1 and found["detail"]["examples"] == [f"{world.dataset}#train-3"]
+    assert "jane.doe" not in str(found)
+    assert Releases(platform).check("docs", policy=GatePolicy(pii_rows=1)).passed
+
+
+def test_licences_of_data_and_models_are_looked_at(platform: Platform, worlds) -> None:
+    world = worlds.build(platform, worlds.make_rows(license="GPL-3.0"))
+    world.measure(world.base)
+    world.measure(world.tuned)
+    world.release()
+    assert "GPL-3.0" in failing(world)["licence"]["summary"]
+    assert Releases(platform).check("docs", policy=GatePolicy(licenses=["GPL-3.0"])).passed
+
+
+@pytest.mark.parametrize("parity", [False, None])
+def test_a_tuned_model_needs_its_parity_check(platform: Platform, worlds, parity: bool | None) -> None:
+    world = worlds.build(platform, parity=parity)
+    world.measure(world.base)
+    world.measure(world.tuned)
+    world.release()
+    assert set(failing(world)) == {"parity"}
+
+
+def test_a_changed_file_is_found(world) -> None:
+    world.release()
+    path = world.platform.files.path(world.platform.files.put(b"adapter").sha256)
+    path.chmod(0o600)
+    path.write_bytes(b"adaptor")
+    assert "differ" in failing(world)["files"]["summary"]
+
+
+def test_rejected_and_withdrawn_are_the_end(world, acting) -> None:
+    releases = Releases(world.platform)
+    world.release()
+    world.release("other", seed=1)
+    releases.check("docs")
+    with acting(role="auditor", member="aud"):
+        releases.approve("docs")
+        assert releases.withdraw("docs", note="recalled").state == "withdrawn"
+        assert releases.reject("other").state == "rejected"
+        for again in (
+            lambda: releases.approve("docs"),
+            lambda: releases.withdraw("docs"),
+            lambda: releases.reject("other"),
+        ):
+            with pytest.raises(Conflict):
+                again()
+    for name in ("docs", "other"):
+        with pytest.raises(Conflict):
+            releases.check(name)
+
+
+def test_a_policy_is_bounded() -> None:
+    with pytest.raises(ValueError, match="leakage"):
+        GatePolicy(leakage=0.0)
+    with pytest.raises((Invalid, ValueError)):
+        GatePolicy(evidence="any")  # type: ignore[arg-type]
