@@ -1,7 +1,8 @@
-"""Where rooms register what they hold: to be erased with a person's or a trace's data, and to be backed up."""
+"""Where rooms register what they hold, to be erased and backed up, and what the worker does for them regularly."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mainspring.kernel.platform import Platform
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +41,26 @@ def erasable(room: str, hook: ErasureHook) -> None:
 def backup(room: str, hook: BackupHook) -> None:
     """Register what a room adds to a backup."""
     backup_hooks[room] = hook
+
+
+PeriodicHook = Callable[["Platform"], object]
+"""Called by the worker again and again; it must bear being cut off."""
+
+periodic_hooks: dict[str, tuple[float, PeriodicHook]] = {}
+_next: dict[str, float] = {}
+
+
+def periodic(name: str, seconds: float, hook: PeriodicHook) -> None:
+    """Register what the worker does every so many seconds, and once at its start."""
+    periodic_hooks[name] = (seconds, hook)
+
+
+def tick(platform: Platform, now: float) -> None:
+    """Do what is due at the monotonic time `now`; a hook that fails is logged and has its next turn."""
+    for name, (seconds, hook) in list(periodic_hooks.items()):
+        if now >= _next.get(name, 0.0):
+            _next[name] = now + seconds
+            try:
+                hook(platform)
+            except Exception:
+                _log.exception("%s failed", name)

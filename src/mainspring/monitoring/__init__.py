@@ -1,4 +1,24 @@
-"""Monitoring: monitors, drift, feedback and alerts (stage 7).
+"""Monitoring: monitors, drift, alerts and the channels they go to.
 
-An alert is raised at most once for one cause and reaches every channel.
+The seventh stage: what is live is looked at again and again, and somebody is told.
 """
+
+from mainspring.monitoring.checks import check
+from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
+from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
+from mainspring.monitoring.watch import run_due
+
+__all__ = [
+    "Alert",
+    "Alerts",
+    "Channel",
+    "Channels",
+    "DriftCheck",
+    "Drifts",
+    "Finding",
+    "Monitor",
+    "MonitorResult",
+    "Monitors",
+    "check",
+    "run_due",
+]

@@ -15,11 +15,14 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring.kernel import settings
 from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    from mainspring.kernel.platform import Platform
 
 BEAT = 1.0
 """Seconds between two heartbeats of the worker."""
@@ -111,6 +114,7 @@ def worker(config: Settings, given: dict[str, Any]) -> int:
     if start is not None:
         start(platform)
     threading.Thread(target=_beat, args=(config.home, stop), name="beat", daemon=True).start()
+    threading.Thread(target=_tick, args=(platform, stop), name="tick", daemon=True).start()
     _log.info("the worker is ready")
     while not stop.wait(0.2):
         try:
@@ -124,6 +128,14 @@ def worker(config: Settings, given: dict[str, Any]) -> int:
         platform.spans.close()
     sys.stdout.flush()
     os._exit(0)  # a run's own threads would hold the process back
+
+
+def _tick(platform: Platform, stop: threading.Event) -> None:
+    """Do what rooms want done regularly, beside runs and deliveries, so that long ones do not hold it up."""
+    from mainspring.kernel import hooks
+
+    while not stop.wait(0.5):
+        hooks.tick(platform, time.monotonic())
 
 
 def beat_path(home: Path) -> Path:

@@ -1,0 +1,20 @@
+"""What the worker does for monitoring: looks at what is due, delivers messages, erases what is too old."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.kernel import events, hooks
+from mainspring.kernel.platform import Platform
+from mainspring.monitoring import channels, watch
+from mainspring.traces import expire
+
+
+@events.on(channels.TOPIC, consumer="monitoring.channels")
+def deliver_message(platform: Platform, payload: dict[str, Any]) -> None:
+    """Send one message about an alert to one channel."""
+    channels.deliver(platform, payload)
+
+
+hooks.periodic("monitoring.watch", 5.0, watch.run_due)
+hooks.periodic("traces.expire", 600.0, expire)
