@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _TEXT = ("text", "reasoning")
+_PAGE = 200
 
 
 class Choice(Record):
@@ -53,41 +54,48 @@ def collect(platform: Platform, choice: Choice) -> Iterator[Collected]:
     A corrected answer takes the place of the given one, which is kept in `meta.answer`. Two traces with the same words
     are both kept: how often something happens is worth knowing, and a recipe can remove duplicates.
     """
-    project = _project(platform)
+    with platform.read() as tx:
+        project = tx.project
     platform.spans.flush()
-    for trace_id, judged in _chosen(platform, project, choice):
-        spans = platform.spans.trace(project, trace_id)
-        span = next((one for one in spans if _turns(one.input) and _fits(one, choice)), None)
-        if span is not None:
-            yield _row(span, judged)
+    found = 0
+    for ids in _scored(platform, choice) if choice.by_score else _listed(platform, project, choice):
+        with platform.read() as tx:
+            judged: dict[str, list[Score]] = {}
+            for one in scores.of_traces(tx, ids):
+                judged.setdefault(one.trace_id, []).append(one)
+        for trace_id in ids:
+            spans = platform.spans.trace(project, trace_id)
+            span = next((one for one in spans if _turns(one.input) and _fits(one, choice)), None)
+            if span is not None and found < choice.limit:
+                found += 1
+                yield _row(span, judged.get(trace_id, []))
+        if found >= choice.limit:
+            return
 
 
-def _project(platform: Platform) -> str:
+def _scored(platform: Platform, choice: Choice) -> Iterator[list[str]]:
     with platform.read() as tx:
-        return tx.project
+        found = scores.find(
+            tx,
+            name=choice.score,
+            label=choice.label,
+            since=choice.since,
+            at_most=choice.at_most,
+            at_least=choice.at_least,
+        )
+    ids = list(dict.fromkeys(one.trace_id for one in found if one.correction or not choice.corrected))
+    yield from (ids[start : start + _PAGE] for start in range(0, len(ids), _PAGE))
 
 
-def _chosen(platform: Platform, project: str, choice: Choice) -> Iterator[tuple[str, list[Score]]]:
-    with platform.read() as tx:
-        if choice.by_score:
-            found = scores.find(
-                tx,
-                name=choice.score,
-                label=choice.label,
-                since=choice.since,
-                at_most=choice.at_most,
-                at_least=choice.at_least,
-            )
-            ids = list(dict.fromkeys(one.trace_id for one in found if one.correction or not choice.corrected))
-        else:
-            since = int(choice.since.timestamp() * 1e9) if choice.since else 0
-            where = SpanFilter(deployment=choice.deployment, release=choice.release, since_ns=since)
-            lines, _ = platform.spans.traces(project, where, limit=min(choice.limit, 1000))
-            ids = [line.trace_id for line in lines]
-        judged: dict[str, list[Score]] = {}
-        for one in scores.of_traces(tx, ids):
-            judged.setdefault(one.trace_id, []).append(one)
-    yield from ((trace_id, judged.get(trace_id, [])) for trace_id in ids[: choice.limit])
+def _listed(platform: Platform, project: str, choice: Choice) -> Iterator[list[str]]:
+    since = int(choice.since.timestamp() * 1e9) if choice.since else 0
+    where = SpanFilter(deployment=choice.deployment, release=choice.release, since_ns=since)
+    cursor = ""
+    while True:
+        lines, cursor = platform.spans.traces(project, where, limit=_PAGE, cursor=cursor)
+        yield [line.trace_id for line in lines]
+        if not cursor:
+            return
 
 
 def _fits(span: Span, choice: Choice) -> bool:

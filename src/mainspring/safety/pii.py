@@ -22,6 +22,10 @@ _NUMBER = re.compile(r"(?<![\w.,/+-])(?:\+|\()?\d(?:[\d() .-]{5,})\d(?![\w/]|[.,
 _IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])")
 _IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
+_DIGIT = re.compile(r"\d")
+_LONG = re.compile(r"\d[\d() .-]{5,}\d")
+_DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
+_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
 _VERSION = re.compile(r"(?:version|release|v)\s*[:=]?\s*$", re.IGNORECASE)
 
 _IBAN_LENGTH = {
@@ -79,24 +83,27 @@ def iban_valid(compact: str) -> bool:
 
 
 def _scan(text: str, start: int) -> Iterator[Hit]:
-    # Cheap tests for a character that a kind cannot do without spare most texts most of the patterns.
+    # Cheap tests for what a kind cannot do without spare most texts most of the patterns.
     if text.find("@", start) >= 0:
         for match in _EMAIL.finditer(text, start):
             yield _hit("email", match.start(), match.end())
         if text.find("://", start) >= 0:
             for match in _URL.finditer(text, start):
                 yield _hit("url_credentials", match.start(), match.end())
+    if not _DIGIT.search(text, start):
+        return
     for match in _IBAN.finditer(text, start):
         end = _iban_end(text, match.start())
         if end:
             yield _hit("iban", match.start(), end)
-    for match in _NUMBER.finditer(text, start):
-        yield from _numbers(text, match.start(), match.end())
-    if text.find(".", start) >= 0:
+    if _LONG.search(text, start):
+        for match in _NUMBER.finditer(text, start):
+            yield from _numbers(text, match.start(), match.end())
+    if _DOTTED.search(text, start):
         for match in _IPV4.finditer(text, start):
             if _ipv4_personal(match.group()) and not _VERSION.search(text, max(0, match.start() - 12), match.start()):
                 yield _hit("ip", match.start(), match.end())
-    if text.find(":", start) >= 0:
+    if _COLONS.search(text, start):
         for match in _IPV6.finditer(text, start):
             if _ipv6_personal(match.group()):
                 yield _hit("ip", match.start(), match.end())
