@@ -8,21 +8,13 @@ import secrets
 from datetime import timedelta
 
 from cryptography.fernet import Fernet, InvalidToken
-from sqlalchemy import Column, String, Table, Text, delete, insert, select
+from sqlalchemy import delete, insert, select
 
 from mainspring.kernel import access
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.tables import UtcTime, metadata
+from mainspring.workspace.tables import sessions as table
 
 LIFETIME = timedelta(days=7)
-
-table = Table(
-    "ui_sessions",
-    metadata,
-    Column("id_hash", String(64), primary_key=True),
-    Column("sealed_key", Text, nullable=False),
-    Column("expires_at", UtcTime, nullable=False),
-)
 
 
 def start(platform: Platform, api_key: str) -> str:

@@ -57,3 +57,11 @@ keys = Table(
     Index(None, "project", "id"),
     Index(None, "project", "member"),
 )
+
+sessions = Table(
+    "ui_sessions",
+    metadata,
+    Column("id_hash", String(64), primary_key=True),
+    Column("sealed_key", Text, nullable=False),
+    Column("expires_at", UtcTime, nullable=False),
+)
