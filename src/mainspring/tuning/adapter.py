@@ -42,6 +42,8 @@ def load_adapter(base: PreTrainedModel, folder: Path) -> PeftModel:
     from safetensors.torch import load_file
 
     settings = json.loads((folder / CONFIG).read_text())
+    # It names the base by its reference, which is no path; the weights that are given are meant.
+    settings["base_model_name_or_path"] = None
     model = get_peft_model(base, LoraConfig.from_peft_type(**settings))
     state = load_file(folder / WEIGHTS)
     outcome: Any = set_peft_model_state_dict(model, state)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 import tempfile
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +27,7 @@ def require_torch() -> None:
     """Raise MissingExtra where the tuning stack is not installed; keep its libraries off the network."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     try:
         import peft
         import torch
@@ -34,6 +36,8 @@ def require_torch() -> None:
     except ImportError as error:
         raise MissingExtra.of("tune", "Tuning") from error
     _ = peft, torch, trl
+    # What the libraries announce of their own future is for whoever raises their bounds, not for a worker's log.
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
 
