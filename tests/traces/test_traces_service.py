@@ -179,13 +179,20 @@ def test_with_capture_off_nothing_said_is_written(platform):
         input=[{"role": "user", "parts": []}],
         output="secretive",
         status_message="secretive",
-        attributes={"db.query.text": "secretive", "gen_ai.request.temperature": 0.5, "http.route": "/x", "o": {"a": 1}},
+        attributes={
+            "db.query.text": "secretive",
+            "gen_ai.request.temperature": 0.5,
+            "http.route": "/x",
+            "o": {"a": 1},
+            "gen_ai.response.finish_reasons": ["stop"],
+        },
         events=[{"name": "exception", "time_ns": 1, "attributes": {"exception.message": "secretive", "n": 1}}],
     )
     Intake(platform).append([said])
     [stored] = platform.spans.trace("default", ONE)
     assert stored.input is None and stored.output is None
-    assert stored.attributes == {"gen_ai.request.temperature": 0.5, "http.route": "/x"}
+    kept = {"gen_ai.request.temperature": 0.5, "http.route": "/x", "gen_ai.response.finish_reasons": ["stop"]}
+    assert stored.attributes == kept
     assert "secretive" not in repr(stored)
 
 

@@ -13,10 +13,13 @@ from mainspring.safety import Policy, Rule, apply
 _MASK = Policy(rules=[Rule(detector="pii", action="mask"), Rule(detector="secrets", action="mask")])
 _CONTENT = re.compile(
     r"message|prompt|completion|content|input|output|text|quer|document|argument|result|args|instruction|body"
-    r"|definition|statement|question|answer|response\.|exception\.|metadata|value|tool\.description",
+    r"|definition|statement|question|answer|response\.object|exception\.|metadata|value|tool\.description",
     re.I,
 )
+_OURS = "mainspring.guard."
+"""Attributes that guards write: kinds and places of what was found, never the text."""
 _SHORT = 128
+_FEW = 100
 _DEEPEST = 64
 
 
@@ -51,13 +54,26 @@ def redacted(span: Span) -> Span:
 
 
 def _plain(values: Any) -> dict[str, Any]:
-    kept = {}
-    for key, value in (values or {}).items():
-        if isinstance(value, bool | int | float) or (
-            isinstance(value, str) and len(value) <= _SHORT and not _CONTENT.search(key)
-        ):
-            kept[key] = value
-    return kept
+    """Return the attributes that say nothing of what was said."""
+    return {
+        key: value
+        for key, value in (values or {}).items()
+        if key.startswith(_OURS) or (_is_plain(value) and (not _CONTENT.search(key) or _is_number(value)))
+    }
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list):
+        return len(value) <= _FEW and all(_is_number(item) or _is_short(item) for item in value)
+    return _is_number(value) or _is_short(value)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float)
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= _SHORT
 
 
 def _masked(value: Any, depth: int) -> Any:
