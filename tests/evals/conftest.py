@@ -6,9 +6,9 @@ import json
 import threading
 
 import pytest
-from mainspring.data.models import Row
 
 from mainspring.data import rows as dataset_rows
+from mainspring.data.models import Row
 from mainspring.kernel import versions
 from mainspring.kernel.ports import ChatReply, LogLikelihoodReply
 from mainspring.prompts import Prompts

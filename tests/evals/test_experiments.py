@@ -1,10 +1,10 @@
 """Experiments: every row asked once, every figure with its interval, comparison by one rule."""
 
 import pytest
-from mainspring.data.models import Row
 from tests.evals.conftest import Likelihood, half_right, right
 
 from mainspring.data import rows as dataset_rows
+from mainspring.data.models import Row
 from mainspring.evals import Experiment, Experiments, Scorers
 from mainspring.kernel import lineage, runs, versions
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
