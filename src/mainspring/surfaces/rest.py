@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
+import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -116,7 +117,10 @@ def _parameters(noun: str, spec: Operation) -> tuple[list[inspect.Parameter], li
         found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
     if fields:
         title = f"{noun.capitalize()}{spec.verb.title().replace('_', '')}Request"
-        model = create_model(title, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+        with warnings.catch_warnings():
+            # A parameter may be named as a method of pydantic's models: `schema` is.
+            warnings.filterwarnings("ignore", message="Field name", category=UserWarning)
+            model = create_model(title, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
         optional = all(default is not ... for _, default in fields.values())
         default = model() if optional else inspect.Parameter.empty
         annotation = Annotated[model, Body()]  # type: ignore[valid-type]
