@@ -109,6 +109,19 @@ def parse(value: dict[str, Any]) -> Recipe:
         ) from None
 
 
+def in_shares(recipe: Recipe, rows: int) -> Recipe:
+    """Return the recipe with the sizes of its splits as shares of `rows`, so that it can be tried on fewer."""
+
+    def share(options: dict[str, Any]) -> dict[str, Any]:
+        sizes = {part: float(options[part]) / rows for part in ("test", "validation") if options.get(part, 0) >= 1}
+        return {**options, **{part: min(0.25, size) for part, size in sizes.items()}}
+
+    steps = [
+        {name: share(given or {}) if name == "split" else given for name, given in one.items()} for one in recipe.steps
+    ]
+    return recipe.model_copy(update={"steps": steps})
+
+
 def prepare(
     recipe: Recipe, rows: Sequence[Row], on_step: Callable[[int, str, int], None] | None = None
 ) -> tuple[list[Row], list[StepReport]]:

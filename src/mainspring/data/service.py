@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -13,7 +14,7 @@ from mainspring.data.export import Target
 from mainspring.data.importers import Format
 from mainspring.data.models import DatasetDiff, DatasetVersion, Exported, Profile, ProfileChange, Row, Split
 from mainspring.data.profile import changes
-from mainspring.data.recipe import Recipe, RecipeVersion, StepReport, parse, prepare
+from mainspring.data.recipe import Recipe, RecipeVersion, StepReport, in_shares, parse, prepare
 from mainspring.data.tables import profiles
 from mainspring.kernel import records, versions
 from mainspring.kernel.errors import Conflict, Invalid, NotFound
@@ -179,7 +180,7 @@ class Profiles(Service):
 
 
 class Preview(Record):
-    """What a recipe does to the first rows of a dataset."""
+    """What a recipe does to some rows of a dataset."""
 
     steps: list[StepReport]
     rows: list[Row]
@@ -207,12 +208,15 @@ class Recipes(Service):
     def preview(
         self, recipe: dict[str, Any], dataset: RefText, *, limit: Annotated[int, Field(ge=1, le=2000)] = 500
     ) -> Preview:
-        """Run a recipe over the first rows of a dataset, storing nothing."""
-        checked = parse(recipe)
+        """Run a recipe over rows drawn evenly from a dataset, storing nothing; numbers of a split become shares."""
         with self.read() as tx:
             content = versions.resolve(tx, dataset, store.KIND).content
-        first = [row for row, _ in zip(rows.read(self.platform.files, content), range(limit), strict=False)]
-        left, steps = prepare(checked, first)
+        stride = -(-content["rows"] // limit)
+        drawn = [
+            Row.model_validate(value) for value in islice(rows.read_json(self.platform.files, content), 0, None, stride)
+        ]
+        checked = in_shares(parse(recipe), content["rows"])
+        left, steps = prepare(checked, drawn)
         return Preview(steps=steps, rows=left[:20])
 
     @operation("GET /recipes/{name}", permission="recipe.read", mcp=True)
