@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -116,6 +117,7 @@ class Upstream:
     """A tiny server that speaks llama.cpp's protocol: it answers `words`, one an event, and does what it is told."""
 
     def __init__(self) -> None:
+        self.url = ""
         self.words = ["Hello", " there", "."]
         self.bodies: list[dict[str, Any]] = []
         self.fail: tuple[int, dict[str, Any]] | None = None
@@ -200,15 +202,27 @@ class Upstream:
 
 
 class Served:
-    """An ASGI application on a port of its own, in a thread."""
+    """A server in a thread for the whole session; `app` is the application that answers now."""
 
-    def __init__(self, app: Any) -> None:
-        config = uvicorn.Config(app, host="127.0.0.1", port=0, interface="asgi3", log_level="critical")
+    def __init__(self) -> None:
+        self.app: Any = None
+        config = uvicorn.Config(self._answer, host="127.0.0.1", port=0, interface="asgi3", log_level="critical")
         self._server = uvicorn.Server(config)
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._thread = threading.Thread(target=self._server.run, daemon=True)
         self._thread.start()
         eventually(lambda: self._server.started)
         self.url = f"http://127.0.0.1:{self._server.servers[0].sockets[0].getsockname()[1]}"
+
+    async def _answer(self, scope: Any, receive: Any, send: Any) -> None:
+        self._loop = asyncio.get_running_loop()
+        if scope["type"] == "http":
+            await self.app(scope, receive, send)
+
+    def run(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something on the server's event loop."""
+        assert self._loop is not None
+        asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     def stop(self) -> None:
         """Stop serving."""
@@ -216,14 +230,29 @@ class Served:
         self._thread.join()
 
 
+@pytest.fixture(scope="session")
+def upstream_server() -> Iterator[Served]:
+    """The server behind the gateway."""
+    served = Served()
+    yield served
+    served.stop()
+
+
+@pytest.fixture(scope="session")
+def gateway_server() -> Iterator[Served]:
+    """The server in front."""
+    served = Served()
+    yield served
+    served.stop()
+
+
 @pytest.fixture
-def upstream() -> Iterator[Upstream]:
+def upstream(upstream_server: Served) -> Upstream:
     """The tiny server."""
     made = Upstream()
-    served = Served(made.app)
-    made.url = served.url  # type: ignore[attr-defined]
-    yield made
-    served.stop()
+    made.url = upstream_server.url
+    upstream_server.app = made.app
+    return made
 
 
 def register_model(platform: Platform, name: str, path: Path) -> str:
@@ -246,7 +275,7 @@ def small_model(platform: Platform, tmp_path: Path) -> str:
 def fixed_engine(platform: Platform, upstream: Upstream) -> FixedEngine:
     """The platform's engine is the tiny server."""
     made = FixedEngine()
-    made.url = upstream.url  # type: ignore[attr-defined]
+    made.url = upstream.url
     platform.engine_port = made
     return made
 
@@ -255,7 +284,7 @@ class Keyed:
     """The gateway as the server mounts it: keys become callers before it."""
 
     def __init__(self, gateway: Gateway, callers: dict[str, Caller]) -> None:
-        self._app = Starlette(routes=gateway.routes(), lifespan=lambda app: gateway.lifespan())
+        self._app = Starlette(routes=gateway.routes())
         self._callers = callers
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -267,12 +296,18 @@ class Keyed:
 
 
 @pytest.fixture
-def gateway_url(platform: Platform, fixed_engine: FixedEngine) -> Iterator[str]:
+def gateway_url(platform: Platform, fixed_engine: FixedEngine, gateway_server: Served) -> Iterator[str]:
     """Where a gateway over the tiny server listens; keys `ann` (admin) and `vic` (viewer) are known."""
     callers = {name: make_caller(role, name) for name, role in (("ann", "admin"), ("vic", "viewer"))}
-    served = Served(Keyed(Gateway(platform), callers))
-    yield served.url
-    served.stop()
+    gateway = Gateway(platform)
+    gateway_server.app = Keyed(gateway, callers)
+
+    async def close() -> None:
+        async with gateway.lifespan():
+            pass
+
+    yield gateway_server.url
+    gateway_server.run(close())
 
 
 @pytest.fixture

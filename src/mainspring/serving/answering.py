@@ -29,13 +29,12 @@ FILTERED = "content_filter"
 class Answerer:
     """Answers calls on one event loop."""
 
-    def __init__(self, engines: Engines, recorder: Recorder | None, clock: Clock, ids: Ids, *, content: bool) -> None:
-        """Without a recorder no trace is written; `content` says whether traces hold the text of calls."""
+    def __init__(self, engines: Engines, recorder: Recorder | None, clock: Clock, ids: Ids) -> None:
+        """Without a recorder no trace is written."""
         self._engines = engines
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
-        self._content = content
         self.counters = Counters()
 
     async def complete(self, target: Target, question: Question) -> Answer:
@@ -122,7 +121,7 @@ class Answerer:
     async def _append(self, exchange: Exchange, status: SpanStatus, message: str) -> None:
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status)
         if self._recorder is not None:
-            await self._recorder.append([exchange.span(status, message, content=self._content)])
+            await self._recorder.append([exchange.span(status, message)])
 
 
 def _prepare(exchange: Exchange) -> dict[str, JSON]:

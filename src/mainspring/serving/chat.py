@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
@@ -15,6 +16,7 @@ from mainspring.serving.answering import Answerer
 from mainspring.serving.engines import Engines
 from mainspring.serving.models import Answer, Origin, Question, Target
 from mainspring.serving.targets import resolve
+from mainspring.traces import in_force, price_of
 
 T = TypeVar("T")
 _PATIENT_QUEUE = 1_000_000
@@ -71,7 +73,8 @@ class EngineChat:
 
     def _target(self, request: ChatRequest) -> Target:
         with self._platform.read() as tx:
-            return resolve(tx, request.model, request.environment or tx.caller.environment)
+            target = resolve(tx, request.model, request.environment or tx.caller.environment)
+            return replace(target, price=price_of(in_force(tx), target.model))
 
     async def _answer_all(
         self,
@@ -111,7 +114,7 @@ class EngineChat:
                 platform = self._platform
                 timeout = float(platform.settings["gateway.timeout_seconds"])
                 engines = Engines(platform.engine, queue=_PATIENT_QUEUE, timeout=timeout)
-                self._answerer = Answerer(engines, None, platform.clock, platform.ids, content=False)
+                self._answerer = Answerer(engines, None, platform.clock, platform.ids)
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()
             return self._loop

@@ -64,8 +64,7 @@ def embed(platform: Platform, caller: Caller, origin: Origin, texts: Sequence[st
         session_id=origin.session_id,
         user_id=origin.user_id,
         input_tokens=tokens,
-        cost=0.0,
-        input=list(texts) if platform.settings["capture.content"] else None,
+        input=list(texts),
         attributes={"mainspring.member": origin.member, "mainspring.key_id": origin.key_id},
     )
     return Embedded(vectors, tokens, span)

@@ -57,10 +57,10 @@ class Exchange:
             self.ttft_ms = self.elapsed_ms
 
     @property
-    def cost(self) -> float:
-        """US dollars."""
-        price_in, price_out = self.target.prices
-        return (self.usage.input_tokens * price_in + self.usage.output_tokens * price_out) / 1e6
+    def cost(self) -> float | None:
+        """US dollars, where the target's price is known here."""
+        price, usage = self.target.price, self.usage
+        return price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens) if price else None
 
     def answer(self) -> Answer:
         """Return the whole answer."""
@@ -70,13 +70,13 @@ class Exchange:
             finish_reason=self.finish_reason,
             usage=self.usage,
             trace_id=self.trace_id,
-            cost=self.cost,
+            cost=self.cost or 0.0,
             latency_ms=self.elapsed_ms,
             ttft_ms=self.ttft_ms,
         )
 
-    def span(self, status: SpanStatus, message: str, *, content: bool) -> Span:
-        """Return the span of the call; without `content`, the texts are left out."""
+    def span(self, status: SpanStatus, message: str) -> Span:
+        """Return the span of the call."""
         target, question, origin = self.target, self.question, self.question.origin
         output = {"role": "assistant", "parts": self._output_parts(), "finish_reason": self.finish_reason}
         return Span(
@@ -104,8 +104,8 @@ class Exchange:
             cached_tokens=self.usage.cached_tokens,
             cost=self.cost,
             ttft_ms=self.ttft_ms,
-            input=[_parts(message) for message in self.messages] if content else None,
-            output=[output] if content and self.finish_reason else None,
+            input=[_parts(message) for message in self.messages],
+            output=[output] if self.finish_reason else None,
             attributes=self._attributes(),
         )
 

@@ -25,6 +25,7 @@ from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve
+from mainspring.traces import Intake
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -48,9 +49,8 @@ class Gateway:
         self._engines = Engines(
             platform.engine, queue=int(settings["engine.queue"]), timeout=float(settings["gateway.timeout_seconds"])
         )
-        self._recorder = Recorder(platform.spans)
-        content = bool(settings["capture.content"])
-        self._answerer = Answerer(self._engines, self._recorder, platform.clock, platform.ids, content=content)
+        self._recorder = Recorder(Intake(platform).append)
+        self._answerer = Answerer(self._engines, self._recorder, platform.clock, platform.ids)
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
 
     def routes(self) -> list[BaseRoute]:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.prompts import PromptVersion
 from mainspring.safety.models import Policy
+from mainspring.traces import Price
 
 Operation = Literal["chat", "text_completion"]
 Message = Mapping[str, JSON]
@@ -35,8 +36,8 @@ class Target:
     policy: Policy | None = None
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     """Generation parameters that are pinned; they win over what a client asks for."""
-    prices: tuple[float, float] = (0.0, 0.0)
-    """US dollars for a million tokens in and out."""
+    price: Price | None = None
+    """What its tokens cost; None leaves it to the intake of traces."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 from mainspring.kernel.errors import Unavailable
-from mainspring.kernel.ports import Spans
 from mainspring.kernel.spans import Span
 
 _Waiting = tuple[Sequence[Span], "asyncio.Future[None]"]
@@ -16,8 +15,9 @@ _Waiting = tuple[Sequence[Span], "asyncio.Future[None]"]
 class Recorder:
     """Appends spans from one event loop, off the loop; what arrives during a write shares the next one."""
 
-    def __init__(self, spans: Spans) -> None:
-        self._spans = spans
+    def __init__(self, store: Callable[[Sequence[Span]], None]) -> None:
+        """`store` blocks until the spans are on disk."""
+        self._store = store
         self._waiting: list[_Waiting] = []
         self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
@@ -45,7 +45,7 @@ class Recorder:
                 error: Exception | None = None
                 try:
                     together = [span for spans, _ in batch for span in spans]
-                    await loop.run_in_executor(self._thread, self._spans.append, together)
+                    await loop.run_in_executor(self._thread, self._store, together)
                 except Exception as caught:  # whatever the store raises, nobody may wait for ever
                     error = caught
                 for _, done in batch:

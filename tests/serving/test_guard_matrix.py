@@ -1,0 +1,191 @@
+"""The guard matrix: every endpoint, streaming or not, both stages, every action, and a detector that fails."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import openai
+import pytest
+from openai import OpenAI
+from tests.serving.conftest import Upstream
+
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.spans import Span, SpanFilter
+from mainspring.registry.service import Releases
+from mainspring.safety import Rule, detectors
+from mainspring.safety.service import Guards
+
+ADDRESS = "bob@example.org"
+WORDS = ["Write to ", "bob@exa", "mple.org", " today."]
+
+
+def release_with(platform: Platform, model: str, **rule: Any) -> str:
+    Guards(platform).create("house", [Rule(detector="pii", **rule)], message="Not here.")
+    return Releases(platform).create("guarded", model=model, guard="guard/house").ref
+
+
+def ask(client: OpenAI, model: str, endpoint: str, stream: bool, text: str) -> tuple[str, str]:
+    """Return the text and the finish reason."""
+    made: Any
+    if endpoint == "chat":
+        messages: Any = [{"role": "user", "content": text}]
+        made = client.chat.completions.create(model=model, messages=messages, stream=stream)
+        if not stream:
+            return made.choices[0].message.content, made.choices[0].finish_reason
+        choices = [chunk.choices[0] for chunk in made]
+        return "".join(choice.delta.content or "" for choice in choices), choices[-1].finish_reason
+    made = client.completions.create(model=model, prompt=text, stream=stream)
+    choices = [chunk.choices[0] for chunk in made] if stream else made.choices
+    return "".join(choice.text for choice in choices), choices[-1].finish_reason
+
+
+def last_span(platform: Platform) -> Span:
+    platform.spans.flush()
+    [span] = platform.spans.scan("default", SpanFilter(), limit=10)
+    return span
+
+
+def seen_by(upstream: Upstream) -> str:
+    return json.dumps(upstream.bodies)
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("action", ["log", "mask", "block"])
+def test_input(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, endpoint: str, stream: bool, action: str
+) -> None:
+    release = release_with(platform, small_model, on="input", action=action)
+    if action == "block":
+        with pytest.raises(openai.BadRequestError, match="Not here") as caught:
+            ask(client, release, endpoint, stream, f"I am {ADDRESS}")
+        assert caught.value.code == "content_filter"
+        assert upstream.bodies == []
+    else:
+        assert ask(client, release, endpoint, stream, f"I am {ADDRESS}") == ("Hello there.", "stop")
+        assert (ADDRESS in seen_by(upstream)) == (action == "log")
+    span = last_span(platform)
+    assert span.attributes["mainspring.guard.action"] == action
+    [hit] = span.attributes["mainspring.guard.hits"]
+    assert (hit["stage"], hit["detector"], hit["kind"]) == ("input", "pii", "email")
+    assert (ADDRESS in str(span.input)) == (action != "mask")
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("action", ["log", "mask", "block"])
+def test_output(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, endpoint: str, stream: bool, action: str
+) -> None:
+    release = release_with(platform, small_model, on="output", action=action)
+    upstream.words = WORDS
+    text, reason = ask(client, release, endpoint, stream, "Whom?")
+    if action == "log":
+        assert (text, reason) == ("".join(WORDS), "stop")
+    elif action == "mask":
+        assert (text, reason) == ("Write to [EMAIL] today.", "stop")
+    else:
+        assert "bob" not in text
+        assert reason == "content_filter"
+    span = last_span(platform)
+    assert span.attributes["mainspring.guard.action"] == action
+    assert [hit["kind"] for hit in span.attributes["mainspring.guard.hits"]] == ["email"]
+    assert (ADDRESS in str(span.output)) == (action == "log")
+
+
+@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("stage", ["input", "output"])
+@pytest.mark.parametrize("action", ["log", "mask", "block"])
+def test_a_detector_that_fails_lets_nothing_through(
+    client: OpenAI,
+    platform: Platform,
+    upstream: Upstream,
+    small_model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    endpoint: str,
+    stream: bool,
+    stage: Any,
+    action: Any,
+) -> None:
+    release = release_with(platform, small_model, on=stage, action=action)
+
+    def broken(*_: object) -> Any:
+        raise RuntimeError("broken")
+
+    broken_detector = replace(detectors.get("pii"), find=broken, hold=broken)
+    monkeypatch.setitem(detectors._DETECTORS, "pii", broken_detector)
+    upstream.words = WORDS
+    if stage == "input":
+        with pytest.raises(openai.BadRequestError):
+            ask(client, release, endpoint, stream, "Whom?")
+        assert upstream.bodies == []
+        return
+    text, reason = ask(client, release, endpoint, stream, "Whom?")
+    if action == "log" and stream:
+        # A rule that only logs holds nothing back, so that its failure is known at the end only: it is never "stop".
+        assert reason == "content_filter"
+    else:
+        assert (text, reason) == ("", "content_filter")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("place", ["arguments", "name"])
+@pytest.mark.parametrize("action", ["mask", "block"])
+def test_tool_calls_are_output_too(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, stream: bool, place: str, action: str
+) -> None:
+    release = release_with(platform, small_model, on="output", action=action)
+    function = {"name": "send", "arguments": "{}", place: f'{{"to": "{ADDRESS}"}}'}
+    upstream.tool_calls = [{"id": "call_1", "type": "function", "function": function}]
+    upstream.words = []
+    messages: Any = [{"role": "user", "content": "Send it"}]
+    made: Any = client.chat.completions.create(model=release, messages=messages, stream=stream)
+    shown = str([chunk.model_dump() for chunk in made] if stream else made.model_dump())
+    assert ADDRESS not in shown
+    assert ("[EMAIL]" in shown) == (action == "mask")
+    assert ("content_filter" in shown) == (action == "block")
+
+
+@pytest.mark.parametrize("where", ["earlier", "parts", "tools", "schema", "call"])
+def test_whatever_the_model_reads_is_input(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, where: str
+) -> None:
+    release = release_with(platform, small_model, on="input", action="block")
+    text = f"I am {ADDRESS}"
+    last = {"role": "user", "content": "Hi"}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"to": ADDRESS})}}
+    extra: dict[str, Any] = {
+        "earlier": {"messages": [{"role": "assistant", "content": text}, last]},
+        "parts": {
+            "messages": [{"role": "user", "content": [{"type": "text", "text": p} for p in ("I am bob@", text)]}]
+        },
+        "tools": {"messages": [last], "tools": [{"type": "function", "function": {"name": "f", "description": text}}]},
+        "schema": {
+            "messages": [last],
+            "response_format": {
+                "type": "json_schema",
+                "json_schema": {"name": "x", "schema": {"type": "object", "description": text}},
+            },
+        },
+        "call": {"messages": [{"role": "assistant", "tool_calls": [call]}, last]},
+    }[where]
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.chat.completions.create(model=release, **extra)
+    assert caught.value.code == "content_filter"
+    assert upstream.bodies == []
+
+
+def test_what_is_refused_is_logged_with_what_the_policy_masks(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str
+) -> None:
+    rules = [Rule(detector="pii", action="mask"), Rule(detector="terms", terms=["magic word"], action="block")]
+    Guards(platform).create("house", rules)
+    release = Releases(platform).create("guarded", model=small_model, guard="guard/house").ref
+    with pytest.raises(openai.BadRequestError):
+        ask(client, release, "chat", False, f"The magic word, says {ADDRESS}")
+    span = last_span(platform)
+    assert span.input[0]["parts"][0]["content"] == "The magic word, says [EMAIL]"
+    assert span.status_message == "blocked by the guard"
