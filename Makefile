@@ -1,6 +1,6 @@
 # Mainspring. `make help` lists the targets; each does all the set-up that it needs.
 SHELL := /bin/bash
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= $(HOME)/.mainspring
