@@ -70,3 +70,9 @@ def test_every_target_of_the_makefile_that_the_documents_name_exists() -> None:
     named = {name for page in PAGES for name in re.findall(r"`make ([a-z-]+)", page.read_text())}
     named |= {name for page in PAGES for name in re.findall(r"^make ([a-z-]+)", page.read_text(), re.MULTILINE)}
     assert named <= targets
+
+
+def test_the_generated_pages_are_those_of_the_code() -> None:
+    command = [sys.executable, "scripts/reference.py", "--check"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
