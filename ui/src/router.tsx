@@ -1,5 +1,5 @@
 import { createRootRoute, createRoute, createRouter, lazyRouteComponent } from "@tanstack/react-router";
-import { Failure } from "./kit/page";
+import { Failure, Page } from "./kit/page";
 import { Blank } from "./kit/basics";
 import { Shell } from "./shell/Shell";
 
@@ -15,9 +15,9 @@ const root = createRootRoute({
   validateSearch: flat,
   errorComponent: ({ error }) => <Failure error={error} />,
   notFoundComponent: () => (
-    <div className="page-body">
-      <Blank icon="search" title="There is no such page" text="The address may be old. The palette finds every page: Cmd+K." />
-    </div>
+    <Page title="There is no such page">
+      <Blank icon="search" title={location.pathname} text="The address may be old. The palette finds every page: Cmd+K." />
+    </Page>
   ),
 });
 

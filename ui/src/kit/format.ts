@@ -27,7 +27,7 @@ export function figure(value: number | null | undefined, digits = 3): string {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1000) return whole.format(Math.round(value));
-  if (size < 0.0005) return minus(value.toExponential(1)).replaceAll("-", "−");
+  if (size < 1e-5) return minus(value.toExponential(1)).replaceAll("-", "−");
   return minus(Number(value.toPrecision(digits)).toString());
 }
 

@@ -63,7 +63,7 @@ export function Mark({ size = 20 }: { size?: number }) {
   return (
     <svg width={size} height={size} viewBox="0 0 32 32" fill="none" aria-hidden="true" className="mark">
       <path
-        d="M16 16.2a1.6 1.6 0 1 1 1.6 1.6 3.9 3.9 0 1 1 3.9-3.9 6.2 6.2 0 1 1-6.2-6.2 8.5 8.5 0 1 1-8.5 8.5v9.3"
+        d="M15.5 15.5a2 2 0 0 1 4 0a5 5 0 0 1-10 0a8 8 0 0 1 16 0a11 11 0 0 1-22 0v11"
         stroke="currentColor"
         strokeWidth="2.6"
         strokeLinecap="round"

@@ -69,7 +69,7 @@ export function List<T>(props: ListProps<T>) {
   });
   if (props.error && !items) return <Failure error={props.error} retry={props.retry} />;
   if (items && items.length === 0) return <div className="page-body">{props.blank}</div>;
-  const tracks = { gridTemplateColumns: columns.map((column) => column.width).join(" ") };
+  const tracks = { gridTemplateColumns: columns.map((column) => column.width).join(" "), minWidth: least(columns.map((column) => column.width)) };
   const peeked = at >= 0 ? items![at] : undefined;
   return (
     <div className="list-area">
@@ -146,6 +146,11 @@ export function List<T>(props: ListProps<T>) {
   );
 }
 
+/** The width under which a list scrolls sideways: the least of every track, with gaps and padding. Rows must agree on it. */
+function least(widths: string[]): number {
+  return widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)?.[0] ?? 0) + 16, 24);
+}
+
 /** Keys that work anywhere on the page but where somebody types, or where the key already acts on what has the focus. */
 export function useKeys(keys: Record<string, () => unknown>) {
   const latest = useRef(keys);
@@ -169,7 +174,7 @@ export function useKeys(keys: Record<string, () => unknown>) {
 /** A plain table for a bounded number of rows. */
 export function Table<T>(props: { label: string; columns: Omit<Column<T>, "width">[]; items: T[]; id: (item: T) => string }) {
   return (
-    <div className="table-wrap" tabIndex={0} role="region" aria-label={props.label}>
+    <div className="table-wrap" tabIndex={0} role="group" aria-label={props.label}>
       <table className="table">
         <thead>
           <tr>

@@ -29,7 +29,9 @@ export function Palette({ opened, close }: { opened: boolean; close: () => void 
     void navigate({ to: command.to, search: command.search as never });
   };
   return (
-    <Modal opened={opened} onClose={close} withCloseButton={false} lockScroll={false} padding={0} size={560} yOffset="15vh" title={undefined} aria-label="Command palette" transitionProps={{ duration: 80 }}>
+    <Modal.Root opened={opened} onClose={close} lockScroll={false} padding={0} size={560} yOffset="15vh" transitionProps={{ duration: 80 }}>
+      <Modal.Overlay />
+      <Modal.Content aria-label="Command palette">
       <input
         className="palette-input"
         placeholder="Go to a page, a trace, a run, dataset/name…"
@@ -66,7 +68,8 @@ export function Palette({ opened, close }: { opened: boolean; close: () => void 
           </div>
         ))}
       </div>
-    </Modal>
+      </Modal.Content>
+    </Modal.Root>
   );
 }
 

@@ -51,7 +51,7 @@ function Frame({ who }: { who: Who }) {
 
 function Sidebar({ who, find }: { who: Who; find: () => void }) {
   return (
-    <div className="sidebar">
+    <aside className="sidebar" aria-label="Sidebar">
       <Link to="/" className="brand" aria-label="Mainspring, home">
         <Mark />
         <span>Mainspring</span>
@@ -87,7 +87,7 @@ function Sidebar({ who, find }: { who: Who; find: () => void }) {
         ))}
       </nav>
       <Foot who={who} />
-    </div>
+    </aside>
   );
 }
 

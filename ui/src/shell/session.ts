@@ -47,5 +47,6 @@ async function call(path: string, init?: RequestInit): Promise<Response> {
 
 /** Whether the caller may do something; the server decides, this only spares a button that would be refused. */
 export function may(who: Who | null | undefined, permission: string): boolean {
-  return who?.permissions.includes(permission) ?? false;
+  const [resource, action] = permission.split(".");
+  return [permission, `${resource}.*`, `*.${action}`, "*.*"].some((held) => who?.permissions.includes(held));
 }

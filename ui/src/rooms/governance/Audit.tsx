@@ -94,7 +94,7 @@ function Detail({ row }: { row: AuditRow }) {
 }
 
 /** Whether the whole chain verifies; asked for where the caller may. */
-export function Verified() {
+export function Verified({ what = "" }: { what?: string }) {
   const who = useWho();
   const allowed = may(who.data, "audit.verify");
   const query = $api.useQuery("get", "/audit/verify", {}, { enabled: allowed, staleTime: 60_000 });
@@ -103,7 +103,7 @@ export function Verified() {
   const { rows, verified, reason, first_bad } = query.data;
   return (
     <span title={verified ? "Every row fits the chain" : `Row ${first_bad}: ${reason}`}>
-      <Status state={verified ? "verified" : "failed"} label={verified ? `${count(rows)} rows verified` : `chain broken at row ${first_bad}`} />
+      <Status state={verified ? "verified" : "failed"} label={verified ? `${what}${count(rows)} rows verified` : `chain broken at row ${first_bad}`} />
     </span>
   );
 }

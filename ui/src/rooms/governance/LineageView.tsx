@@ -1,5 +1,5 @@
 import { Link } from "@tanstack/react-router";
-import { $api } from "../../api/client";
+import { $api, ApiError } from "../../api/client";
 import type { Lineage, LineageNode, NearRow } from "../../api/types";
 import { Blank, Card, Status, Time } from "../../kit/basics";
 import { fixed, plural } from "../../kit/format";
@@ -21,7 +21,11 @@ const ICONS: Record<string, IconName> = {
 
 /** What something came from and what it led to; for an answer, also the training rows that are nearest to its question. */
 export function LineageView({ reference }: { reference: string }) {
-  const query = $api.useQuery("get", "/lineage", { params: { query: { ref: reference } } });
+  const whole = $api.useQuery("get", "/lineage", { params: { query: { ref: reference } } }, { retry: false });
+  // Without an embedding model nearness cannot be told; what is recorded can be shown all the same.
+  const bare = whole.error instanceof ApiError && [501, 503].includes(whole.error.status);
+  const less = $api.useQuery("get", "/lineage", { params: { query: { ref: reference, nearest: 0 } } }, { enabled: bare });
+  const query = bare ? less : whole;
   return <Show query={query}>{(lineage) => <Body lineage={lineage} />}</Show>;
 }
 

@@ -18,7 +18,7 @@ const FRESH = { refetchInterval: 5_000 } as const;
 /** What needs somebody now, what runs, and how the traffic is. */
 export function Home() {
   return (
-    <Page title="Home" badge={<Verified />}>
+    <Page title="Home" badge={<Verified what="audit log: " />}>
       <div className="stack">
         <Traffic />
         <div className="columns">
@@ -82,7 +82,7 @@ function Attention() {
   const failed = $api.useQuery("get", "/runs", { params: { query: { state: "failed", limit: 5 } } }, FRESH);
   const loading = [alerts, reviews, failed].some((query) => query.isLoading);
   const items: Item[] = [
-    ...(alerts.data?.items ?? []).map((alert): Item => ({ key: alert.id, icon: "alert", state: "open", text: alert.summary, to: "/alerts", search: { peek: alert.id }, at: alert.last_at })),
+    ...(alerts.data?.items ?? []).map((alert): Item => ({ key: alert.id, icon: "alert", state: "open", text: <b>{alert.title}</b>, to: "/alerts", search: { peek: alert.id }, at: alert.last_at })),
     ...(reviews.data?.items ?? []).map((release): Item => ({
       key: release.ref,
       icon: "release",

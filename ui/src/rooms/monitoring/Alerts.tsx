@@ -7,13 +7,15 @@ import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
 import { toast } from "../../kit/toast";
+import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 
 const STATES = ["open", "acknowledged", "resolved"];
 
 const COLUMNS: Column<Alert>[] = [
   { key: "state", label: "State", width: "116px", cell: (a) => <Status state={a.state} /> },
-  { key: "title", label: "Alert", width: "minmax(240px,2fr)", cell: (a) => a.summary },
+  { key: "title", label: "Alert", width: "minmax(240px,2fr)", cell: (a) => a.title },
+  { key: "severity", label: "Severity", width: "96px", cell: (a) => <Status state={a.severity} /> },
   { key: "monitor", label: "Monitor", width: "minmax(120px,1fr)", cell: (a) => a.monitor },
   { key: "count", label: "Times", width: "56px", numeric: true, cell: (a) => <span className="num">{a.count}</span> },
   { key: "last", label: "Last seen", width: "96px", cell: (a) => <Time at={a.last_at} /> },
@@ -51,7 +53,7 @@ export function Alerts() {
         open={(a) => setUrl({ peek: a.id })}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
-        peekTitle={(a) => a.monitor}
+        peekTitle={(a) => a.title}
         peek={(a) => <Detail alert={a} />}
         hasMore={query.hasNextPage}
         loadMore={() => void query.fetchNextPage()}
@@ -61,7 +63,7 @@ export function Alerts() {
             icon="alert"
             title={state ? `No alert is ${state}` : "No alerts"}
             text="Monitors watch drift, error rate, feedback and guard hits, and raise an alert here and in your channels."
-            code={"mainspring channel create ops --url https://hooks.example.com/…\nmainspring monitor create drift --deployment docs --kind drift"}
+            code={"mainspring channel create ops https://hooks.example.com/…\nmainspring monitor create drifting drift --target docs"}
           />
         }
       />
@@ -79,18 +81,18 @@ function Detail({ alert }: { alert: Alert }) {
   });
   const acknowledge = $api.useMutation("post", "/alerts/{alert_id}/acknowledge", done("Acknowledged."));
   const resolve = $api.useMutation("post", "/alerts/{alert_id}/resolve", done("Resolved."));
-  const call = { params: { path: { alert_id: alert.id } } };
+  const call = { params: { path: { alert_id: alert.id } }, body: { note: "" } };
   return (
     <div className="stack">
       <p>{alert.summary}</p>
       {may(who.data, "alert.write") && alert.state !== "resolved" && (
         <div className="row">
           {alert.state === "open" && (
-            <button type="button" className="btn" disabled={acknowledge.isPending} onClick={() => acknowledge.mutate(call as never)}>
+            <button type="button" className="btn" disabled={acknowledge.isPending} onClick={() => acknowledge.mutate(call)}>
               Acknowledge
             </button>
           )}
-          <button type="button" className="btn primary" disabled={resolve.isPending} onClick={() => resolve.mutate(call as never)}>
+          <button type="button" className="btn primary" disabled={resolve.isPending} onClick={() => resolve.mutate(call)}>
             Resolve
           </button>
         </div>
@@ -99,10 +101,27 @@ function Detail({ alert }: { alert: Alert }) {
         items={[
           ["State", <Status key="s" state={alert.state} />],
           ["Monitor", alert.monitor],
+          ["Target", alert.target || "all traffic"],
+          ["Environment", alert.environment || "all"],
           ["First seen", <Time key="f" at={alert.first_at} />],
           ["Last seen", <Time key="l" at={alert.last_at} />],
+          ...(alert.acknowledged_by ? ([["Acknowledged", `by ${alert.acknowledged_by}`]] as [string, string][]) : []),
+          ...(alert.resolved_by ? ([["Resolved", `by ${alert.resolved_by}`]] as [string, string][]) : []),
+          ["Note", alert.note || <span className="faint">none</span>],
         ]}
       />
+      {alert.trace_ids.length > 0 && (
+        <>
+          <h3>Traces to look at first</h3>
+          <ul className="stack tight">
+            {alert.trace_ids.map((id) => (
+              <li key={id}>
+                <RefLink value={`trace/${id}`} />
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
       <Facts value={alert.detail} />
     </div>
   );

@@ -59,13 +59,11 @@ export function lastReport(events: readonly ReleaseEvent[] | undefined): GateRep
 function Review({ release }: { release: Release }) {
   const report = lastReport(release.events);
   return (
-    <div className="columns">
-      <div className="stack">
+    <div className="stack">
+      {report && <Evidence candidates={report.candidate} baselines={report.baseline} />}
+      <div className="columns">
         {report ? (
-          <>
-            <Gate report={report} />
-            <Evidence candidates={report.candidate} baselines={report.baseline} />
-          </>
+          <Gate report={report} />
         ) : (
           <Card title="Gate">
             <Blank
@@ -77,8 +75,7 @@ function Review({ release }: { release: Release }) {
             />
           </Card>
         )}
-      </div>
-      <div className="stack">
+        <div className="stack">
         <Card title="Pins">
           <KeyValues
             items={[
@@ -95,6 +92,7 @@ function Review({ release }: { release: Release }) {
         <Card title="History">
           <History events={release.events ?? []} />
         </Card>
+        </div>
       </div>
     </div>
   );

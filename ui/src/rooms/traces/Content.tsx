@@ -31,7 +31,7 @@ function Side({ title, value, role, json }: { title: string; value: unknown; rol
   const messages = json ? undefined : readMessages(value, role);
   return (
     <div className="stack tight">
-      <h3 className="sr">{title}</h3>
+      <h2 className="sr">{title}</h2>
       {messages ? messages.map((message, index) => <Bubble key={index} message={message} />) : <Code value={pretty(value)} label={title} />}
     </div>
   );
