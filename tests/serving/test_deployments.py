@@ -224,7 +224,7 @@ def test_a_missing_variable_is_named(home: Platform, client: OpenAI, small_model
     messages: Any = [{"role": "user", "content": "{{tone}} and {{text}}"}]
     prompt = Prompts(home).commit("two", messages)
     ref = Releases(home).create("two", model=small_model, prompt=prompt.ref).ref
-    with pytest.raises(BadRequestError, match="text, tone"):
+    with pytest.raises(BadRequestError, match="'text', 'tone'"):
         client.chat.completions.create(model=ref, messages=HI)
 
 

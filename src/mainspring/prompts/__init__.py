@@ -3,7 +3,7 @@
 A label moves; a version never changes. `load`, `render` and `converse` serve evaluation and serving.
 """
 
-from mainspring.prompts.conversation import converse
+from mainspring.prompts.conversation import converse, frame
 from mainspring.prompts.models import Message, Parameters, PromptVersion, RenderedPrompt, Variable
 from mainspring.prompts.schemas import check_schema
 from mainspring.prompts.service import Prompts, load, render
@@ -17,6 +17,7 @@ __all__ = [
     "Variable",
     "check_schema",
     "converse",
+    "frame",
     "load",
     "render",
 ]

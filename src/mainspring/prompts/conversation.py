@@ -18,16 +18,28 @@ def converse(prompt: PromptVersion, messages: Sequence[Message], values: Mapping
     that no message fills goes before the messages as it is. Raises Invalid where a variable has no value, or where
     a system message is among the messages: it is the prompt's alone.
     """
-    if any(message.role == "system" for message in messages):
+    asked = messages[-1].content if messages else ""
+    before, last = frame(prompt, [message.role for message in messages], asked, values)
+    return [*before, *messages] if last is None else [*before, *messages[:-1], last]
+
+
+def frame(
+    prompt: PromptVersion, roles: Sequence[str], asked: str, values: Mapping[str, JSON]
+) -> tuple[list[Message], Message | None]:
+    """Return what stands before a conversation, and what takes the place of its last message, or None.
+
+    `roles` are those of the conversation's messages, whatever these hold besides; `asked` is the last one's text.
+    Raises Invalid as `converse` does.
+    """
+    if "system" in roles:
         raise Invalid("The prompt brings its own system message.", hint="Send user and assistant messages only.")
     main = _main_variable(prompt, values)
     if not main:
-        return [*render(prompt, values).messages, *messages]
-    if not messages or messages[-1].role != "user":
+        return render(prompt, values).messages, None
+    if not roles or roles[-1] != "user":
         raise Invalid("The last message must be the user's.", hint=f"It becomes the prompt's variable '{main}'.")
-    *earlier, asked = messages
-    *before, last = render(prompt, {**values, main: asked.content}).messages
-    return [*before, *earlier, last]
+    *before, last = render(prompt, {**values, main: asked}).messages
+    return before, last
 
 
 def _main_variable(prompt: PromptVersion, given: Mapping[str, JSON]) -> str:

@@ -11,9 +11,9 @@ from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.spans import SpanStatus
+from mainspring.prompts import frame
 from mainspring.safety.stream import StreamGuard
 from mainspring.serving import decoding
-from mainspring.serving.conversation import converse
 from mainspring.serving.counters import Counters
 from mainspring.serving.engines import Engines
 from mainspring.serving.exchange import Exchange
@@ -141,7 +141,10 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         return {**body, "prompt": messages[0]["content"]}
     if target.template is None:
         return {**body, "messages": messages}
-    return {**body, "messages": converse(target.template, messages, question.variables)}
+    asked = str(messages[-1].get("content") or "")
+    before, last = frame(target.template, [str(message["role"]) for message in messages], asked, question.variables)
+    framed = [message.model_dump() for message in before] + messages
+    return {**body, "messages": framed if last is None else [*framed[:-1], last.model_dump()]}
 
 
 def _pinned(target: Target, options: Mapping[str, JSON]) -> dict[str, JSON]:
