@@ -80,12 +80,10 @@ def test_an_answer_leads_back_to_model_data_rows_and_approvals(world) -> None:
     assert found.nearest[0].similarity > found.nearest[1].similarity
 
 
-def test_vectors_are_computed_once(world) -> None:
+def test_only_a_shortlist_is_embedded(world) -> None:
     lineages = Lineages(world.platform)
-    lineages.show(f"trace/{TRACE}")
-    first = world.platform.embed_port.calls
     assert lineages.show(f"trace/{TRACE}").nearest
-    assert world.platform.embed_port.calls == first + 1
+    assert 1 < world.platform.embed_port.calls <= 49
     assert lineages.show(f"trace/{TRACE}", nearest=0).nearest == []
 
 

@@ -17,7 +17,7 @@ NAME = "all-MiniLM-L6-v2"
 DIMENSIONS = 384
 _LONGEST = 128
 """Tokens of a text that are read: as many as the model was trained on."""
-_BATCH = 32
+_BATCH = 8
 
 
 def open_embed(url: str, home: Path, settings: Settings) -> MiniLM:

@@ -43,7 +43,7 @@ def measure(
     tell(3, _STAGES, "looking for personal data")
     pii, secrets = _found(bodies)
     tell(4, _STAGES, "guessing languages")
-    languages = Counter(text.language(body[:2000]) for body in bodies)
+    languages = Counter(text.language(body[:600]) for body in bodies)
     labels = Counter(row.label for row in rows if row.label)
     likeness = {(int(a), int(b)): float(s) for a, b, s in zip(pairs.left, pairs.right, pairs.similarity, strict=True)}
     same = sum(at != earlier for at, earlier in enumerate(first))
