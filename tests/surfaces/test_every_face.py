@@ -1,0 +1,144 @@
+"""Every route, command and tool: named permission, summary, audited writes, and shut to whoever has no key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+import pytest
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.testclient import TestClient
+
+from mainspring.kernel.access import ROLES
+from mainspring.kernel.errors import Unavailable
+from mainspring.kernel.operation import Operation, operations
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
+from mainspring.surfaces.app import OPEN, Guarded, build_app
+from mainspring.surfaces.cli import TOP, load_command
+from mainspring.surfaces.mcp import tools
+from mainspring.surfaces.nouns import NOUNS
+from mainspring.workspace.first import first_start
+
+NEVER_TOOLS = re.compile(r"approve|reject|secret|key|erasure|member|rotate|revoke")
+DRY = {"monitor test"}
+"""Operations that ask for a right to write and yet write nothing."""
+OPERATIONS = [(noun.name, spec) for noun in NOUNS for spec in operations(noun.load())]
+
+
+def named(item: tuple[str, Operation]) -> str:
+    return f"{item[0]} {item[1].verb}"
+
+
+class NoEngines:
+    """An engine that serves no model."""
+
+    def ensure(self, spec: EngineSpec) -> Endpoint:
+        raise Unavailable("No model is served here.")
+
+    def stop(self, spec: EngineSpec) -> bool:
+        return False
+
+    def list(self) -> list[EngineState]:
+        return []
+
+
+@pytest.fixture
+def app(bare_platform: Platform) -> Guarded:
+    bare_platform.engine_port = NoEngines()
+    return build_app(bare_platform, dict)
+
+
+def walk(routes: list[BaseRoute], prefix: str = "") -> Iterator[tuple[str, str]]:
+    for route in routes:
+        if isinstance(route, Mount):
+            inner = list(getattr(route.app, "routes", []))
+            if inner:
+                yield from walk(inner, prefix + route.path)
+        elif isinstance(route, Route):
+            for method in sorted((route.methods or {"GET", "POST"}) - {"HEAD"}):
+                yield method, prefix + re.sub(r"{[^}]+}", "x", route.path)
+        else:
+            raise AssertionError(f"{route!r} is of a kind that this test does not know")
+
+
+def test_no_route_answers_without_a_key_but_the_few_that_are_open(app: Guarded) -> None:
+    found = list(walk(list(app.app.routes)))
+    assert len(found) > len(OPERATIONS)
+    with TestClient(app) as client:
+        answered = {
+            (method, path)
+            for method, path in found
+            if (method, path) not in OPEN and client.request(method, path, json={}).status_code != 401
+        }
+    assert {
+        (method, path) for method, path in answered if path.startswith(("/api", "/v1", "/mcp", "/metrics"))
+    } == set()
+    assert {method for method, _ in answered} <= {"GET"}
+
+
+@pytest.mark.parametrize(
+    "header",
+    ["Bearer", "Bearer ", "Bearer ms_x", "Bearer ms_x_y", "Basic YTpi", "Bearer ms_' OR 1=1 --_x", "Bearer \xff\xfe"],
+)
+def test_a_key_that_is_none_opens_nothing(app: Guarded, header: str) -> None:
+    with TestClient(app) as client:
+        reply = client.get("/api/v1/whoami", headers={"Authorization": header.encode("latin-1")})
+    assert reply.status_code == 401
+    assert reply.json()["error"]["hint"]
+
+
+def test_the_owners_key_opens_the_api(app: Guarded, bare_platform: Platform) -> None:
+    made = first_start(bare_platform)
+    assert made is not None
+    with TestClient(app, headers={"Authorization": f"Bearer {made.secret}"}) as client:
+        assert client.get("/api/v1/whoami").json()["role"] == "admin"
+        for method, path in walk(list(app.app.routes)):
+            if method == "GET" and path.startswith("/api/v1/") and (method, path) not in OPEN:
+                assert client.get(path).status_code not in (401, 403, 500), path
+
+
+@pytest.mark.parametrize("item", OPERATIONS, ids=named)
+def test_an_operation_names_its_permission_and_says_what_it_does(item: tuple[str, Operation]) -> None:
+    _, spec = item
+    assert re.fullmatch(r"[a-z]+\.[a-z]+", spec.permission)
+    assert spec.summary.endswith(".")
+    assert len(spec.summary) > 10
+    action = spec.permission.partition(".")[2]
+    if spec.method == "GET":
+        assert action in ("read", "use", "verify")
+    elif not spec.audited:
+        assert action in ("read", "use") or named(item) in DRY, "a write that is not audited may only read"
+    if action not in ("read", "use"):
+        assert spec.permission not in ROLES["viewer"]
+
+
+def test_no_two_operations_share_a_route() -> None:
+    seen: dict[tuple[str, str], str] = {}
+    for name, spec in OPERATIONS:
+        place = (spec.method, re.sub(r"{[^}]+}", "{}", spec.path))
+        assert place not in seen, f"{name} {spec.verb} and {seen[place]} share {place}"
+        seen[place] = f"{name} {spec.verb}"
+
+
+@pytest.mark.parametrize("item", OPERATIONS, ids=named)
+def test_every_operation_is_a_command(item: tuple[str, Operation]) -> None:
+    noun, spec = item
+    group = load_command(noun)
+    command = group.commands[spec.verb.replace("_", "-")]
+    assert command.help
+
+
+@pytest.mark.parametrize("name", sorted(TOP))
+def test_every_command_made_by_hand_is_there(name: str) -> None:
+    command = load_command(name)
+    assert command.help or getattr(command, "commands", None)
+
+
+def test_tools_read_and_propose_but_never_approve_or_show_secrets() -> None:
+    found = tools()
+    assert len(found) > 10
+    for name, (_, spec, _) in found.items():
+        assert not NEVER_TOOLS.search(name.partition("_")[2]), name
+        assert not name.startswith(("key_", "member_")), name
+        assert spec.permission
