@@ -69,7 +69,9 @@ _MIGRATIONS: tuple[str, ...] = (
 
 def connect(path: Path, *, write: bool = False) -> Any:
     """Open a connection. A writer's commit is on disk when it returns; deleted content is overwritten."""
-    flags = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_CREATE
+    if write and not path.exists():
+        path.touch(mode=0o600)
+    flags = apsw.SQLITE_OPEN_READWRITE
     connection = apsw.Connection(str(path), flags=flags)
     connection.set_busy_timeout(15_000)
     connection.execute("PRAGMA cache_size = -16000")

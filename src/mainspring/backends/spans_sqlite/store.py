@@ -48,7 +48,8 @@ class SqliteSpans:
     """Spans in one folder; any number of processes may have it open."""
 
     def __init__(self, folder: Path) -> None:
-        (folder / "wal").mkdir(parents=True, exist_ok=True, mode=0o700)
+        for each in (folder, folder / "wal"):
+            each.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self._path = folder / "spans.sqlite"
         self._words = Words()

@@ -6,6 +6,7 @@ import inspect
 import json
 import types
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -98,6 +99,8 @@ def _plain(annotation: Any) -> tuple[Any, str]:
         return str, "Path of a file."
     if base in _PLAIN:
         return base, ""
+    if base is datetime:
+        return str, "A moment, such as 2026-11-23T14:00:00Z."
     if get_origin(base) is Literal:
         return str, "One of: " + ", ".join(str(choice) for choice in get_args(base)) + "."
     if get_origin(base) in (list, tuple, set) and _base(get_args(base)[0]) is str:
@@ -120,7 +123,7 @@ def _value(name: str, annotation: Any, value: Any) -> Any:
         return Path(value)
     kind, _ = _plain(annotation)
     base = _base(annotation)
-    if kind is str and base is not str and get_origin(base) is not Literal:
+    if kind is str and base not in (str, datetime) and get_origin(base) is not Literal:
         value = _document(name, value)
     try:
         return TypeAdapter(annotation).validate_python(value)
