@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any
 
-from sqlalchemy import insert, select
-
-from mainspring.evals.tables import calls
+from mainspring.evals.ledger import Ledger
 from mainspring.kernel.errors import LimitReached, MainspringError, Unavailable
 from mainspring.kernel.jobs import Job
-from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
+from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.kernel.versions import content_hash
 
 ROUNDS = 3
@@ -47,12 +44,16 @@ def answer_all(
     to the same question as well. Raises Unavailable where the target stays away, or the error where all rows have one.
     """
     keys = [request_key(request, scope) for request in requests]
-    outcomes = _known(job, keys, reuse)
-    for _ in range(ROUNDS):
-        left = [place for place, outcome in enumerate(outcomes) if outcome is None]
-        if not left:
-            break
-        _round(job, requests, keys, outcomes, left, concurrency)
+    ledger = Ledger(job)
+    try:
+        known = ledger.known(keys, reuse=reuse)
+        outcomes = [Outcome(known[key][0], own=known[key][1]) if key in known else None for key in keys]
+        for _ in range(ROUNDS):
+            left = {place: keys[place] for place, outcome in enumerate(outcomes) if outcome is None}
+            if left:
+                _round(job, ledger, requests, left, outcomes, concurrency)
+    finally:
+        ledger.close()
     missing = sum(outcome is None for outcome in outcomes)
     if missing:
         raise Unavailable(
@@ -67,13 +68,14 @@ def answer_all(
 
 def _round(
     job: Job,
+    ledger: Ledger,
     requests: Sequence[ChatRequest],
-    keys: Sequence[str],
+    left: Mapping[int, str],
     outcomes: list[Outcome | None],
-    places: Sequence[int],
     concurrency: int,
 ) -> None:
-    """Ask the requests at some places once, filling in their outcomes."""
+    """Ask the requests at some places, whose keys are given, once; fill in their outcomes."""
+    places = list(left)
     done = len(outcomes) - len(places)
 
     def arrived(index: int, reply: ChatReply | Exception) -> None:
@@ -81,7 +83,7 @@ def _round(
         place = places[index]
         if isinstance(reply, ChatReply):
             outcomes[place] = Outcome(reply)
-            _store(job, keys[place], reply)
+            ledger.add(left[place], reply)
         elif isinstance(reply, _PASSING):
             return
         elif isinstance(reply, MainspringError):
@@ -96,33 +98,3 @@ def _round(
     job.check_cancelled()
     asked = [requests[place] for place in places]
     job.platform.chat.complete_many(asked, concurrency=concurrency, on_reply=arrived)
-
-
-def _known(job: Job, keys: Sequence[str], reuse: bool) -> list[Outcome | None]:
-    """Return what was answered before, by this run or, with `reuse`, by any run of the project."""
-    found: dict[str, tuple[str, Any]] = {}
-    with job.read() as tx:
-        for start in range(0, len(keys), 500):
-            query = select(calls.c.key, calls.c.run_id, calls.c.reply).where(
-                calls.c.project == tx.project, calls.c.key.in_(keys[start : start + 500])
-            )
-            if not reuse:
-                query = query.where(calls.c.run_id == job.run_id)
-            for row in tx.execute(query):
-                if row.key not in found or row.run_id == job.run_id:
-                    found[row.key] = (row.run_id, row.reply)
-    outcomes: list[Outcome | None] = []
-    for key in keys:
-        run_id, reply = found.get(key, ("", None))
-        outcomes.append(None if reply is None else Outcome(ChatReply(**reply), own=run_id == job.run_id))
-    return outcomes
-
-
-def _store(job: Job, key: str, reply: ChatReply) -> None:
-    """Keep an answer; two rows that ask the same share the first."""
-    with job.begin() as tx:
-        mine = (calls.c.project == tx.project) & (calls.c.run_id == job.run_id) & (calls.c.key == key)
-        if tx.execute(select(calls.c.key).where(mine)).one_or_none() is None:
-            body: Mapping[str, JSON] = dataclasses.asdict(reply)
-            row = {"project": tx.project, "run_id": job.run_id, "key": key, "reply": body, "at": tx.now}
-            tx.execute(insert(calls).values(**row))

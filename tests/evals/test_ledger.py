@@ -1,0 +1,55 @@
+"""The ledger keeps every answer through the death of the process that wrote it."""
+
+import pytest
+
+from mainspring.evals.ledger import Ledger
+from mainspring.kernel import access
+from mainspring.kernel.jobs import Job
+from mainspring.kernel.ports import ChatReply
+
+
+@pytest.fixture
+def job(platform):
+    return Job(platform, "0196-run", {}, access.current())
+
+
+def reply(number):
+    return ChatReply(f"answer {number} ✓\nand more", "stop", 5, 7, 0.0, 12.5, None, "")
+
+
+def test_answers_are_found_by_the_next_attempt_though_nothing_was_closed(job):
+    dead = Ledger(job)
+    for number in range(450):
+        dead.add(f"{number:064x}", reply(number))
+    keys = [f"{number:064x}" for number in range(460)]
+    found = Ledger(job).known(keys, reuse=False)
+    assert len(found) == 450
+    assert found[keys[449]] == (reply(449), True)
+
+
+def test_a_line_that_was_cut_off_is_dropped_and_the_rest_is_kept(job):
+    dead = Ledger(job)
+    dead.add("a" * 64, reply(1))
+    journal = job.workdir / "calls.jsonl"
+    with journal.open("a") as file:
+        file.write('["bbbb", {"text": "half an ans')
+    found = Ledger(job).known(["a" * 64, "bbbb"], reuse=False)
+    assert list(found) == ["a" * 64]
+
+
+def test_what_was_settled_is_not_settled_twice(job):
+    first = Ledger(job)
+    first.add("a" * 64, reply(1))
+    line = (job.workdir / "calls.jsonl").read_text()
+    first.settle()
+    (job.workdir / "calls.jsonl").write_text(line)
+    assert list(Ledger(job).known(["a" * 64], reuse=False)) == ["a" * 64]
+
+
+def test_another_run_sees_answers_only_where_they_may_be_reused(job, platform):
+    mine = Ledger(job)
+    mine.add("a" * 64, reply(1))
+    mine.close()
+    other = Ledger(Job(platform, "0197-run", {}, access.current()))
+    assert other.known(["a" * 64], reuse=False) == {}
+    assert other.known(["a" * 64], reuse=True) == {"a" * 64: (reply(1), False)}
