@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
 import zlib
 
+import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceRequest,
     ExportTraceServiceResponse,
@@ -306,3 +310,43 @@ def test_size_depth_and_number_are_bounded():
 def test_an_error_is_a_status_message():
     assert json.loads(otlp.failure("json", 8, "too much")) == {"code": 8, "message": "too much"}
     assert otlp.failure("protobuf", 14, "x" * 200)[:4] == b"\x08\x0e\x12\xc8"
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(max_size=20),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=12), inner, max_size=3),
+    max_leaves=10,
+)
+known = sorted({key for attributes in DIALECTS.values() for key in attributes})
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.dictionaries(st.sampled_from(known) | st.text(max_size=12), values, max_size=6), values)
+def test_no_attribute_breaks_a_request(attributes, odd):
+    document = request({})
+    span = document["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
+    span["attributes"] = [
+        {"key": key, "value": {"stringValue": json.dumps(value)} if number % 2 else {"stringValue": value}}
+        for number, (key, value) in enumerate(attributes.items())
+    ] + [{"key": "odd", "value": odd}]
+    try:
+        decoded = decode(document)
+    except Invalid:
+        return
+    for found in decoded.spans:
+        msgspec.json.encode(found)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.binary(max_size=200), values)
+def test_no_body_breaks_the_server(body, document):
+    for data, encoding in (
+        (body, "protobuf"),
+        (body, "json"),
+        (json.dumps({"resourceSpans": document}).encode(), "json"),
+    ):
+        with contextlib.suppress(Invalid):
+            otlp.decode(data, encoding, project="p")
+    for name in ("gzip", "deflate"):
+        with contextlib.suppress(Invalid):
+            otlp.inflate(body, name, 1000)
