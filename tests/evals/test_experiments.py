@@ -281,3 +281,11 @@ def test_a_viewer_reads_and_does_not_run(experiments, acting):
 def test_scorers_are_listed(platform):
     names = {found.name for found in Scorers(platform).list_()}
     assert {"exact", "json", "schema", "field", "rougeL", "bleu", "latency", "perplexity"} <= names
+
+
+def test_a_deployment_is_asked_without_the_rows_system_messages(experiments, target):
+    done = ran(experiments, "deployment/docs", scorers=["json"], reuse=True)
+    assert (done.target, target.asked[0].model) == ("deployment/docs", "deployment/docs")
+    assert [message["role"] for message in target.asked[0].messages] == ["user"]
+    with pytest.raises(Invalid, match="needs a model or a release"):
+        experiments.run("dataset/docs", "deployment/docs", scorers=["perplexity"])

@@ -32,7 +32,7 @@ def run(task: Job) -> JSON:
         content = versions.resolve(tx, plan.dataset, "dataset").content
     metrics = plans.choose_metrics(p["scorers"], plan)
     rows = choose(list(dataset_rows.read(task.platform.files, content)), p["split"], p["limit"], p["seed"])
-    questions = [ask(row, plan.prompt, own_system=plan.inner is not None) for row in rows]
+    questions = [ask(row, plan.prompt, own_system=plan.brings_system) for row in rows]
     task.log(f"{len(questions)} rows of {plan.dataset} for {plan.target}")
     scope = task.run_id if not plan.model else ""
     requests = [_request(task, plan, question) for question in questions]

@@ -44,6 +44,11 @@ class Plan:
         return version.response_schema if version else None
 
     @property
+    def brings_system(self) -> bool:
+        """Whether the target brings its own system message: a release with a prompt does, and what is deployed may."""
+        return self.inner is not None or not self.model
+
+    @property
     def inputs(self) -> list[str]:
         """Exact references for the lineage."""
         pinned = [self.dataset, self.target if self.target.startswith("release/") else self.model]

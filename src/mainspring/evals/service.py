@@ -77,7 +77,7 @@ class Experiments(Service):
         """
         from mainspring.evals import plan as plans
 
-        with self.begin() as tx:
+        with self.read() as tx:
             plan = plans.make(tx, dataset, target, prompt or "", constrained)
             metrics = plans.choose_metrics(scorers or [], plan)
             params = {
