@@ -97,7 +97,7 @@ def test_traffic_like_the_training_data_is_no_drift(trained):
     trained.spans.append([call(trained, n + 1, say("code", 1000 + n)) for n in range(80)])
     found = Drifts(trained).check("docs")
     assert not found.drifted and found.p_value > 0.01
-    assert (found.release, found.reference, found.n, found.n_reference) == ("release/docs@1", "dataset/docs@1", 80, 240)
+    assert (found.release, found.reference, found.n, found.n_reference) == ("release/docs@1", "dataset/docs@1", 80, 200)
     assert "like the reference" in found.verdict
 
 

@@ -81,7 +81,7 @@ class DriftOptions(Record):
     """Dataset version to compare with; empty for the live release's own training data."""
     split: str = ""
     limit: Annotated[int, Field(ge=20, le=5000)] = 200
-    reference_limit: Annotated[int, Field(ge=20, le=5000)] = 300
+    reference_limit: Annotated[int, Field(ge=20, le=5000)] = 200
     alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
     min_effect: Share = drift_checks.MIN_EFFECT
     seed: Count = 0

@@ -33,7 +33,7 @@ class DriftSettings:
     """Its split; empty for `train` where there is one."""
     limit: int = 200
     """Latest calls looked at."""
-    reference_limit: int = 300
+    reference_limit: int = 200
     alpha: float = 0.01
     min_effect: float = MIN_EFFECT
     seed: int = 0

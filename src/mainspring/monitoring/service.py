@@ -242,7 +242,7 @@ class Drifts(Service):
         since: datetime | None = None,
         until: datetime | None = None,
         limit: Rows = 200,
-        reference_limit: Rows = 300,
+        reference_limit: Rows = 200,
         alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
         min_effect: Share = drift_checks.MIN_EFFECT,
     ) -> DriftCheck:
