@@ -17,7 +17,7 @@ T = TypeVar("T")
 MAINSPRING = [sys.executable, "-m", "mainspring"]
 
 
-def wait_for(what: str, look: Callable[[], T], seconds: float = 60.0) -> T:
+def wait_for(what: str, look: Callable[[], T], seconds: float = 120.0) -> T:
     """Return the first true value of `look`; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:

@@ -33,7 +33,7 @@ def otlp(trace_id: str) -> bytes:
 
 
 def client(server: Server) -> httpx.Client:
-    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=60)
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=120)
 
 
 class Traffic:
