@@ -33,3 +33,10 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
                 server.process.wait(60)
             finally:
                 server.process.kill()
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whole servers start and stop here, which takes its time on a busy machine."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(900))
