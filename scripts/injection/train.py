@@ -31,7 +31,7 @@ def docstrings(limit: int, rng: random.Random) -> list[str]:
     return rng.sample(sorted(found), min(limit, len(found)))
 
 
-def rows(texts: list[str]) -> list[list[int]]:
+def rows(texts: list[str]) -> list[np.ndarray]:
     """Return the features of each text's first window."""
     return [features(windows(words(text))[0]) for text in texts]
 

@@ -23,21 +23,22 @@ def words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def features(tokens: list[str]) -> list[int]:
-    """Return the sorted, distinct buckets (0 to BUCKETS - 1) of words, pairs, triples and pairs with a gap."""
-    found = set()
-    padded = ["^", *tokens, "$"]
-    for at, word in enumerate(padded):
-        found.add(word)
-        following = padded[at + 1 : at + 4]
-        if following:
-            found.add(f"{word} {following[0]}")
-        if len(following) > 1:
-            found.add(f"{word} {following[0]} {following[1]}")
-            found.add(f"{word} * {following[1]}")
-        if len(following) > 2:
-            found.add(f"{word} ** {following[2]}")
-    return sorted({crc32(gram.encode()) % BUCKETS for gram in found})
+def features(tokens: list[str]) -> np.ndarray:
+    """Return the sorted, distinct buckets (0 to BUCKETS - 1) of words, pairs, triples and pairs with gaps."""
+    import numpy as np
+
+    one = np.fromiter((crc32(word.encode()) for word in ("^", *tokens, "$")), np.uint32, len(tokens) + 2)
+    first, second, third = (one * np.uint32(factor) for factor in (0x9E3779B1, 0x85EBCA77, 0xC2B2AE3D))
+    grams = (
+        one,
+        first[:-1] + second[1:],
+        first[:-2] + second[1:-1] + third[2:],
+        first[:-2] ^ third[2:],
+        first[:-3] ^ second[3:] * np.uint32(0x27D4EB2F),
+    )
+    mixed = np.concatenate(grams)
+    mixed ^= mixed >> np.uint32(15)
+    return np.unique((mixed * np.uint32(0x2C1B3C6D)) >> np.uint32(17))
 
 
 def windows(tokens: list[str]) -> list[list[str]]:
@@ -53,7 +54,7 @@ def probability(text: str) -> float:
     best = 0.0
     for window in windows(words(text)):
         buckets = features(window)
-        best = max(best, _sigmoid(float(weights[buckets].sum()) / max(1.0, len(buckets)) ** 0.5 + bias))
+        best = max(best, _sigmoid(float(weights[buckets].sum()) / len(buckets) ** 0.5 + bias))
     return best
 
 

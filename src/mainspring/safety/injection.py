@@ -1,6 +1,6 @@
 """Prompt injection: rules for the well-known shapes, and a small linear classifier for their paraphrases.
 
-Neither is a proof of innocence. Rules score by how seldom honest text looks like them; the classifier's probability is used
+Both also look at what a simple disguise hides. Neither is a proof of innocence. Rules score by how seldom honest text looks like them; the classifier's probability is used
 where it is higher. A text is judged as a whole, so a stream is held back entirely where such a rule masks or blocks.
 """
 
@@ -13,6 +13,7 @@ import re
 from mainspring.safety.classifier import probability
 from mainspring.safety.detectors import detector, hold_all
 from mainspring.safety.models import Hit, Rule
+from mainspring.safety.views import decoded, plain
 
 _PRIOR = r"(?:previous|prior|above|earlier|preceding|former|foregoing|existing|initial|original|current|system|your|these|those|the|all|any|of|every)"
 _ORDERS = r"(?:instructions?|prompts?|rules?|guidelines?|directions?|directives?|commands?|constraints?|orders?|restrictions|policies|programming|training)"
@@ -98,26 +99,29 @@ _RULES: tuple[tuple[str, float, str], ...] = (
     ),
 )
 _COMPILED = [(kind, score, re.compile(rule, re.IGNORECASE)) for kind, score, rule in _RULES]
-_INVISIBLE = dict.fromkeys((0x200B, 0x200C, 0x200D, 0x2060, 0xFEFF, 0xAD, *range(0xE0000, 0xE0080)))
-"""Characters that show nothing, used to cut a word in two for a filter but not for a model."""
-_LONGEST = 20_000
 
 
 @detector("injection", hold=hold_all)
 def find_injection(text: str, start: int, rule: Rule) -> list[Hit]:
     """Attempts to override instructions, leak the prompt, change persona, forge delimiters or exfiltrate."""
-    seen = text.translate(_INVISIBLE)
-    hits = []
-    for kind, score, pattern in _COMPILED:
-        if rule.kinds and kind not in rule.kinds:
-            continue
-        match = pattern.search(seen)
-        if match:
-            # Where invisible characters were taken out the offsets no longer fit: the hit is then the whole text.
-            span = match.span() if len(seen) == len(text) else (0, len(text))
-            hits.append(Hit(detector="injection", kind=kind, start=span[0], end=span[1], score=score))
+    seen = plain(text)
+    hits = _ruled(seen, rule, (0, len(text)) if len(seen) != len(text) else None)
+    if not hits or rule.kinds:
+        for view in decoded(seen):
+            hits += _ruled(view, rule, (0, len(text)))
     if not rule.kinds or "classifier" in rule.kinds:
-        score = probability(seen[:_LONGEST])
+        score = probability(seen)
         if score >= rule.threshold:
             hits.append(Hit(detector="injection", kind="classifier", start=0, end=len(text), score=round(score, 4)))
+    return hits
+
+
+def _ruled(text: str, rule: Rule, whole: tuple[int, int] | None) -> list[Hit]:
+    """Return the rules that match; where the offsets do not fit the given text, the hit is the whole of it."""
+    hits = []
+    for kind, score, pattern in _COMPILED:
+        match = pattern.search(text) if not rule.kinds or kind in rule.kinds else None
+        if match:
+            start, end = whole or match.span()
+            hits.append(Hit(detector="injection", kind=kind, start=start, end=end, score=score))
     return hits
