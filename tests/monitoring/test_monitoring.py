@@ -315,7 +315,9 @@ def test_a_channel_shows_no_url_and_reaches_no_inner_address(platform, receiver)
     channels = Channels(platform)
     channels.create("in", f"http://localhost:{receiver.server_port}/very-secret")
     with platform.records.read() as conn:
-        stored = repr(conn.exec_driver_sql("select * from channels").all())
+        tables = ("channels", "audit_rows", "events")
+        stored = repr([conn.exec_driver_sql(f"select * from {table}").all() for table in tables])
+    assert "http://localhost" in stored
     assert "very-secret" not in stored and "very-secret" not in repr(channels.list_())
     with pytest.raises(Denied):
         channels.test("in")

@@ -20,6 +20,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[a-z0-9_./{}:-]*)")
 _PERMISSION = re.compile(r"[a-z]+\.[a-z]+")
 _SECRETIVE = re.compile(r"secret|token|password|api_?key", re.I)
+_URL = re.compile(r"^(\w+://)(?:[^/@]*@)?([^/?#]*).*$", re.S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,7 @@ def _brief(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
+        value = _URL.sub(r"\1\2/…", value)  # what follows a host may be a credential
         return value if len(value) <= 200 else f"[{len(value)} characters]"
     if isinstance(value, list | tuple | dict | set):
         return f"[{type(value).__name__} of {len(value)}]"
