@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from mainspring.backends.files_object import open_files
@@ -20,6 +21,12 @@ from mainspring.kernel.clock import uuid7
 from mainspring.kernel.keyring import Keyring
 from mainspring.kernel.platform import Platform
 from mainspring.surfaces.nouns import JOB_MODULES, NOUNS
+
+# A busy machine is slow at everything: speed says nothing about what a property test looks for.
+hypothesis.settings.register_profile(
+    "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
+)
+hypothesis.settings.load_profile("patient")
 
 Acting = Callable[..., AbstractContextManager[Caller]]
 

@@ -87,7 +87,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(sorted(store.MOVES)), st.sampled_from
     ["draft", "in_review", "approved", "rejected", "withdrawn"])), max_size=8)  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(STEPS)
 def test_no_path_leads_around_the_review(pinned: Platform, steps: list[tuple[str, str]]) -> None:
     with pinned.begin() as tx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mainspring.kernel import access, audit
@@ -228,3 +228,10 @@ def test_covering_means_allowing_everything_within(held: frozenset[str], wanted:
     if covers(held, wanted):
         for concrete in ("a.a", "a.b", "b.a", "c.c"):
             assert not allows({wanted}, concrete) or allows(held, concrete)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.text(max_size=300) | st.from_regex(r"ms_[0-9a-f]{0,33}_[0-9a-f]{0,65}", fullmatch=True))
+def test_no_invented_key_is_taken(bare_platform: Platform, token: str) -> None:
+    with pytest.raises(Unauthenticated):
+        authenticate(bare_platform, token)
