@@ -87,6 +87,16 @@ def test_only_a_shortlist_is_embedded(world) -> None:
     assert lineages.show(f"trace/{TRACE}", nearest=0).nearest == []
 
 
+def test_only_rows_that_the_model_learned_are_near_where_that_is_known(world) -> None:
+    with world.platform.begin() as tx:
+        seen = [f"train-{number}" for number in (4, 9, 12)]
+        lineage.link_rows(tx, world.tuned, [(row, "row", f"{world.dataset}#{row}") for row in seen])
+        # Rows of another dataset with the same ids say nothing about this one.
+        lineage.link_rows(tx, world.base, [("train-5", "row", "dataset/raw@1#train-5")])
+    found = Lineages(world.platform).show(f"trace/{TRACE}", nearest=10).nearest
+    assert {row.row_id for row in found} == set(seen)
+
+
 def test_the_sources_of_a_near_row_go_back_to_files_and_traces(world, worlds) -> None:
     question = [{"role": "user", "content": f"question 1 {worlds.text_of(1)}"}]
     other = "77" * 16
@@ -104,6 +114,14 @@ def test_a_trace_leads_forward_to_every_dataset_model_release_and_deployment(wor
     assert {"dataset/raw@1", world.dataset, world.tuned, "release/docs@1", "deployment/answers"} == set(below)
     assert below["deployment/answers"].note == "production, baseline"
     assert below["deployment/answers"].depth > below["release/docs@1"].depth > below[world.tuned].depth
+
+
+def test_a_model_that_learned_a_row_is_a_model_and_no_dataset(world) -> None:
+    with world.platform.begin() as tx:
+        lineage.link_rows(tx, world.dataset, [("train-1", "trace", SOURCE)])
+        lineage.link_rows(tx, world.tuned, [("train-1", "row", f"{world.dataset}#train-1")])
+    below = Lineages(world.platform).show(f"trace/{SOURCE}").downstream
+    assert [node.kind for node in below if node.ref == world.tuned] == ["model"]
 
 
 def test_feedback_leads_to_the_data_that_was_made_of_it(world) -> None:

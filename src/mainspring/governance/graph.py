@@ -76,11 +76,18 @@ def made_from_trace(tx: Tx, trace_id: str, score_ids: Iterable[str]) -> list[str
     seen: set[tuple[str, str]] = set()
     while waiting and len(seen) < 10_000:
         row = waiting.pop()
-        if (row.dataset, row.row_id) not in seen:
+        # A model has row edges too, to the rows that it learned; it is reached through its run.
+        if row.dataset.startswith("dataset/") and (row.dataset, row.row_id) not in seen:
             seen.add((row.dataset, row.row_id))
             datasets[row.dataset] = None
             waiting += lineage.rows_from(tx, "row", f"{row.dataset}#{row.row_id}")
     return list(datasets)
+
+
+def learned(tx: Tx, models: Iterable[str], dataset: str, row_ids: list[str]) -> set[str]:
+    """Return which rows of a dataset version some models learned; empty where that was not recorded."""
+    found = [source for model in models for source in lineage.row_sources(tx, model, row_ids)]
+    return {source.row_id for source in found if source.source_id == f"{dataset}#{source.row_id}"}
 
 
 def sources(tx: Tx, dataset: str, row_id: str) -> list[RowSource]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from mainspring.data import rows as row_store
 from mainspring.data.models import Row
 from mainspring.data.similar import shortlist
-from mainspring.governance.graph import sources
+from mainspring.governance.graph import learned, sources
 from mainspring.governance.models import NearRow
 from mainspring.kernel.versions import Version
 
@@ -24,14 +24,22 @@ _TEXT = 2000
 _SHOWN = 300
 
 
-def nearest(platform: Platform, datasets: Sequence[Version], question: str, count: int) -> list[NearRow]:
-    """Return the `count` training rows whose questions are nearest to `question`, nearest first."""
+def nearest(
+    platform: Platform, datasets: Sequence[Version], question: str, count: int, models: Sequence[str] = ()
+) -> list[NearRow]:
+    """Return the `count` training rows whose questions are nearest to `question`, nearest first.
+
+    Where it was recorded which rows `models` learned, only these are looked at; else the whole training split.
+    """
     if not question.strip() or not count or not datasets:
         return []
     question = question[:_TEXT]
     chosen: list[tuple[str, str, str]] = []
     for dataset in datasets:
         rows = [row for row in row_store.read(platform.files, dataset.content) if row.split in ("train", "")]
+        with platform.read() as tx:
+            known = learned(tx, models, dataset.ref, [row.id for row in rows])
+        rows = [row for row in rows if row.id in known] if known else rows
         texts = [question_of(row) for row in rows]
         chosen += [(dataset.ref, rows[at].id, texts[at]) for at in shortlist(texts, question, max(_CLOSER, count))]
     vectors = platform.embed.embed([question, *(text for _, _, text in chosen)])

@@ -55,7 +55,8 @@ def of_trace(platform: Platform, trace_id: str, count: int) -> Lineage:
         every = [*(node.ref for node in above), *(node.ref for node in below)]
         trained = [versions.resolve(tx, ref) for ref in training_data(tx, answer.model)]
         made, decided = graph.runs_of(tx, every), graph.decisions_of(tx, every)
-    near = nearest.nearest(platform, trained, answer.question, count)
+    models = [node.ref for node in above if node.kind == "model"]
+    near = nearest.nearest(platform, trained, answer.question, count, models)
     return Lineage(
         ref=f"trace/{trace_id}",
         answer=answer,
