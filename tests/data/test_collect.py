@@ -7,7 +7,7 @@ import pytest
 from mainspring.data import read_rows
 from mainspring.data.service import Datasets
 from mainspring.kernel import lineage
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.traces.service import Scores
@@ -75,8 +75,8 @@ def test_corrected_only_and_without_scores(judged: Platform) -> None:
 
 
 def test_nothing_that_fits_is_an_error(judged: Platform) -> None:
-    with pytest.raises(Invalid, match="No trace"):
+    with pytest.raises(NotFound, match="No trace"):
         Datasets(judged).collect("none", score="harmful")
-    with pytest.raises(Invalid, match="No trace"):
+    with pytest.raises(NotFound, match="No trace"):
         Datasets(judged).collect("none", deployment="other")
     assert Datasets(judged).list_().items == []

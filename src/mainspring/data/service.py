@@ -17,7 +17,7 @@ from mainspring.data.profile import changes
 from mainspring.data.recipe import Recipe, RecipeVersion, StepReport, in_shares, parse, prepare
 from mainspring.data.tables import profiles
 from mainspring.kernel import records, versions
-from mainspring.kernel.errors import Conflict, Invalid, NotFound
+from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, Record, RefText, Text
 from mainspring.kernel.runs import Run
@@ -68,7 +68,7 @@ class Datasets(Service):
             writer.add(row)
             sources += origins
         if not sources:
-            raise Invalid("No trace with a conversation fits.", hint="Widen the choice, or look at `trace list`.")
+            raise NotFound("No trace with a conversation fits.", hint="Widen the choice, or look at `trace list`.")
         content = {**writer.close(self.platform.files), "origin": choice.model_dump(mode="json", exclude_defaults=True)}
         with self.begin() as tx:
             return store.commit(tx, name, content, "collect", sources, note=note)
