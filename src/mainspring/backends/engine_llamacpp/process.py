@@ -33,9 +33,15 @@ class EngineProcess:
     ) -> EngineProcess:
         """Start the child without waiting for it to load; `log` takes what it prints."""
         api_key = secrets.token_urlsafe(24)
+        # Threads that spin at the library's barriers make it tenfold slower where somebody else uses the cores too.
+        environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
         with _open_log(log) as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=sink
+                [sys.executable, "-m", _MODULE],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=sink,
+                env=environ,
             )
         config = {
             "model": str(model),
