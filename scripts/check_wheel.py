@@ -5,9 +5,11 @@ The wheel holds the web UI, needs no extra to start, and brings no torch, transf
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -50,7 +52,20 @@ def check_install(wheel: Path, folder: Path) -> list[str]:
     help_text = run(folder / "bin" / "mainspring", "--help")
     if "up" not in help_text:
         wrong.append("`mainspring --help` does not list `up`")
-    return wrong
+    return wrong + check_server(folder)
+
+
+def check_server(folder: Path) -> list[str]:
+    """Return what is wrong with a server that starts from what was installed, without any extra."""
+    mainspring = folder / "bin" / "mainspring"
+    home = f"--home={folder / 'home'}"
+    run(mainspring, "up", home, "--port=0", "--detach")
+    try:
+        state = json.loads(run(mainspring, "status", home, "--json"))
+        page = urllib.request.urlopen(state["url"], timeout=60).read()
+    finally:
+        run(mainspring, "down", home)
+    return [] if b"<html" in page else ["the server shows no web UI"]
 
 
 def main() -> int:

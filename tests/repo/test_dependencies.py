@@ -66,7 +66,7 @@ def licences(name: str) -> set[str]:
 
 
 def test_every_dependency_is_permissive_or_a_named_exception() -> None:
-    names = closure(declared("tune", "postgres"))
+    names = closure(declared("tune", "postgres", "parquet"))
     odd = {name: sorted(licences(name)) for name in names - set(EXCEPTIONS) if not licences(name) <= PERMISSIVE}
     assert odd == {}
     assert len(names) > 50
@@ -79,7 +79,7 @@ def locked(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("core.txt", ()), ("all.txt", ("tune", "postgres", "dev"))])
+@pytest.mark.parametrize(("lock", "extras"), [("core.txt", ()), ("all.txt", ("tune", "postgres", "parquet", "dev"))])
 def test_the_lock_satisfies_the_project(lock: str, extras: tuple[str, ...]) -> None:
     pins = locked(lock)
     unmet = [
