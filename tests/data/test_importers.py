@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from mainspring.data.importers import read_rows, sniff, to_row
+from mainspring.data.rows import Writer
 from mainspring.kernel.errors import Invalid
+
+MARKS = '{}[]":,\\ntexmsg0\n'
 
 
 def roles(value: dict[str, Any]) -> list[tuple[str, str]]:
@@ -60,9 +66,13 @@ def test_parquet(tmp_path: Path) -> None:
     pyarrow = pytest.importorskip("pyarrow")
     parquet = pytest.importorskip("pyarrow.parquet")
     path = tmp_path / "d"
-    parquet.write_table(pyarrow.table({"prompt": ["q", "r"], "completion": ["a", "b"]}), path)
+    parquet.write_table(
+        pyarrow.table({"prompt": ["q", "r"], "completion": ["a", "b"], "day": [date(2026, 1, 2), None]}), path
+    )
     assert sniff(path) == "parquet"
-    assert [row.messages[0].content for _, row in read_rows(path)] == ["q", "r"]
+    rows = [row for _, row in read_rows(path)]
+    assert [row.messages[0].content for row in rows] == ["q", "r"]
+    assert [row.meta for row in rows] == [{"day": "2026-01-02"}, {}]
     path.write_bytes(b"PAR1 and nothing more")
     with pytest.raises(Invalid, match="Parquet"):
         list(read_rows(path))
@@ -95,6 +105,29 @@ def test_errors_name_the_row(tmp_path: Path, content: bytes, message: str) -> No
     path.write_bytes(content)
     with pytest.raises(Invalid, match=message):
         list(read_rows(path))
+
+
+@settings(max_examples=150, deadline=None)
+@given(content=st.binary(max_size=200) | st.text(alphabet=MARKS, max_size=80).map(str.encode))
+def test_any_bytes_are_rows_or_an_error_of_ours(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+    path = tmp_path_factory.mktemp("fuzz") / "file"
+    path.write_bytes(content)
+    for format in ("auto", "jsonl", "json", "csv", "tsv"):
+        try:
+            writer = Writer()
+            for number, row in read_rows(path, format):  # type: ignore[arg-type]
+                writer.add(row, f"Row {number}")
+        except Invalid as error:
+            assert error.message and error.hint
+
+
+@pytest.mark.parametrize("value", ['"\\ud800"', "1e999", "[" * 400 + "]" * 400])
+def test_what_cannot_be_stored_is_refused(tmp_path: Path, value: str) -> None:
+    path = tmp_path / "odd"
+    path.write_text('{"text": "a", "meta": {"x": ' + value + "}}")
+    with pytest.raises(Invalid, match="Row 1"):
+        for number, row in read_rows(path):
+            Writer().add(row, f"Row {number}")
 
 
 def test_deeply_nested_json_is_refused(tmp_path: Path) -> None:

@@ -251,9 +251,18 @@ def _parquet(path: Path) -> Iterator[tuple[int, Value]]:
             for batch in file.iter_batches(1000):
                 for value in batch.to_pylist():
                     number += 1
-                    yield number, value
+                    yield number, {name: _jsonable(item) for name, item in value.items()}
     except ArrowException as error:
         raise Invalid(f"The Parquet file cannot be read after row {number}: {error}.", hint="Write it again.") from None
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _jsonable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_jsonable(item) for item in value]
+    # Dates, decimals and bytes have no form in JSON but their text.
+    return value if value is None or isinstance(value, bool | int | float | str) else str(value)
 
 
 _READERS: dict[str, Callable[[Path], Iterator[tuple[int, Value]]]] = {

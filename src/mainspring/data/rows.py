@@ -15,6 +15,7 @@ from mainspring.kernel.tables import canonical
 BLOCK = 500
 """Rows in a block; a block is one zstd frame."""
 MOST_ROWS = 5_000_000
+_DEEPEST = 64
 
 
 class Writer:
@@ -27,14 +28,24 @@ class Writer:
         self.counts: dict[str, Counter[str]] = {"labels": Counter(), "splits": Counter(), "licenses": Counter()}
 
     def add(self, row: Row, place: str = "") -> None:
-        """Append a row, found at `place`. Raises Invalid where its id is taken."""
+        """Append a row, found at `place`. Raises Invalid where its id is taken, or it cannot be written as JSON."""
         if row.id in self._ids:
             what = f"{place}: the" if place else "The"
             raise Invalid(f"{what} row id {row.id!r} stands twice.", hint="Give each row an id of its own, or none.")
         if len(self._ids) >= MOST_ROWS:
             raise Invalid(f"A dataset version holds at most {MOST_ROWS:,} rows.", hint="Divide it into several.")
+        try:
+            value = stored(row)
+            line = canonical(value).encode()
+            if line.count(b"[") + line.count(b"{") > _DEEPEST and _depth(value) > _DEEPEST:
+                raise ValueError(f"it is nested more than {_DEEPEST} deep")
+        except (TypeError, ValueError, RecursionError) as error:
+            raise Invalid(
+                f"{place or 'A row'}: {row.id} cannot be written as JSON: {str(error)[:200]}.",
+                hint="Mend that row: numbers are finite, texts whole Unicode, and nesting is not deep.",
+            ) from None
         self._ids.add(row.id)
-        self._lines.append(canonical(stored(row)).encode())
+        self._lines.append(line)
         for kind, key in (("labels", row.label), ("splits", row.split), ("licenses", row.meta.get("license"))):
             if key:
                 self.counts[kind][str(key)[:200]] += 1
@@ -58,6 +69,11 @@ class Writer:
 
             self._blocks.append(zstandard.ZstdCompressor(level=3).compress(b"\n".join(self._lines)))
             self._lines = []
+
+
+def _depth(value: Any) -> int:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)
 
 
 def store(files: Files, rows: Iterable[Row]) -> dict[str, Any]:
