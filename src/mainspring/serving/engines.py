@@ -25,6 +25,7 @@ class _Lane:
 
     turns: asyncio.Semaphore
     waiting: int = 0
+    running: int = 0
     endpoint: Endpoint | None = None
     fetched: float = 0.0
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
@@ -74,6 +75,12 @@ class Engines:
                         raise
                     await _forget(lane, endpoint, attempt)
 
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many requests are being answered, and how many wait, over all engines."""
+        lanes = list(self._lanes.values())
+        return sum(lane.running for lane in lanes), sum(lane.waiting for lane in lanes)
+
     async def close(self) -> None:
         """Release the connections."""
         await self._upstream.close()
@@ -92,9 +99,11 @@ class Engines:
             await lane.turns.acquire()
         finally:
             lane.waiting -= 1
+        lane.running += 1
         try:
             yield lane
         finally:
+            lane.running -= 1
             lane.turns.release()
 
     async def _endpoint(self, spec: EngineSpec, lane: _Lane) -> Endpoint:

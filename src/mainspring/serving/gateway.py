@@ -77,7 +77,14 @@ class Gateway:
 
     def metrics(self) -> str:
         """Return what the gateway has counted, in the text format of Prometheus."""
-        return self._answerer.counters.render()
+        running, waiting = self._engines.load
+        lines = [
+            "# TYPE mainspring_num_requests_running gauge",
+            f"mainspring_num_requests_running {running}",
+            "# TYPE mainspring_num_requests_waiting gauge",
+            f"mainspring_num_requests_waiting {waiting}",
+        ]
+        return "\n".join(lines) + "\n" + self._answerer.counters.render()
 
     def _guarded(
         self, handle: Callable[[Request], Coroutine[Any, Any, Response]]
