@@ -18,5 +18,5 @@ export default defineConfig({
     target: "es2022",
   },
   server: { proxy: { "/api": server, "/v1": server } },
-  test: { environment: "jsdom", include: ["src/**/*.test.{ts,tsx}"] },
+  test: { include: ["src/**/*.test.{ts,tsx}"] },
 });

@@ -26,7 +26,8 @@ export function Palette({ opened, close }: { opened: boolean; close: () => void 
   const go = (command: Command | undefined) => {
     if (!command) return;
     close();
-    void navigate({ to: command.to, search: command.search as never });
+    const [to, query] = command.to.split("?");
+    void navigate({ to, search: (command.search ?? Object.fromEntries(new URLSearchParams(query))) as never });
   };
   return (
     <Modal.Root opened={opened} onClose={close} lockScroll={false} padding={0} size={560} yOffset="15vh" transitionProps={{ duration: 80 }}>

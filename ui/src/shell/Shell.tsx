@@ -11,6 +11,8 @@ import { PLACES } from "./places";
 import { signOut, useWho, type Who } from "./session";
 import { SignIn } from "./SignIn";
 
+const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
+
 /** What surrounds every page: the sidebar, the palette, and the question who is there. */
 export function Shell() {
   const who = useWho();
@@ -62,10 +64,10 @@ function Sidebar({ who, find }: { who: Who; find: () => void }) {
           {who.environment || "all environments"}
         </span>
       </div>
-      <button type="button" className="find" onClick={find} aria-label="Search or go to">
+      <button type="button" className="find" onClick={find} title="Search or go to a page">
         <Icon name="search" size={14} />
         <span>Search or go to…</span>
-        <kbd>⌘K</kbd>
+        <kbd aria-hidden="true">{MAC ? "⌘K" : "Ctrl K"}</kbd>
       </button>
       <nav aria-label="Pages">
         {PLACES.map((group) => (
@@ -119,8 +121,8 @@ function Foot({ who }: { who: Who }) {
         aria-label="Sign out"
         onClick={() => {
           void signOut().then(() => {
-            queries.clear();
             queries.setQueryData(["whoami"], null);
+            queries.removeQueries({ predicate: (query) => query.queryKey[0] !== "whoami" });
           });
         }}
       >

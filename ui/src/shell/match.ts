@@ -17,7 +17,7 @@ export function pageOf(ref: string): string | undefined {
   const page = kind && KINDS[kind];
   if (!page || !name) return undefined;
   const path = `${page[0]}/${encodeURIComponent(name)}`;
-  return selector && kind !== "release" && kind !== "run" && kind !== "trace" ? `${path}?version=${encodeURIComponent(selector)}` : path;
+  return selector && kind !== "run" && kind !== "trace" ? `${path}?version=${encodeURIComponent(selector)}` : path;
 }
 
 /** What a pasted identifier or reference stands for. */

@@ -63,7 +63,7 @@ function Body({ profile }: { profile: Profile }) {
           { label: "Near duplicates", value: count(profile.near_duplicates), note: `similarity ≥ ${profile.near_threshold}` },
           { label: "Personal data", value: count(hits), note: "hits" },
           { label: "Secrets", value: count(profile.secrets) },
-          { label: "Label balance", value: percent(profile.label_entropy, 0), note: "of the possible entropy" },
+          { label: "Label balance", value: percent(profile.label_entropy, 0), note: "entropy" },
           { label: "Profiled", value: <Time at={profile.created_at} /> },
         ]}
       />

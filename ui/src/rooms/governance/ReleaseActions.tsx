@@ -77,7 +77,7 @@ function Decide(props: { verb: Exclude<Verb, "check">; release: Release; busy: b
   const final = verb !== "approve";
   const ready = !final || typed === release.name;
   return (
-    <Modal opened onClose={props.close} lockScroll={false} title={`${LABELS[verb]} ${release.ref}`} size={440} centered transitionProps={{ duration: 120 }}>
+    <Modal opened onClose={props.close} lockScroll={false} closeButtonProps={{ "aria-label": "Close" }} title={`${LABELS[verb]} ${release.ref}`} size={440} centered transitionProps={{ duration: 120 }}>
       <form
         className="stack"
         onSubmit={(event) => {

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { AliasMove, ModelVersion } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Snippet, Stats, Status, Time } from "../../kit/basics";
-import { bytes, count, short } from "../../kit/format";
+import { bytes, count, plural, short } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { Table } from "../../kit/list";
@@ -58,7 +58,7 @@ function Overview({ model }: { model: ModelVersion }) {
       <Stats
         items={[
           { label: "Parameters", value: model.parameters ? short(model.parameters) : "–", note: model.format === "lora" ? "of the adapter" : undefined },
-          { label: "Size", value: bytes(model.files.reduce((sum, file) => sum + file.size, 0)), note: `${model.files.length} files` },
+          { label: "Size", value: bytes(model.files.reduce((sum, file) => sum + file.size, 0)), note: plural(model.files.length, "file") },
           { label: "Context", value: model.context ? count(model.context) : "–", note: "tokens" },
           { label: "Licence", value: model.license || "unknown" },
           { label: "Created", value: <Time at={model.created_at} /> },

@@ -1,0 +1,142 @@
+"""A copy of the UI's sources, a server to look at, and somebody who looks."""
+
+from __future__ import annotations
+
+import importlib.util
+import socket
+import subprocess
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import uvicorn
+from browser_seed import IdleEngine, WordEmbed, fill
+from playwright.sync_api import BrowserContext, Page, expect
+
+from mainspring.backends.files_object import open_files
+from mainspring.backends.records_sqlite import open_records
+from mainspring.backends.runner_inline import InlineRunner
+from mainspring.backends.spans_sqlite import open_spans
+from mainspring.kernel import schema, settings
+from mainspring.kernel.clock import SystemClock, SystemIds
+from mainspring.kernel.keyring import Keyring
+from mainspring.kernel.platform import Platform
+from mainspring.surfaces import static
+from mainspring.surfaces.app import build_app
+from mainspring.surfaces.nouns import load_rooms
+from mainspring.workspace.first import first_start
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def build_hook() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@dataclass(frozen=True)
+class Sources:
+    """A copy of `ui/` with its packages installed."""
+
+    folder: Path
+    node: str
+
+    def run(self, script: str, *arguments: str) -> str:
+        """Run a package's script with node; its output. Fails the test where it fails."""
+        command = [self.node, str(self.folder / "node_modules" / script), *arguments]
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"{script} {' '.join(arguments)}\n{done.stdout}\n{done.stderr}"
+        return done.stdout
+
+
+@dataclass(frozen=True)
+class Site:
+    """A running server: its address, the owner's key, and the names that its project holds."""
+
+    url: str
+    key: str
+    names: dict[str, str]
+
+
+def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
+    load_rooms()
+    config = settings.load({"home": str(home)}, environ={}, folder=home)
+    runner = InlineRunner()
+    platform = Platform(
+        home=home,
+        settings=config,
+        clock=SystemClock(),
+        ids=SystemIds(),
+        keyring=Keyring(b"k" * 32),
+        records=open_records("", home, config),
+        files=open_files("", home, config),
+        spans_port=open_spans("", home, config),
+        runner_port=runner,
+        engine_port=IdleEngine(),
+        embed_port=WordEmbed(),
+    )
+    runner.platform = platform
+    schema.upgrade(platform.records, platform.clock)
+    owner = first_start(platform, owner="ann")
+    assert owner is not None
+    names = fill(platform) if seeded else {}
+    kept, static.STATIC = static.STATIC, built
+    app = build_app(platform, dict)
+    static.STATIC = kept
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", owner.secret, names)
+    server.should_exit = True
+    thread.join(timeout=20)
+    platform.spans.close()
+    platform.records.close()
+
+
+class Visitor:
+    """Somebody in front of a site; every complaint of the browser is kept."""
+
+    def __init__(self, context: BrowserContext, site: Site, axe: Path) -> None:
+        self.site = site
+        self.axe = axe
+        self.complaints: list[str] = []
+        self.page: Page = context.new_page()
+        self.page.set_default_timeout(20_000)
+        self.page.on("console", self._said)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _said(self, message: Any) -> None:
+        # A refused sign-in and a reference that is not there are part of the tests; Chromium logs both as errors.
+        if message.type in ("error", "warning") and "status of 40" not in message.text:
+            self.complaints.append(message.text)
+
+    def open(self, path: str) -> Page:
+        """Go to a page and wait until it has loaded what it shows."""
+        self.page.goto(self.site.url + path)
+        self.page.locator("main h1").wait_for()
+        expect(self.page.locator("[aria-label=Loading]")).to_have_count(0, timeout=20_000)
+        return self.page
+
+    def sign_in(self) -> Page:
+        """Sign in with the owner's key."""
+        self.page.goto(self.site.url)
+        self.page.get_by_label("API key").fill(self.site.key)
+        self.page.get_by_role("button", name="Sign in").click()
+        self.page.get_by_role("navigation", name="Pages").wait_for()
+        return self.page
+
+    def violations(self) -> list[str]:
+        """What axe finds serious or critical on the page as it is."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(self.axe.read_text())
+        found = self.page.evaluate("axe.run(document)")["violations"]
+        grave = [one for one in found if one["impact"] in ("serious", "critical")]
+        return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in grave]

@@ -1,0 +1,78 @@
+"""The UI compiled from its sources, a server with something on every page, and Chromium."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from browser_site import ROOT, Site, Sources, Visitor, build_hook, serve
+
+
+@pytest.fixture(scope="session")
+def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
+    hook = build_hook()
+    root = tmp_path_factory.mktemp("ui")
+    folder = root / "ui"
+    shutil.copytree(ROOT / "ui", folder, ignore=shutil.ignore_patterns("node_modules", "dist", "schema.d.ts"))
+    shutil.copy(ROOT / "openapi.json", root / "openapi.json")
+    node, npm = hook._tools()
+    hook._run([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
+    found = Sources(folder, node)
+    found.run("openapi-typescript/bin/cli.js", "../openapi.json", "-o", "src/api/schema.d.ts")
+    return found
+
+
+@pytest.fixture(scope="session")
+def built(sources: Sources) -> Path:
+    """The compiled UI."""
+    sources.run("vite/bin/vite.js", "build", "--outDir", "dist", "--logLevel", "warn")
+    return sources.folder / "dist"
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[Site]:
+    """A server whose project has something on every page."""
+    yield from serve(tmp_path_factory.mktemp("full"), built, seeded=True)
+
+
+@pytest.fixture(scope="session")
+def bare_site(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator[Site]:
+    """A server that was just started for the first time."""
+    yield from serve(tmp_path_factory.mktemp("bare"), built, seeded=False)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    assert path, "Chromium is not installed; run the tests through scripts/services.sh"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def visit(chromium: Browser, site: Site, sources: Sources) -> Iterator[Visitor]:
+    """Somebody signed in to the full site."""
+    yield from _visitor(chromium, site, sources)
+
+
+@pytest.fixture
+def visit_bare(chromium: Browser, bare_site: Site, sources: Sources) -> Iterator[Visitor]:
+    """Somebody signed in to the empty site."""
+    yield from _visitor(chromium, bare_site, sources)
+
+
+def _visitor(chromium: Browser, site: Site, sources: Sources) -> Iterator[Visitor]:
+    context = chromium.new_context(viewport={"width": 1440, "height": 900})
+    visitor = Visitor(context, site, sources.folder / "node_modules" / "axe-core" / "axe.min.js")
+    visitor.sign_in()
+    yield visitor
+    context.close()

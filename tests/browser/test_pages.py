@@ -1,0 +1,193 @@
+"""Every page in a real browser: without a complaint, without a barrier, in light and dark, full and empty."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+import pytest
+from browser_site import Visitor
+from playwright.sync_api import Browser, expect
+
+pytestmark = [pytest.mark.slow, pytest.mark.browser]
+
+PAGES = {
+    "/": "Home",
+    "/traces": "Traces",
+    "/traces?status=error": "Traces",
+    "/traces/{trace}": "invoke_agent helper",
+    "/traces/{trace}?pane=Why+this+answer": "invoke_agent helper",
+    "/traces/{trace}?pane=Scores": "invoke_agent helper",
+    "/datasets": "Datasets",
+    "/datasets/docstrings": "docstrings",
+    "/datasets/docstrings?tab=Rows&peek=r0003": "docstrings",
+    "/datasets/docstrings?tab=Profile": "docstrings",
+    "/datasets/docstrings?tab=Lineage": "docstrings",
+    "/prompts": "Prompts",
+    "/prompts/docs": "docs",
+    "/prompts/docs?tab=Changes": "docs",
+    "/models": "Models",
+    "/models/docs-lora": "docs-lora",
+    "/models/docs-lora?tab=Lineage": "docs-lora",
+    "/models/docs-lora?tab=Chat+template": "docs-lora",
+    "/runs": "Runs",
+    "/runs/{run}": "tune.sft",
+    "/experiments": "Experiments",
+    "/experiments/{experiment}": "tuned",
+    "/experiments/{experiment}?tab=Rows": "tuned",
+    "/experiments/{experiment}?tab=Compare": "tuned",
+    "/releases": "Releases",
+    "/releases/docs?version=2": "docs",
+    "/releases/docs?version=1&tab=Card": "docs",
+    "/releases/docs?version=1&tab=Bill+of+materials": "docs",
+    "/deployments": "Deployments",
+    "/deployments/docs": "docs",
+    "/alerts": "Alerts",
+    "/audit": "Audit",
+    "/nowhere": "There is no such page",
+}
+LISTS = ("/", "/traces", "/datasets", "/prompts", "/models", "/runs", "/experiments", "/releases", "/deployments")
+
+
+@pytest.mark.parametrize("colours", ["light", "dark"])
+def test_every_page_shows_without_complaint_or_barrier(visit: Visitor, colours: Literal["light", "dark"]) -> None:
+    visit.page.emulate_media(color_scheme=colours)
+    wrong = []
+    for path, title in PAGES.items():
+        page = visit.open(path.format(**visit.site.names))
+        expect(page.locator("main h1")).to_have_text(title)
+        assert page.locator("main [role=alert]").count() == 0, path
+        expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", colours)
+        wrong += [f"{path} {colours}: {problem}" for problem in visit.violations()]
+    assert wrong == []
+    assert visit.complaints == []
+
+
+def test_every_list_says_what_to_do_where_there_is_nothing(visit_bare: Visitor) -> None:
+    for path in LISTS:
+        page = visit_bare.open(path)
+        assert page.locator("main pre").count() > 0, path
+        assert visit_bare.violations() == [], path
+    assert visit_bare.complaints == []
+
+
+def test_a_wrong_key_is_refused_in_words(chromium: Browser, visit: Visitor) -> None:
+    context = chromium.new_context()
+    page = context.new_page()
+    page.goto(visit.site.url)
+    page.get_by_label("API key").fill("ms_wrong_key")
+    page.get_by_role("button", name="Sign in").click()
+    expect(page.get_by_role("alert")).to_contain_text("not valid")
+    expect(page.get_by_role("button", name="Sign in")).to_be_enabled()
+    context.close()
+
+
+def test_signing_out_forgets_the_cookie_and_scripts_never_see_it(visit: Visitor) -> None:
+    page = visit.page
+    cookie = page.context.cookies()[0]
+    assert cookie["httpOnly"] and cookie["sameSite"] == "Lax"
+    assert page.evaluate("document.cookie") == ""
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_label("API key")).to_be_visible()
+    page.goto(visit.site.url + "/traces")
+    expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_traces_are_searched_by_word_and_walked_by_key(visit: Visitor) -> None:
+    page = visit.open("/traces")
+    rows = page.locator(".list-row")
+    expect(rows.first).to_be_visible()
+    assert rows.count() < 100, "only rows in view exist"
+    page.get_by_label("Search words").fill("item_77")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile("query=item_77"))
+    expect(rows).to_have_count(1)
+    page.locator("main h1").click()
+    page.keyboard.press("j")
+    expect(page.get_by_label("Preview")).to_contain_text("opens item 77")
+    expect(page).to_have_url(re.compile("peek="))
+    page.keyboard.press("Escape")
+    expect(page.get_by_label("Preview")).to_have_count(0)
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page).to_have_url(re.compile(r"/traces/[0-9a-f]{32}$"))
+    page.go_back()
+    expect(page.get_by_label("Search words")).to_have_value("item_77")
+
+
+def test_a_long_list_loads_on_as_it_is_scrolled(visit: Visitor) -> None:
+    page = visit.open("/traces")
+    foot = page.locator(".list-foot")
+    expect(foot).to_contain_text("100 traces")
+    page.locator(".list-scroll").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+    expect(foot).to_contain_text("200 traces")
+
+
+def test_a_trace_shows_its_tree_and_why_it_answered_so(visit: Visitor) -> None:
+    page = visit.open(f"/traces/{visit.site.names['trace']}")
+    expect(page.get_by_role("treeitem")).to_have_count(6)
+    page.get_by_role("treeitem", name="execute_tool search").locator(".fold").click()
+    expect(page.get_by_role("treeitem")).to_have_count(5)
+    page.get_by_role("treeitem", name="chat docs").last.click()
+    expect(page.locator("main")).to_contain_text("simplejson")
+    page.get_by_role("tab", name="Why this answer").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("model/docs-lora@1")
+    expect(page.get_by_role("tabpanel")).to_contain_text("dataset/docstrings@2")
+    page.get_by_role("tab", name="Scores").click()
+    expect(page.get_by_role("tabpanel")).to_contain_text("The package is wrong.")
+
+
+def test_the_palette_goes_anywhere(visit: Visitor) -> None:
+    page = visit.open("/")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").fill("model/docs-lora@1")
+    assert visit.violations() == []
+    page.keyboard.press("Enter")
+    expect(page.locator("main h1")).to_have_text("docs-lora")
+    page.keyboard.press("Control+k")
+    page.get_by_role("combobox").fill("aud")
+    page.keyboard.press("Enter")
+    expect(page.locator("main h1")).to_have_text("Audit")
+    expect(page.locator(".page-head")).to_contain_text("rows verified")
+
+
+def test_an_author_cannot_approve_and_a_rejection_asks_for_the_name(visit: Visitor) -> None:
+    page = visit.open("/releases/docs?version=2")
+    expect(page.get_by_role("button", name="Approve")).to_be_disabled()
+    page.get_by_role("button", name="Reject").click()
+    dialog = page.get_by_role("dialog")
+    confirm = dialog.get_by_role("button", name="Reject")
+    expect(confirm).to_be_disabled()
+    assert visit.violations() == []
+    dialog.get_by_label("Note").fill("Not yet.")
+    dialog.get_by_label("Type").fill("docs")
+    confirm.click()
+    expect(page.locator(".page-head")).to_contain_text("rejected")
+    expect(page.locator("main")).to_contain_text("Not yet.")
+
+
+def test_an_alert_is_acknowledged_and_resolved(visit: Visitor) -> None:
+    page = visit.open("/alerts")
+    page.locator(".list-row").first.click()
+    preview = page.get_by_label("Preview")
+    preview.get_by_role("button", name="Acknowledge").click()
+    expect(preview).to_contain_text("by ann")
+    preview.get_by_role("button", name="Resolve").click()
+    expect(preview.get_by_role("button", name="Resolve")).to_have_count(0)
+
+
+def test_a_run_under_way_can_be_stopped(visit: Visitor) -> None:
+    page = visit.open("/runs?state=running")
+    page.locator(".list-row").first.click()
+    expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Loss by step"))).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect(page.locator(".page-head")).to_contain_text("cancelling")
+
+
+def test_nothing_is_asked_of_another_host(visit: Visitor) -> None:
+    asked: list[str] = []
+    visit.page.on("request", lambda request: asked.append(request.url))
+    visit.open("/")
+    visit.open(f"/traces/{visit.site.names['trace']}")
+    assert asked and all(url.startswith(visit.site.url) for url in asked)
