@@ -140,12 +140,12 @@ def test_a_trace_shows_its_tree_and_why_it_answered_so(visit: Visitor) -> None:
 def test_the_palette_goes_anywhere(visit: Visitor) -> None:
     page = visit.open("/")
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox").fill("model/docs-lora@1")
+    page.get_by_role("combobox", name="Search pages").fill("model/docs-lora@1")
     assert visit.violations() == []
     page.keyboard.press("Enter")
     expect(page.locator("main h1")).to_have_text("docs-lora")
     page.keyboard.press("Control+k")
-    page.get_by_role("combobox").fill("aud")
+    page.get_by_role("combobox", name="Search pages").fill("aud")
     page.keyboard.press("Enter")
     expect(page.locator("main h1")).to_have_text("Audit")
     expect(page.locator(".page-head")).to_contain_text("rows verified")

@@ -66,7 +66,6 @@ export function SpanTree({ spans, chosen, collapsed, setCollapsed, choose }: Pro
               aria-level={row.depth + 1}
               aria-selected={span.span_id === chosen}
               aria-expanded={row.children ? !folded : undefined}
-              aria-label={`${span.name}, ${duration(ms)}${span.status === "error" ? ", failed" : ""}`}
               className={span.status === "error" ? "tree-row failed" : "tree-row"}
               style={{ transform: `translateY(${item.start}px)` }}
               onClick={() => choose(span.span_id)}
@@ -87,6 +86,7 @@ export function SpanTree({ spans, chosen, collapsed, setCollapsed, choose }: Pro
                 )}
                 <Icon name={span.status === "error" ? "cross" : (ICONS[span.kind] ?? "dot")} size={14} />
                 <span className="cut">{span.name || span.kind}</span>
+                {span.status === "error" && <span className="sr">failed</span>}
                 {folded && <span className="tag">{row.children}</span>}
               </div>
               <div className="tree-bar">
