@@ -102,9 +102,9 @@ class Client:
         self, url: str = "", api_key: str = "", project: str = "", *, environment: str = "", timeout: float = 120.0
     ) -> None:
         flags = {"url": url or None, "api_key": api_key or None, "project": project or None}
-        self.url, self._key, self.project_name = credentials(settings.load(flags))
+        self.url, self.api_key, self.project_name = credentials(settings.load(flags))
         headers = {
-            "Authorization": f"Bearer {self._key}",
+            "Authorization": f"Bearer {self.api_key}",
             "X-Mainspring-Project": self.project_name,
             "User-Agent": f"mainspring-client/{__version__}",
         }
@@ -196,8 +196,8 @@ class Remote:
         if name.startswith("__"):
             raise AttributeError(name)
         if self._specs is None:
-            self._specs = {spec.function.__name__: spec for spec in operations(self._noun.load())}
-        spec = self._specs.get(name)
+            self._specs = {spec.verb: spec for spec in operations(self._noun.load())}
+        spec = self._specs.get(name.rstrip("_"))
         if spec is None:
             raise AttributeError(f"{self._noun.name} has no {name}; it has {', '.join(sorted(self._specs))}")
         return lambda *args, **kwargs: call(self._client, spec, args, kwargs)

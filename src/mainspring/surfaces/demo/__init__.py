@@ -1,0 +1,1 @@
+"""The demonstration: the whole loop once around, as a user's program over the public client."""
