@@ -22,6 +22,8 @@ from mainspring.serving.models import Answer, Message, Piece, Question, Target, 
 from mainspring.serving.recording import Recorder
 
 _PATHS = {"chat": "/v1/chat/completions", "text_completion": "/v1/completions"}
+_LONG = 4000
+"""Characters that a guard reads within a few milliseconds."""
 FILTERED = "content_filter"
 """Finish reason of an answer that the guard stopped."""
 
@@ -41,7 +43,7 @@ class Answerer:
         """Return the whole answer. Raises Blocked, Invalid, LimitReached, Unavailable or a subclass."""
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
-            body = _prepare(exchange)
+            body = await _prepared(exchange)
             reply = await self._engines.complete(target.spec, _PATHS[question.operation], body)
             text, calls, exchange.finish_reason = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
@@ -59,7 +61,7 @@ class Answerer:
         """
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
-            body = {**_prepare(exchange), "stream_options": {"include_usage": True}}
+            body = {**await _prepared(exchange), "stream_options": {"include_usage": True}}
             async for text in self._safe(exchange, body):
                 exchange.text += text
                 yield Piece(text=text)
@@ -122,6 +124,14 @@ class Answerer:
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status)
         if self._recorder is not None:
             await self._recorder.append([exchange.span(status, message)])
+
+
+async def _prepared(exchange: Exchange) -> dict[str, JSON]:
+    """Prepare the body, off the event loop where the guard has much to read."""
+    size = sum(len(str(message.get("content") or "")) for message in exchange.question.messages)
+    if exchange.target.policy is not None and size > _LONG:
+        return await asyncio.to_thread(_prepare, exchange)
+    return _prepare(exchange)
 
 
 def _prepare(exchange: Exchange) -> dict[str, JSON]:
