@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 from openai import OpenAI
 from tests.serving.conftest import Upstream
 
-from mainspring.kernel import versions
+from mainspring.kernel import access, versions
 from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Conflict, Denied, NotFound
 from mainspring.kernel.platform import Platform
@@ -47,6 +49,26 @@ def approve(platform: Platform, made: Release) -> Release:
 def withdraw(platform: Platform, ref: str) -> None:
     with platform.begin() as tx:
         releases.move(tx, releases.load(tx, ref), "withdrawn", "withdrawn")
+
+
+def at(environment: str) -> AbstractContextManager[Caller]:
+    """Go on with a key of another environment."""
+    return access.acting_as(replace(access.current(), environment=environment))
+
+
+def test_a_key_changes_its_own_environment_only_unless_it_roams(home: Platform, small_model: str) -> None:
+    service = Deployments(home)
+    ref = release(home, small_model, "One.")
+    with pytest.raises(Denied, match="bound to production"):
+        service.create("docs", ref, environment="staging")
+    with at("staging"):
+        service.create("docs", ref)
+    for change in (service.promote, service.rollback, service.pause):
+        with pytest.raises(Denied):
+            change("docs", environment="staging")
+    owner = replace(access.system("default", "production"), member="ann")
+    with access.acting_as(owner):
+        assert service.pause("docs", environment="staging").state == "paused"
 
 
 def test_the_life_of_a_deployment(home: Platform, small_model: str) -> None:
@@ -99,7 +121,8 @@ def test_a_protected_environment_takes_approved_releases_only(home: Platform, sm
     draft = release(home, small_model, "Draft.", approved=False)
     with pytest.raises(Denied):
         service.create("docs", draft)
-    assert service.create("docs", draft, environment="staging").environment == "staging"
+    with at("staging"):
+        assert service.create("docs", draft).environment == "staging"
     service.create("docs", release(home, small_model, "One."))
     with pytest.raises(Denied):
         service.roll("docs", draft)

@@ -16,7 +16,7 @@ from mainspring.kernel.tx import Tx
 from mainspring.registry import require_deployable
 from mainspring.serving import deployments
 from mainspring.serving.deployments import Action, Deployment, Weight
-from mainspring.workspace import is_protected
+from mainspring.workspace import environment_for, is_protected
 
 Place = Annotated[str, Field(max_length=128)]
 """Name of an environment; empty for the caller's own."""
@@ -47,7 +47,7 @@ class Deployments(Service):
     def create(self, name: Name, release: RefText, *, environment: Place = "", note: Text = "") -> Deployment:
         """Put a release behind a name; a protected environment takes approved releases only."""
         with self.begin() as tx:
-            place = environment or tx.caller.environment
+            place = environment_for(tx, environment)
             if deployments.find(tx, place, name) is not None:
                 raise Conflict(
                     f"The deployment {name} exists in {place}.", hint=f"`mainspring deployment roll {name}`."
@@ -74,7 +74,7 @@ class Deployments(Service):
     ) -> Deployment:
         """Try a release as a canary beside the baseline, on a share of the traffic; again, to change the share."""
         with self.begin() as tx:
-            place = environment or tx.caller.environment
+            place = environment_for(tx, environment)
             now = deployments.get(tx, place, name)
             exact = _deployable(tx, release, place)
             if exact == now.baseline:
@@ -85,7 +85,7 @@ class Deployments(Service):
     def promote(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
         """Make the canary the baseline, for all traffic."""
         with self.begin() as tx:
-            place = environment or tx.caller.environment
+            place = environment_for(tx, environment)
             now = deployments.get(tx, place, name)
             if not now.canary:
                 raise Conflict(f"The deployment {name} has no canary.", hint=f"`mainspring deployment roll {name}`.")
@@ -97,7 +97,7 @@ class Deployments(Service):
     def rollback(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
         """Take the canary away, or, where there is none, return to the baseline before the last promotion."""
         with self.begin() as tx:
-            place = environment or tx.caller.environment
+            place = environment_for(tx, environment)
             now = deployments.get(tx, place, name)
             if now.canary:
                 return self._moved(tx, now, place, name, "rollback", canary="", weight=0.0, note=note)
@@ -128,7 +128,7 @@ class Deployments(Service):
     def _switched(self, name: str, environment: str, action: Literal["pause", "resume"], note: str) -> Deployment:
         state = "paused" if action == "pause" else "active"
         with self.begin() as tx:
-            place = environment or tx.caller.environment
+            place = environment_for(tx, environment)
             now = deployments.get(tx, place, name)
             if now.state == state:
                 raise Conflict(f"The deployment {name} is {state} already.")

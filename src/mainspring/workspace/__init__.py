@@ -6,7 +6,7 @@ Who may do what, and where; every request is answered on behalf of one of its ke
 from mainspring.workspace.first import first_start, projects_of
 from mainspring.workspace.keys import authenticate, forget
 from mainspring.workspace.models import Environment, Key, Member, NewKey, Project
-from mainspring.workspace.service import Environments, Keys, Members, Projects, is_protected
+from mainspring.workspace.service import Environments, Keys, Members, Projects, environment_for, is_protected
 
 __all__ = [
     "Environment",
@@ -19,6 +19,7 @@ __all__ = [
     "Project",
     "Projects",
     "authenticate",
+    "environment_for",
     "first_start",
     "forget",
     "is_protected",

@@ -162,7 +162,7 @@ class Keys(Service):
             for permission in wanted:
                 _require_covered(tx.caller.permissions, permission)
             _environment_of(tx, environment)
-            if roams and (owner.name != tx.caller.member or not self._caller_roams(tx)):
+            if roams and (owner.name != tx.caller.member or not _key_roams(tx)):
                 raise Denied("A key that roams is made for oneself, with a key that roams.", hint="Leave `roams` out.")
             expires = None if expires_hours is None else tx.now + timedelta(hours=expires_hours)
             fields = {"environment": environment, "member": owner.name, "note": note, "roams": roams}
@@ -208,10 +208,6 @@ class Keys(Service):
         forget(self.platform)
         return ended
 
-    def _caller_roams(self, tx: Tx) -> bool:
-        query = select(keys.c.roams).where(keys.c.id == tx.caller.key_id)
-        return bool(tx.execute(query).scalar_one_or_none())
-
 
 def add_project(tx: Tx, name: str, description: str, admin: str) -> Project:
     """Store a project, its first environments and its first admin. Raises Conflict where the name is taken."""
@@ -254,6 +250,25 @@ def member_of(tx: Tx, name: str) -> Member:
 def is_protected(tx: Tx, environment: str) -> bool:
     """Tell whether an environment of the caller's project takes approved releases only. Raises NotFound."""
     return _environment_of(tx, environment).protected
+
+
+def environment_for(tx: Tx, environment: str) -> str:
+    """Return the environment that a write concerns: the caller's own, or the one that is named.
+
+    Raises NotFound for an unknown one, Denied where the caller's key is bound to another.
+    """
+    own = tx.caller.environment
+    if environment in ("", own):
+        return own
+    _environment_of(tx, environment)
+    if tx.caller.key_id and not _key_roams(tx):
+        raise Denied(f"This key is bound to {own}.", hint=f"Use a key of {environment}, or one that roams.")
+    return environment
+
+
+def _key_roams(tx: Tx) -> bool:
+    query = select(keys.c.roams).where(keys.c.id == tx.caller.key_id)
+    return bool(tx.execute(query).scalar_one_or_none())
 
 
 def _environment_of(tx: Tx, name: str) -> Environment:
