@@ -234,6 +234,7 @@ def make_experiments(platform: Platform, dataset: str, prompt: str, base: str, t
 
 def make_releases(platform: Platform, base: str, tuned: str, prompt: str, ids: list[str]) -> str:
     """One approved, one in review, one draft; return the name."""
+    from mainspring.evals.service import Experiments
     from mainspring.registry import load_release, releases
     from mainspring.registry.service import Releases
     from mainspring.safety.models import Rule
@@ -246,9 +247,13 @@ def make_releases(platform: Platform, base: str, tuned: str, prompt: str, ids: l
     first = service.create("docs", model=base, note="the untuned model", **pins)
     second = service.create("docs", model=tuned, note="tuned on docstrings", **pins)
     service.create("docs", model=tuned, prompt=prompt, note="without a guard")
+    where = {"dataset": "dataset/docstrings@2", "split": "test", "constrained": False, "baseline_target": base,
+             "baseline_prompt": prompt, "candidate_experiment": ids[1], "baseline_experiment": ids[0]}  # fmt: skip
+    compared = [one.model_dump(mode="json") | where for one in Experiments(platform).compare(*ids).metrics]
     for release in (first, second):
         checks = [
-            {"name": "evidence", "passed": True, "summary": "Better on 3 metrics, worse on none.", "detail": {}},
+            {"name": "evidence", "passed": True, "summary": "Better on 3 metrics, worse on none.",
+             "detail": {"comparisons": compared, "better": ["json"]}},
             {"name": "parity", "passed": True, "summary": "Trainer and server agree (0.018 nats).",
              "detail": {"mean_difference": 0.002, "max_difference": 0.018}},
             {"name": "leakage", "passed": True, "summary": "No test row is near a training row.", "detail": {}},

@@ -19,7 +19,6 @@ export type Row = Schemas["Row"];
 export type Run = Schemas["Run"];
 export type RunEvent = Schemas["RunEvent"];
 export type AuditRow = Schemas["AuditRow"];
-export type Comparison = Schemas["Comparison"];
 export type ExperimentRow = Schemas["ExperimentRow"];
 export type GateReport = Schemas["GateReport"];
 export type Lineage = Schemas["Lineage"];

@@ -1,26 +1,52 @@
 import { Link } from "@tanstack/react-router";
+import type { ReactNode } from "react";
 import { $api } from "../../api/client";
-import type { Comparison, MetricComparison } from "../../api/types";
+import type { MetricComparison } from "../../api/types";
 import { Blank, Card, Status } from "../../kit/basics";
 import { IntervalMark } from "../../kit/chart";
 import { count, figure, signed } from "../../kit/format";
 import { Table } from "../../kit/list";
 import { Show } from "../../kit/page";
 
-/** The experiments of a release compared with those it must beat, row by row. */
-export function Evidence({ candidates, baselines }: { candidates: readonly string[]; baselines: readonly string[] }) {
-  if (!candidates.length || !baselines.length)
+/** One metric of the gate's evidence: a paired comparison, and which experiments it is of. */
+export interface Piece extends MetricComparison {
+  dataset: string;
+  split: string;
+  constrained: boolean;
+  candidate_experiment: string;
+  baseline_experiment: string;
+  baseline_target: string;
+  baseline_prompt: string;
+}
+
+/** What the gate compared: for each metric, the release against the baseline that is best at it. */
+export function Evidence({ pieces }: { pieces: readonly Piece[] }) {
+  const groups = new Map<string, Piece[]>();
+  for (const piece of pieces) {
+    const name = `${piece.dataset} ${piece.split}, ${piece.constrained ? "held to the schema" : "free answers"}`;
+    groups.set(name, [...(groups.get(name) ?? []), piece]);
+  }
+  if (groups.size === 0)
     return (
       <Card title="Evidence">
-        <Blank small icon="experiment" title="No experiments were compared" text="Run the same rows through the release's model and through a baseline." />
+        <Blank small icon="experiment" title="Nothing was compared" text="Run the same rows through the release's model and through a baseline." />
       </Card>
     );
-  return (
-    <>
-      {candidates.flatMap((candidate) => baselines.map((baseline) => <Compared key={`${candidate}${baseline}`} candidate={candidate} baseline={baseline} />))}
-    </>
-  );
+  return [...groups].map(([name, group]) => (
+    <Card key={name} title="Evidence" label={`Evidence on ${name}`} flush actions={<span className="dim">{name}</span>}>
+      <Metrics<Piece>
+        metrics={group}
+        against={(piece) => (
+          <Link className="link" to={`/experiments/${piece.candidate_experiment}`} search={{ tab: "Compare", baseline: piece.baseline_experiment } as never}>
+            {bare(piece.baseline_target)} {bare(piece.baseline_prompt)}
+          </Link>
+        )}
+      />
+    </Card>
+  ));
 }
+
+const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
 
 export function Compared({ candidate, baseline }: { candidate: string; baseline: string }) {
   const query = $api.useQuery("get", "/experiments/compare", { params: { query: { baseline, candidate } } }, { retry: false });
@@ -36,7 +62,12 @@ export function Compared({ candidate, baseline }: { candidate: string; baseline:
       }
     >
       <Show query={query} lines={4}>
-        {(comparison) => <Metrics comparison={comparison} />}
+        {(comparison) => (
+          <>
+            <Metrics metrics={comparison.metrics} />
+            {comparison.unpaired > 0 && <p className="faint left-out">{count(comparison.unpaired)} rows that only one side has are left out.</p>}
+          </>
+        )}
       </Show>
     </Card>
   );
@@ -48,30 +79,28 @@ function useNames(ids: [string, string]): [string, string] {
   return [left.data?.name || ids[0].slice(0, 13), right.data?.name || ids[1].slice(0, 13)];
 }
 
-export function Metrics({ comparison }: { comparison: Comparison }) {
+function Metrics<T extends MetricComparison>({ metrics, against }: { metrics: readonly T[]; against?: (metric: T) => ReactNode }) {
   return (
-    <>
-      <Table<MetricComparison>
-        label="Paired differences by metric"
-        items={comparison.metrics}
-        id={(m) => m.metric}
-        columns={[
-          { key: "metric", label: "Metric", cell: (m) => <span title={m.sentence}>{m.metric}</span> },
-          { key: "base", label: "Baseline", numeric: true, cell: (m) => figure(m.baseline) },
-          { key: "cand", label: "Candidate", numeric: true, cell: (m) => <b>{figure(m.candidate)}</b> },
-          { key: "diff", label: "Difference", numeric: true, cell: (m) => difference(m) },
-          {
-            key: "interval",
-            label: "95 % interval",
-            cell: (m) => (m.low == null || m.high == null ? <span className="faint">none</span> : <Forest metric={m} />),
-          },
-          { key: "n", label: "Rows", numeric: true, cell: (m) => count(m.n) },
-          { key: "p", label: "p", numeric: true, cell: (m) => <span title={m.test}>{m.p_adjusted < 0.001 ? "< 0.001" : figure(m.p_adjusted)}</span> },
-          { key: "verdict", label: "Verdict", cell: (m) => <Status state={m.verdict === "better" || m.verdict === "worse" ? m.verdict : "unset"} label={m.verdict} /> },
-        ]}
-      />
-      {comparison.unpaired > 0 && <p className="faint" style={{ padding: "8px 16px" }}>{count(comparison.unpaired)} rows that only one side has are left out.</p>}
-    </>
+    <Table<T>
+      label="Paired differences by metric"
+      items={[...metrics]}
+      id={(m) => m.metric}
+      columns={[
+        { key: "metric", label: "Metric", cell: (m) => <span title={m.sentence}>{m.metric}</span> },
+        ...(against ? [{ key: "against", label: "Best baseline", cell: against }] : []),
+        { key: "base", label: "Baseline", numeric: true, cell: (m) => figure(m.baseline) },
+        { key: "cand", label: "Candidate", numeric: true, cell: (m) => <b>{figure(m.candidate)}</b> },
+        { key: "diff", label: "Difference", numeric: true, cell: (m) => difference(m) },
+        {
+          key: "interval",
+          label: "95 % interval",
+          cell: (m) => (m.low == null || m.high == null ? <span className="faint">none</span> : <Forest metric={m} />),
+        },
+        { key: "n", label: "Rows", numeric: true, cell: (m) => count(m.n) },
+        { key: "p", label: "p", numeric: true, cell: (m) => <span title={m.test}>{m.p_adjusted < 0.001 ? "< 0.001" : figure(m.p_adjusted)}</span> },
+        { key: "verdict", label: "Verdict", cell: (m) => <Status state={m.verdict === "better" || m.verdict === "worse" ? m.verdict : "unset"} label={m.verdict} /> },
+      ]}
+    />
   );
 }
 

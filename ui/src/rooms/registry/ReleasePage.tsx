@@ -9,7 +9,7 @@ import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { VersionPick } from "../../kit/VersionPick";
 import { RefLink } from "../../shell/RefLink";
-import { Evidence } from "../evals/Evidence";
+import { Evidence, type Piece } from "../evals/Evidence";
 import { LineageView } from "../governance/LineageView";
 import { ReleaseActions } from "../governance/ReleaseActions";
 
@@ -56,11 +56,16 @@ export function lastReport(events: readonly ReleaseEvent[] | undefined): GateRep
   return checked && Array.isArray((checked.detail as Partial<GateReport>).checks) ? (checked.detail as unknown as GateReport) : undefined;
 }
 
+function pieces(report: GateReport): Piece[] {
+  const found = report.checks.find((check) => check.name === "evidence")?.detail?.comparisons;
+  return Array.isArray(found) ? (found as Piece[]) : [];
+}
+
 function Review({ release }: { release: Release }) {
   const report = lastReport(release.events);
   return (
     <div className="stack">
-      {report && <Evidence candidates={report.candidate} baselines={report.baseline} />}
+      {report && <Evidence pieces={pieces(report)} />}
       <div className="columns">
         {report ? (
           <Gate report={report} />
@@ -116,7 +121,7 @@ function Gate({ report }: { report: GateReport }) {
                 <details>
                   <summary>Details</summary>
                   <div style={{ padding: "8px 0" }}>
-                    <Facts value={check.detail} />
+                    <Facts value={Object.fromEntries(Object.entries(check.detail).filter(([key]) => key !== "comparisons"))} />
                   </div>
                 </details>
               )}
