@@ -28,6 +28,8 @@ def spawn(
 
     It ends itself when our end of its standard input closes, however we ended.
     """
+    # Threads of a numerical library that spin while they wait for each other starve a machine that is shared.
+    environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", PROGRAM, role],
         stdin=subprocess.PIPE,
@@ -35,7 +37,7 @@ def spawn(
         stderr=subprocess.PIPE if apart else subprocess.STDOUT,
         pass_fds=fds,
         start_new_session=True,  # Ctrl-C in a terminal is for the supervisor alone
-        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+        env=environ,
     )
     assert process.stdin is not None
     try:
