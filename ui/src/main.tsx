@@ -11,6 +11,7 @@ import "./styles/tokens.css";
 import "./styles/base.css";
 import "./styles/shell.css";
 import "./styles/kit.css";
+import "./styles/content.css";
 import "./styles/list.css";
 import "./styles/traces.css";
 import { MantineProvider } from "@mantine/core";

@@ -1,7 +1,7 @@
 /** The public REST API: paths and shapes are generated from `openapi.json`; nothing else is talked to. */
 import createFetchClient from "openapi-fetch";
 import createClient from "openapi-react-query";
-import type { paths } from "./schema";
+import type { paths } from "./schema.gen";
 
 /** What the server says of a request that it refused. */
 export class ApiError extends Error {

@@ -1,5 +1,5 @@
 /** Names for the shapes of `openapi.json` that pages pass around. */
-import type { components } from "./schema";
+import type { components } from "./schema.gen";
 
 type Schemas = components["schemas"];
 
