@@ -136,7 +136,7 @@ def test_a_server_in_the_background_is_stopped_by_down(tmp_path: Path) -> None:
         assert "already runs" in again.stderr
     finally:
         assert server.run("down").returncode == 0
-    assert not alive(state["pid"])
+    wait_for("the supervisor to end", lambda: not alive(state["pid"]))
 
 
 def test_down_by_force_leaves_nothing_behind(launch: Launch) -> None:
