@@ -10,6 +10,9 @@ from pathlib import Path
 import pytest
 from browser_site import ROOT, Sources, build_hook
 
+from mainspring.kernel.operation import operations
+from mainspring.surfaces.nouns import NOUNS
+
 pytestmark = pytest.mark.slow
 
 
@@ -63,6 +66,21 @@ def test_the_lock_names_no_address_to_fetch_from() -> None:
     lock = json.loads((ROOT / "ui" / "package-lock.json").read_text())
     assert not [name for name, package in lock["packages"].items() if "resolved" in package]
     assert all("integrity" in package for name, package in lock["packages"].items() if name)
+
+
+def test_the_commands_that_pages_show_are_commands() -> None:
+    known = {f"{noun.name} {spec.verb}": spec for noun in NOUNS for spec in operations(noun.load())}
+    shown = set()
+    for source in (ROOT / "ui" / "src").rglob("*.tsx"):
+        text = source.read_text().replace("\\n", "\n")
+        shown |= set(re.findall(r"mainspring ([a-z]+ [a-z]+)([^\n`\"]*)", text))
+    wrong = []
+    for command, rest in sorted(shown):
+        options = {name.replace("-", "_") for name in re.findall(r"--([a-z-]+)", rest)}
+        if command not in known or not options <= set(known[command].signature.parameters):
+            wrong.append(f"mainspring {command}{rest}")
+    assert len(shown) > 12
+    assert wrong == []
 
 
 def test_the_stamp_tells_whether_the_compiled_ui_is_current(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 import { $api } from "../../api/client";
 import type { AuditRow } from "../../api/types";
 import { Blank, Id, KeyValues, Status, Time } from "../../kit/basics";
-import { count } from "../../kit/format";
+import { plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
@@ -103,7 +103,7 @@ export function Verified({ what = "" }: { what?: string }) {
   const { rows, verified, reason, first_bad } = query.data;
   return (
     <span title={verified ? "Every row fits the chain" : `Row ${first_bad}: ${reason}`}>
-      <Status state={verified ? "verified" : "failed"} label={verified ? `${what}${count(rows)} rows verified` : `chain broken at row ${first_bad}`} />
+      <Status state={verified ? "verified" : "failed"} label={verified ? `${what}${plural(rows, "row")} verified` : `chain broken at row ${first_bad}`} />
     </span>
   );
 }
