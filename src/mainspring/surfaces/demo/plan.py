@@ -83,5 +83,13 @@ QUICK = Plan(
     constrained=6,
     answer_tokens=56,
     traffic=24,
-    tuning={"steps": 6, "batch": 4, "layers": 6, "validation_rows": 4, "parity_rows": 2, "parity_tokens": 16},
+    tuning={
+        "steps": 8,
+        "batch": 4,
+        "layers": 8,
+        "learning_rate": 1e-3,
+        "validation_rows": 4,
+        "parity_rows": 2,
+        "parity_tokens": 16,
+    },
 )
