@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from datetime import UTC, datetime
@@ -64,21 +65,22 @@ def serve(stage: Stage) -> None:
 
 
 def held_out(stage: Stage, split: Any, count: int) -> list[Any]:
-    """Return rows that the model was not trained on."""
-    return stage.client.dataset.rows(CLEAN, split=split, limit=min(count, 1000)).items
+    """Return rows that the model was not trained on, drawn from all of the split, the same each time."""
+    found = pages(stage.client.dataset.rows, CLEAN, split=split, limit=1000)
+    return sorted(found, key=lambda row: hashlib.sha256(row.id.encode()).digest())[:count]
 
 
 def monitor(stage: Stage) -> None:
     """Judge answers, attack the deployment, and let its traffic drift."""
     client, plan = stage.client, stage.plan
     with stage.report.stage("monitoring", "Monitoring: feedback, an attack, and drift that raises an alert") as figures:
-        good, bad = feedback(stage)
-        attack = attacked(stage)
         usual = client.drift.check(DEPLOYMENT, since=stage.made["since"])
         watch(stage)
         quiet = client.monitor.run(MONITOR)
+        good, bad = feedback(stage)
+        attack = attacked(stage)
         shifted_since = datetime.now(UTC)
-        shifted = send(client, DEPLOYMENT, held_out(stage, "holdout", 2 * plan.traffic), 16)
+        shifted = send(client, DEPLOYMENT, held_out(stage, "holdout", plan.traffic), 16)
         drift = client.drift.check(DEPLOYMENT, since=shifted_since)
         fired = client.monitor.run(MONITOR)
         arrived = stage.inbox.wait(lambda message: message.get("monitor") == MONITOR or MONITOR in json.dumps(message))
@@ -164,7 +166,7 @@ def watch(stage: Stage) -> None:
         except NotFound:
             continue
     client.channel.create(CHANNEL, stage.inbox.url)
-    settings = {"limit": stage.plan.traffic * 2}
+    settings = {"limit": stage.plan.traffic}
     client.monitor.create(MONITOR, "drift", target=DEPLOYMENT, settings=settings, channels=[CHANNEL])
 
 

@@ -82,7 +82,7 @@ QUICK = Plan(
     evaluated=12,
     constrained=6,
     answer_tokens=56,
-    traffic=24,
+    traffic=40,
     tuning={
         "steps": 8,
         "batch": 4,
