@@ -33,7 +33,7 @@ function Fact({ value }: { value: unknown }): ReactNode {
   return (
     <details>
       <summary>{size}</summary>
-      <pre className="code" tabIndex={0}>{JSON.stringify(value, null, 2)}</pre>
+      {Array.isArray(value) ? <pre className="code" tabIndex={0}>{JSON.stringify(value, null, 2)}</pre> : <Facts value={value} />}
     </details>
   );
 }

@@ -121,6 +121,7 @@ export function Histogram({ bins, label, height = 140 }: { bins: Bin[]; label: s
 export function Shares({ items, label, total }: { items: Bin[]; label: string; total?: number }) {
   const sum = total ?? items.reduce((all, item) => all + item.value, 0);
   const top = Math.max(1, ...items.map((item) => item.value));
+  if (items.length === 0) return <p className="faint">none</p>;
   return (
     <ul className="shares" aria-label={label}>
       {items.map((item) => (

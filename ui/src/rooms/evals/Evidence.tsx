@@ -86,7 +86,7 @@ function Metrics<T extends MetricComparison>({ metrics, against }: { metrics: re
       items={[...metrics]}
       id={(m) => m.metric}
       columns={[
-        { key: "metric", label: "Metric", cell: (m) => <span title={m.sentence}>{m.metric}</span> },
+        { key: "metric", label: "Metric", cell: (m) => <Named metric={m} /> },
         ...(against ? [{ key: "against", label: "Best baseline", cell: against }] : []),
         { key: "base", label: "Baseline", numeric: true, cell: (m) => figure(m.baseline) },
         { key: "cand", label: "Candidate", numeric: true, cell: (m) => <b>{figure(m.candidate)}</b> },
@@ -104,8 +104,19 @@ function Metrics<T extends MetricComparison>({ metrics, against }: { metrics: re
   );
 }
 
+/** A metric's name, with its unit where that is not plain, and the verdict's sentence on hover. */
+function Named({ metric }: { metric: MetricComparison }) {
+  return (
+    <span title={metric.sentence}>
+      {metric.metric} {metric.unit === "ms" && <span className="faint">ms</span>}
+    </span>
+  );
+}
+
 function difference(metric: MetricComparison): string {
-  return Math.abs(metric.difference) < 100 ? signed(metric.difference, Math.abs(metric.difference) < 1 ? 3 : 1) : figure(metric.difference);
+  const size = Math.abs(metric.difference);
+  if (size >= 100) return `${metric.difference > 0 ? "+" : ""}${figure(metric.difference)}`;
+  return signed(metric.difference, size < 1 ? 3 : 1);
 }
 
 /** The interval on a scale of its own that holds zero, with "better" always to the right. */

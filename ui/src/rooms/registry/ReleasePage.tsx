@@ -65,7 +65,6 @@ function Review({ release }: { release: Release }) {
   const report = lastReport(release.events);
   return (
     <div className="stack">
-      {report && <Evidence pieces={pieces(report)} />}
       <div className="columns">
         {report ? (
           <Gate report={report} />
@@ -99,6 +98,7 @@ function Review({ release }: { release: Release }) {
         </Card>
         </div>
       </div>
+      {report && <Evidence pieces={pieces(report)} />}
     </div>
   );
 }

@@ -106,7 +106,7 @@ function Body({ run }: { run: Run }) {
   const lines = useMemo(() => metrics(events), [events]);
   const logs = events.filter((event) => event.kind === "log");
   const left = remaining(run, Date.now());
-  const latest = run.progress.metrics ?? {};
+  const latest = [...lines].map(([name, points]): [string, number] => [name, points.at(-1)![1]]);
   return (
     <div className="stack">
       {run.error && (
@@ -133,7 +133,7 @@ function Body({ run }: { run: Run }) {
         items={[
           { label: "Started", value: <Time at={run.started_at} /> },
           { label: finished(run.state) ? "Took" : "Runs for", value: duration(elapsed(run, Date.now())) },
-          ...Object.entries(latest).slice(0, 4).map(([name, value]) => ({ label: name.replaceAll("_", " "), value: figure(value) })),
+          ...latest.slice(0, 4).map(([name, value]) => ({ label: name.replaceAll("_", " "), value: figure(value) })),
           { label: "Attempt", value: count(run.attempt) },
         ]}
       />

@@ -28,7 +28,7 @@ export function remaining(run: Run, now: number): number | null {
 }
 
 /**
- * One line for each metric of the progress events, over `done`. A run that was resumed repeats some steps: the later
+ * One line for each metric of the progress events, over `done`, losses first. A run that was resumed repeats some steps: the later
  * value of a step replaces the earlier one.
  */
 export function metrics(events: readonly RunEvent[]): Map<string, Point[]> {
@@ -43,7 +43,8 @@ export function metrics(events: readonly RunEvent[]): Map<string, Point[]> {
       line.set(body.done ?? event.seq, value);
     }
   }
-  return new Map([...lines].map(([name, line]) => [name, [...line].sort((a, b) => a[0] - b[0]) as Point[]]));
+  const names = [...lines.keys()].sort((a, b) => Number(/loss/.test(b)) - Number(/loss/.test(a)) || a.localeCompare(b));
+  return new Map(names.map((name) => [name, [...lines.get(name)!].sort((a, b) => a[0] - b[0]) as Point[]]));
 }
 
 /** Add a page of events to those that are there; a page that overlaps adds only what is new. */
