@@ -80,22 +80,22 @@ function Review({ release }: { release: Release }) {
           </Card>
         )}
         <div className="stack">
-        <Card title="Pins">
-          <KeyValues
-            items={[
-              ["Model", <RefLink key="m" value={release.model} />],
-              ["Prompt", release.prompt ? <RefLink key="p" value={release.prompt} /> : <span className="faint">none</span>],
-              ["Guard", release.guard ? <code key="g">{release.guard}</code> : <span className="faint">none</span>],
-              ["Content", <Id key="c" value={release.sha256} length={16} />],
-            ]}
-          />
-        </Card>
-        <Card title="Parameters">
-          <Facts value={release.parameters} />
-        </Card>
-        <Card title="History">
-          <History events={release.events ?? []} />
-        </Card>
+          <Card title="Pins">
+            <KeyValues
+              items={[
+                ["Model", <RefLink key="m" value={release.model} />],
+                ["Prompt", release.prompt ? <RefLink key="p" value={release.prompt} /> : <span className="faint">none</span>],
+                ["Guard", release.guard ? <code key="g">{release.guard}</code> : <span className="faint">none</span>],
+                ["Content", <Id key="c" value={release.sha256} length={16} />],
+              ]}
+            />
+          </Card>
+          <Card title="Parameters">
+            <Facts value={release.parameters} />
+          </Card>
+          <Card title="History">
+            <History events={release.events ?? []} />
+          </Card>
         </div>
       </div>
       {report && <Evidence pieces={pieces(report)} />}
