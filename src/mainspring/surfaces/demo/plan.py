@@ -64,12 +64,12 @@ class Plan:
     quick: bool = False
     per_package: int = 1300
     """Rows of the corpus from each package; 0 for all."""
-    evaluated: int = 120
+    evaluated: int = 104
     """Held-out rows that are asked unconstrained."""
-    constrained: int = 50
+    constrained: int = 40
     """Held-out rows that are asked under the schema."""
-    answer_tokens: int = 80
-    traffic: int = 60
+    answer_tokens: int = 64
+    traffic: int = 50
     """Calls to the deployment, of each sort."""
     tuning: dict[str, Any] = field(default_factory=dict)
     """Settings of the tuning that differ from the defaults."""
