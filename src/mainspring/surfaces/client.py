@@ -168,7 +168,7 @@ class Client:
         draft.replace(target)
         return target.stat().st_size
 
-    def wait(self, run: Run | str, on_progress: Callable[[Run], None] | None = None, poll: float = 0.2) -> Run:
+    def wait(self, run: Run | str, on_progress: Callable[[Run], None] | None = None, poll: float = 0.4) -> Run:
         """Wait for a run to finish and return it. Raises its error where it failed or was cancelled."""
         run_id = run if isinstance(run, str) else run.id
         while True:
