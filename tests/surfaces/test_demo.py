@@ -43,7 +43,9 @@ def check(report: dict) -> None:  # type: ignore[type-arg]
     ]  # fmt: skip
     figures = {stage["name"]: stage["figures"] for stage in report["stages"]}
     assert figures["data"]["prepared"]["splits"]["train"] > 100
-    assert all(one["passed"] and one["token_ids_equal"] for one in figures["tuning"]["parity"])
+    parity = {one["format"]: one for one in figures["tuning"]["parity"]}
+    assert all(one["passed"] and one["token_ids_equal"] for one in parity.values())
+    assert parity["merged"]["greedy_equal"] == parity["merged"]["prompts"]
     assert report["comparison"]["json"]["n"] == 12
     assert report["release"]["state"] == "approved"
     assert all(one["passed"] for one in report["release"]["gate_checks"])
@@ -51,6 +53,8 @@ def check(report: dict) -> None:  # type: ignore[type-arg]
     assert report["serving"]["errors"] == 0
     assert figures["monitoring"]["attack"]["blocked"]
     assert report["monitoring"]["drift"]["drifted"] and not report["monitoring"]["drift"]["usual"]["drifted"]
-    assert report["monitoring"]["alerts"][0]["webhook"]
+    assert report["monitoring"]["alerts"][0]["webhook"] and report["monitoring"]["guard_hits"] >= 1
+    assert report["monitoring"]["traces"] > 40 and report["monitoring"]["feedback"] == 40
+    assert figures["monitoring"]["usage"][0]["cost"] > 0
     assert report["lineage"]["nearest_rows"] and report["lineage"]["approvals"]
     assert report["audit"]["verified"]

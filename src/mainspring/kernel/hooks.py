@@ -27,10 +27,10 @@ ErasureHook = Callable[["Platform", ErasureRequest, bool], int]
 """(platform, request, really) -> how many items it erased, or would erase where `really` is False."""
 
 BackupHook = Callable[["Platform", Path], None]
-"""(platform, folder) -> None; writes what the room keeps outside records, files and spans into the folder."""
+"""(platform, folder) -> None; writes what the room keeps outside records, files and spans, or brings it back."""
 
 erasure_hooks: dict[str, ErasureHook] = {}
-backup_hooks: dict[str, BackupHook] = {}
+backup_hooks: dict[str, tuple[BackupHook, BackupHook]] = {}
 
 
 def erasable(room: str, hook: ErasureHook) -> None:
@@ -38,9 +38,9 @@ def erasable(room: str, hook: ErasureHook) -> None:
     erasure_hooks[room] = hook
 
 
-def backup(room: str, hook: BackupHook) -> None:
-    """Register what a room adds to a backup."""
-    backup_hooks[room] = hook
+def backup(room: str, write: BackupHook, read: BackupHook) -> None:
+    """Register what a room adds to a backup, and how it brings that back."""
+    backup_hooks[room] = (write, read)
 
 
 PeriodicHook = Callable[["Platform"], object]

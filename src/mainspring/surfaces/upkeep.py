@@ -62,11 +62,11 @@ def _write(platform: Platform, folder: Path, tell: Tell) -> dict[str, Any]:
     platform.records.backup(folder / "records")
     tell("spans", 0, 1)
     platform.spans.backup(folder / "spans")
-    for room, hook in hooks.backup_hooks.items():
+    for room, (write, _) in hooks.backup_hooks.items():
         tell(room, 0, 1)
         room_folder = folder / "rooms" / room
         room_folder.mkdir(parents=True)
-        hook(platform, room_folder)
+        write(platform, room_folder)
     stored = list(platform.files.list())
     for done, file in enumerate(stored):
         tell("files", done, len(stored))
@@ -145,6 +145,9 @@ def _read(platform: Platform, source: Path, tell: Tell) -> None:
     tell("records", 0, 1)
     platform.records.restore(source / "records")
     schema.upgrade(platform.records, platform.clock)
+    for room, (_, read) in hooks.backup_hooks.items():
+        if (source / "rooms" / room).is_dir():
+            read(platform, source / "rooms" / room)
     with access.acting_as(access.system()), platform.begin() as tx:
         tx.execute(update(runs).where(runs.c.state == "running").values(state="queued"))
         tx.execute(update(runs).where(runs.c.state == "cancelling").values(state="cancelled", finished_at=tx.now))

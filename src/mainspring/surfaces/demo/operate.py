@@ -8,7 +8,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from mainspring.kernel.errors import Conflict, NotFound
+from mainspring.kernel.errors import Conflict, MainspringError, NotFound
 from mainspring.surfaces.client import pages
 from mainspring.surfaces.demo.cast import Stage
 from mainspring.surfaces.demo.improve import RELEASE
@@ -28,6 +28,9 @@ def serve(stage: Stage) -> None:
     client, made, plan = stage.client, stage.made, stage.plan
     with stage.report.stage("serving", "Serving: a canary beside the baseline, then promoted") as figures:
         rows = held_out(stage, "test", plan.traffic)
+        for model in (made["base"], made["tuned"]):
+            name = model.partition("/")[2].partition("@")[0]
+            client.price.set(name + "*", input_per_million=0.02, output_per_million=0.06)
         try:
             client.deployment.create(DEPLOYMENT, made["old"].ref)
         except Conflict:
@@ -84,7 +87,7 @@ def monitor(stage: Stage) -> None:
         drift = client.drift.check(DEPLOYMENT, since=shifted_since)
         fired = client.monitor.run(MONITOR)
         arrived = stage.inbox.wait(lambda message: message.get("monitor") == MONITOR or MONITOR in json.dumps(message))
-        alerts = client.alert.list_(monitor=MONITOR).items
+        alerts = client.alert.list_(monitor=MONITOR, state="open").items
         checks = {"usual": usual, "shifted": drift}
         stage.report.parts["monitoring"] = {
             "traces": len(list(pages(client.trace.list_, deployment=DEPLOYMENT, limit=1000))),
@@ -100,7 +103,9 @@ def monitor(stage: Stage) -> None:
                 {"id": one.id, "title": one.title, "state": one.state, "webhook": arrived is not None} for one in alerts
             ],
         }
+        usage = client.trace.usage(by="deployment", hourly=False, deployment=DEPLOYMENT)
         figures |= {
+            "usage": [hour.model_dump(mode="json") for hour in usage],
             "feedback": {"good": good, "bad": bad},
             "attack": attack,
             "drift": {name: one.model_dump(mode="json") for name, one in checks.items()},
@@ -146,14 +151,15 @@ def attacked(stage: Stage) -> dict[str, Any]:
     row = held_out(stage, "test", 1)[0]
     row = row.model_copy(update={"messages": [row.messages[0].model_copy(update={"content": ATTACK})]})
     answer = ask(openai_client(stage.client), DEPLOYMENT, row, stream=False, max_tokens=16)
-    detail = stage.client.trace.get(answer.trace_id) if answer.trace_id else None
-    logged = json.dumps(detail.model_dump(mode="json")) if detail else ""
+    spans = stage.client.trace.get(answer.trace_id).spans if answer.trace_id else []
+    found = [hit for span in spans for hit in span.attributes.get("mainspring.guard.hits", [])]
+    hits = sum(1 for hit in found if hit.get("detector") == "injection")
     return {
         "status": answer.status,
         "blocked": answer.status >= 400,
         "said": answer.text[:200],
         "trace_id": answer.trace_id,
-        "guard_hits": logged.count("injection") and 1,
+        "guard_hits": hits,
     }
 
 
@@ -166,6 +172,11 @@ def watch(stage: Stage) -> None:
         except NotFound:
             continue
     client.channel.create(CHANNEL, stage.inbox.url)
+    try:
+        client.channel.test(CHANNEL)
+    except MainspringError as refusal:
+        people.print(f"[yellow]The server does not reach the receiver on this machine: {refusal.message}[/yellow]")
+        people.print("Start it with MAINSPRING_WEBHOOK_ALLOW_PRIVATE=true to see alerts arrive.")
     settings = {"limit": stage.plan.traffic}
     client.monitor.create(MONITOR, "drift", target=DEPLOYMENT, settings=settings, channels=[CHANNEL])
 

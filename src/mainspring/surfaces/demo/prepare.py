@@ -11,7 +11,7 @@ from mainspring.evals.models import Experiment
 from mainspring.prompts.models import Message
 from mainspring.surfaces.demo.cast import Stage
 from mainspring.surfaces.demo.plan import EXAMPLES, METRICS, SPEED, SYSTEM, packages, recipe, schema
-from mainspring.surfaces.demo.report import as_dict, interval, people, table
+from mainspring.surfaces.demo.report import as_dict, interval, people, shown, table
 
 BASE = "smollm2"
 RAW, CLEAN = "docstrings-raw", "docstrings"
@@ -137,6 +137,5 @@ def show(title: str, found: dict[str, Experiment]) -> None:
     """Print experiments side by side."""
     metrics = list(dict.fromkeys(figure.metric for one in found.values() for figure in one.figures))
     by_name = [{figure.metric: interval(figure) for figure in one.figures} for one in found.values()]
-    named = {"perplexity": "perplexity (trainer's runtime)"}
-    rows = [(named.get(metric, metric), *(figures.get(metric, "–") for figures in by_name)) for metric in metrics]
+    rows = [(shown(metric), *(figures.get(metric, "–") for figures in by_name)) for metric in metrics]
     table(title, ("metric", *found), rows)

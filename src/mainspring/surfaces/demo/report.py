@@ -34,10 +34,13 @@ class Report:
         """Time a stage; what is put into the dict that it gives are the stage's figures."""
         people.rule(f"[bold]{len(self.stages) + 1}. {title}", align="left")
         figures: dict[str, Any] = {}
+        entry = {"name": name, "seconds": 0.0, "figures": figures}
+        self.stages.append(entry)
         began = time.monotonic()
-        yield figures
-        seconds = round(time.monotonic() - began, 1)
-        self.stages.append({"name": name, "seconds": seconds, "figures": figures})
+        try:
+            yield figures
+        finally:
+            entry["seconds"] = seconds = round(time.monotonic() - began, 1)
         people.print(f"[dim]{seconds:.1f} s[/dim]\n")
 
     def document(self) -> dict[str, Any]:
@@ -98,4 +101,9 @@ def interval(figure: Figure) -> str:
 def as_dict(figures: Sequence[Figure]) -> dict[str, Any]:
     """Return figures for the report, by metric."""
     kept = ("value", "low", "high", "n", "unit", "method")
-    return {figure.metric: {name: getattr(figure, name) for name in kept} for figure in figures}
+    return {shown(figure.metric): {name: getattr(figure, name) for name in kept} for figure in figures}
+
+
+def shown(metric: str) -> str:
+    """Name a metric; perplexity is the trainer's, because the server tells no log-probabilities of a prompt."""
+    return "perplexity (trainer's runtime)" if metric == "perplexity" else metric

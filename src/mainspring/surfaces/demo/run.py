@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import Any
 
-from mainspring.kernel.errors import MissingExtra
+from mainspring.kernel.errors import MissingExtra, Unavailable
 from mainspring.kernel.settings import Settings
 from mainspring.surfaces.client import Client
 from mainspring.surfaces.demo import improve, operate, prepare
@@ -40,16 +40,37 @@ def demonstrate(config: Settings, flags: Mapping[str, Any], *, quick: bool, serv
         report = Report(config.home)
         stage = Stage(client, invite(client), QUICK if quick else FULL, report, inbox)
         with closing(stage.reviewer):
-            for step in STAGES:
-                step(stage)
-        report.parts["seconds"] = round(time.monotonic() - began, 1)
-        report.write()
+            try:
+                for step in STAGES:
+                    step(stage)
+            finally:
+                report.parts["seconds"] = round(time.monotonic() - began, 1)
+                report.write()
+        hold(report.document())
         people.rule(f"[bold]The loop took {report.parts['seconds']:.0f} s", align="left")
         people.print(f"Report: {report.path}")
         if serve:
             people.print(f"The UI is at [bold]{client.url}[/bold]; sign in with this key:\n\n  {client.api_key}\n")
+            people.print("Webhooks to this machine are allowed until it is restarted.")
             people.print(f"`mainspring down --home {config.home}` stops it.")
     return report.document()
+
+
+def hold(document: Mapping[str, Any]) -> None:
+    """Raise Unavailable where the loop went round and yet did not do what it is there to show."""
+    monitoring, serving = document["monitoring"], document["serving"]
+    claims = {
+        "every call is answered": serving["errors"] == 0,
+        "the attack is found and logged": monitoring["guard_hits"] >= 1,
+        "shifted traffic is drift": monitoring["drift"]["drifted"],
+        "usual traffic is none": not monitoring["drift"]["usual"]["drifted"],
+        "drift raises an alert": bool(monitoring["alerts"]),
+        "the release is approved": document["release"]["state"] == "approved",
+        "the audit log is whole": document["audit"]["verified"],
+    }
+    broken = [claim for claim, held in claims.items() if not held]
+    if broken:
+        raise Unavailable(f"The loop does not show that {'; '.join(broken)}.", hint="The report has the figures.")
 
 
 def require() -> None:
