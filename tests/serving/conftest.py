@@ -98,6 +98,7 @@ class FixedEngine:
     def __init__(self) -> None:
         self.url = ""
         self.asked = 0
+        self.states: list[EngineState] = []
 
     def ensure(self, spec: EngineSpec) -> Endpoint:
         """Return the server, whatever is asked for."""
@@ -109,8 +110,8 @@ class FixedEngine:
         return False
 
     def list(self) -> list[EngineState]:
-        """Return nothing."""
-        return []
+        """Return what a test put there."""
+        return self.states
 
 
 class Upstream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import replace
 from typing import Any
@@ -13,6 +14,7 @@ from tests.serving.conftest import Upstream
 
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
+from mainspring.prompts.service import Prompts
 from mainspring.registry.service import Releases
 from mainspring.safety import Rule, detectors
 from mainspring.safety.service import Guards
@@ -189,3 +191,89 @@ def test_what_is_refused_is_logged_with_what_the_policy_masks(
     span = last_span(platform)
     assert span.input[0]["parts"][0]["content"] == "The magic word, says [EMAIL]"
     assert span.status_message == "blocked by the guard"
+
+
+@pytest.mark.parametrize("action", ["mask", "block"])
+def test_variables_are_input_too(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, action: Any
+) -> None:
+    Guards(platform).create("house", [Rule(detector="pii", on="input", action=action)])
+    messages: Any = [{"role": "system", "content": "{{who}} {{card}} {{facts}}"}]
+    types: Any = {"who": {}, "card": {"type": "json"}, "facts": {"type": "json"}}
+    prompt = Prompts(platform).commit("letter", messages, variables=types).ref
+    release = Releases(platform).create("guarded", model=small_model, prompt=prompt, guard="guard/house").ref
+    facts = {ADDRESS: [{"to": ADDRESS}, True, None, 7]}
+    values = {"variables": {"who": f"I am {ADDRESS}", "card": 4111111111111111, "facts": facts}}
+    hi: Any = [{"role": "user", "content": "Hi"}]
+    if action == "block":
+        with pytest.raises(openai.BadRequestError) as caught:
+            client.chat.completions.create(model=release, messages=hi, extra_body=values)
+        assert caught.value.code == "content_filter"
+        assert upstream.bodies == []
+        return
+    client.chat.completions.create(model=release, messages=hi, extra_body=values)
+    [body] = upstream.bodies
+    framed = 'I am [EMAIL] "[CARD]" {"[EMAIL]": [{"to": "[EMAIL]"}, true, null, 7]}'
+    assert body["messages"][0]["content"] == framed
+
+
+@pytest.mark.parametrize("name", ["tools", "response_format"])
+def test_a_mask_that_breaks_the_json_is_refused(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, name: str
+) -> None:
+    release = release_with(platform, small_model, on="input", action="mask")
+    schema = {"type": "object", "properties": {"n": {"default": 4111111111111111}}}
+    extra: dict[str, Any] = {
+        "tools": {"tools": [{"type": "function", "function": {"name": "f", "parameters": schema}}]},
+        "response_format": {"response_format": {"type": "json_schema", "json_schema": {"name": "x", "schema": schema}}},
+    }[name]
+    messages: Any = [{"role": "user", "content": f"I am {ADDRESS}"}]
+    with pytest.raises(openai.BadRequestError, match="Not here") as caught:
+        client.chat.completions.create(model=release, messages=messages, **extra)
+    assert caught.value.code == "content_filter"
+    assert upstream.bodies == []
+    span = last_span(platform)
+    assert span.attributes["mainspring.guard.action"] == "block"
+    assert ADDRESS not in str(span.input)
+
+
+def test_a_call_that_fails_after_the_guard_is_logged_masked(
+    client: OpenAI, platform: Platform, upstream: Upstream, small_model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    release = release_with(platform, small_model, on="input", action="mask")
+
+    def broken(*_: object) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setattr("mainspring.serving.answering.guard_options", broken)
+    with pytest.raises(openai.InternalServerError):
+        ask(client, release, "chat", False, f"I am {ADDRESS}")
+    span = last_span(platform)
+    assert span.status == "error"
+    assert span.input[0]["parts"][0]["content"] == "I am [EMAIL]"
+
+
+@pytest.mark.parametrize("where", ["call", "tools", "variables"])
+def test_whatever_is_long_is_guarded_off_the_event_loop(
+    client: OpenAI, platform: Platform, small_model: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    release = release_with(platform, small_model, on="input", action="mask")
+    pii, loops = detectors.get("pii"), set()
+
+    def find(text: str, start: int, rule: Rule) -> Any:
+        try:
+            loops.add(asyncio.get_running_loop())
+        except RuntimeError:
+            loops.add(None)
+        return pii.find(text, start, rule)
+
+    monkeypatch.setitem(detectors._DETECTORS, "pii", replace(pii, find=find))
+    long, last = "word " * 1000, {"role": "user", "content": "Hi"}
+    call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"x": long})}}
+    extra: dict[str, Any] = {
+        "call": {"messages": [{"role": "assistant", "tool_calls": [call]}, last]},
+        "tools": {"messages": [last], "tools": [{"type": "function", "function": {"name": "f", "description": long}}]},
+        "variables": {"messages": [last], "extra_body": {"variables": {"x": long}}},
+    }[where]
+    client.chat.completions.create(model=release, **extra)
+    assert loops == {None}

@@ -19,8 +19,9 @@ from mainspring.backends.embed_minilm import open_embed
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
 from mainspring.kernel import settings
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.ports import Endpoint, EngineSpec
-from mainspring.registry import ModelContent, ModelFile, register
+from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
+from mainspring.registry import ModelContent, ModelFile, engine_spec, register
+from mainspring.serving.service import Engines
 
 HI: Any = [{"role": "user", "content": "Say hi"}]
 
@@ -70,6 +71,18 @@ def test_an_adapter_is_named_on_every_request(
     client.chat.completions.create(model=tuned, messages=HI)
     list(client.chat.completions.create(model=tuned, messages=HI, stream=True))
     assert [body["lora"] for body in upstream.bodies] == [[{"id": 0, "scale": 1.0}]] * 2
+
+
+def test_engines_of_other_projects_are_not_shown(
+    platform: Platform, fixed_engine: FixedEngine, small_model: str, acting: Any
+) -> None:
+    with platform.read() as tx:
+        ours = engine_spec(tx, small_model)
+    specs = [ours, EngineSpec("f" * 64), EngineSpec(ours.base, "f" * 64), EngineSpec(ours.base[:8])]
+    fixed_engine.states = [EngineState(spec, "ready", 1, 0, "", 0, 0.0) for spec in specs]
+    assert [(engine.base, engine.adapter) for engine in Engines(platform).list()] == [(ours.base, "")]
+    with acting(project="other"):
+        assert Engines(platform).list() == []
 
 
 class Switchable(FixedEngine):

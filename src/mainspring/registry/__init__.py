@@ -3,7 +3,7 @@
 A release pins exact versions of model, prompt, guard policy and parameters.
 """
 
-from mainspring.registry.catalog import ancestors, engine_spec, load, register
+from mainspring.registry.catalog import ancestors, engine_spec, file_hashes, load, register
 from mainspring.registry.models import ModelContent, ModelFile, ModelVersion, Parameters, Release
 from mainspring.registry.releases import load as load_release
 from mainspring.registry.releases import require_deployable
@@ -19,6 +19,7 @@ __all__ = [
     "Releases",
     "ancestors",
     "engine_spec",
+    "file_hashes",
     "load",
     "load_release",
     "register",

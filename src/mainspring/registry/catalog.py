@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import select
+
 from mainspring.kernel import aliases, lineage, versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import EngineSpec
+from mainspring.kernel.tables import versions as version_table
 from mainspring.kernel.tx import Tx
 from mainspring.kernel.versions import Version
 from mainspring.registry.models import ModelContent, ModelFile, ModelVersion
@@ -40,6 +43,13 @@ def register(tx: Tx, name: str, content: ModelContent, *, note: str = "", run_id
 def load(tx: Tx, ref: str) -> ModelVersion:
     """Return the model version that a reference such as `model/base@3` names. Raises Invalid, NotFound."""
     return shown(tx, versions.resolve(tx, ref, KIND))
+
+
+def file_hashes(tx: Tx) -> set[str]:
+    """Return the SHA-256 of every file of the project's model versions."""
+    table = version_table
+    query = select(table.c.content).where(table.c.project == tx.project, table.c.kind == KIND)
+    return {file["sha256"] for content in tx.execute(query).scalars() for file in content["files"]}
 
 
 def engine_spec(tx: Tx, model: ModelVersion | str) -> EngineSpec:

@@ -17,7 +17,15 @@ from mainspring.serving import decoding
 from mainspring.serving.counters import Counters
 from mainspring.serving.engines import Engines
 from mainspring.serving.exchange import Exchange
-from mainspring.serving.guarding import Blocked, guard_calls, guard_input, guard_options, guard_output, loggable
+from mainspring.serving.guarding import (
+    Blocked,
+    guard_calls,
+    guard_input,
+    guard_options,
+    guard_output,
+    guard_values,
+    loggable,
+)
 from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
 from mainspring.serving.recording import Recorder
 
@@ -128,10 +136,11 @@ class Answerer:
 
 async def _prepared(exchange: Exchange) -> dict[str, JSON]:
     """Prepare the body, off the event loop where the guard has much to read."""
-    size = sum(len(str(message.get("content") or "")) for message in exchange.question.messages)
-    if exchange.target.policy is not None and size > _LONG:
-        return await asyncio.to_thread(_prepare, exchange)
-    return _prepare(exchange)
+    if exchange.target.policy is None:
+        return _prepare(exchange)
+    question = exchange.question
+    size = sum(len(str(part)) for part in (question.messages, question.options, question.variables))
+    return await asyncio.to_thread(_prepare, exchange) if size > _LONG else _prepare(exchange)
 
 
 def _prepare(exchange: Exchange) -> dict[str, JSON]:
@@ -139,10 +148,13 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     target, question = exchange.target, exchange.question
     messages: list[Message] = list(question.messages)
     options: dict[str, JSON] = dict(question.options)
+    variables = question.variables
     if target.policy is not None:
         messages = guard_input(target.policy, messages, exchange.findings)
-        options = guard_options(target.policy, options, exchange.findings)
+        # At once, so that whatever fails from here on is recorded with the masked ones.
         exchange.messages = messages
+        options = guard_options(target.policy, options, exchange.findings)
+        variables = guard_values(target.policy, variables, exchange.findings)
     exchange.sent = options = _pinned(target, options)
     body = {name: value for name, value in options.items() if name != "constrained"}
     if question.operation == "text_completion":
@@ -152,7 +164,7 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     if target.template is None:
         return {**body, "messages": messages}
     asked = str(messages[-1].get("content") or "")
-    before, last = frame(target.template, [str(message["role"]) for message in messages], asked, question.variables)
+    before, last = frame(target.template, [str(message["role"]) for message in messages], asked, variables)
     framed = [message.model_dump() for message in before] + messages
     return {**body, "messages": framed if last is None else [*framed[:-1], last.model_dump()]}
 

@@ -43,12 +43,38 @@ def guard_input(policy: Policy, messages: Sequence[Message], findings: Findings)
 
 
 def guard_options(policy: Policy, options: Mapping[str, JSON], findings: Findings) -> dict[str, JSON]:
-    """Return the options to go on with: tools and schemas are read by the model too. Raises Blocked."""
+    """Return the options to go on with: tools and schemas are read by the model too.
+
+    Raises Blocked, also where a mask leaves something that is no JSON any more.
+    """
     kept = dict(options)
     for name in _READ_BY_THE_MODEL:
         if name in kept:
-            kept[name] = json.loads(_apply(policy, json.dumps(kept[name], ensure_ascii=False), "input", findings))
+            text = _apply(policy, json.dumps(kept[name], ensure_ascii=False), "input", findings)
+            try:
+                kept[name] = json.loads(text)
+            except ValueError:
+                findings.action = "block"
+                raise Blocked(policy.message) from None
     return kept
+
+
+def guard_values(policy: Policy, value: JSON, findings: Findings) -> JSON:
+    """Return a value to go on with, keys included; a number with something to be masked becomes text.
+
+    Raises Blocked.
+    """
+    if value is None or isinstance(value, bool):
+        return value
+    if isinstance(value, Mapping):
+        return {
+            guard_values(policy, name, findings): guard_values(policy, item, findings) for name, item in value.items()
+        }
+    if isinstance(value, list | tuple):
+        return [guard_values(policy, item, findings) for item in value]
+    text = str(value)
+    guarded = _apply(policy, text, "input", findings)
+    return value if guarded == text else guarded
 
 
 def guard_calls(policy: Policy, calls: Sequence[Mapping[str, Any]], findings: Findings) -> list[Mapping[str, Any]]:

@@ -13,7 +13,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Record, RefText, Text
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
-from mainspring.registry import require_deployable
+from mainspring.registry import file_hashes, require_deployable
 from mainspring.serving import deployments
 from mainspring.serving.deployments import Action, Deployment, Weight
 from mainspring.workspace import environment_for, is_protected
@@ -149,10 +149,14 @@ class Engines(Service):
 
     @operation("GET /engines", permission="engine.read")
     def list(self) -> list[EngineInfo]:
-        """List the local model servers and what they are doing."""
+        """List the local servers of the project's models and what they are doing."""
+        with self.read() as tx:
+            known = {"", *file_hashes(tx)}
+        # Projects share the engines: one over an adapter of another project is not shown, though the base is ours too.
         return [
             EngineInfo(**{**asdict(state.spec), **{field: getattr(state, field) for field in _STATE}})
             for state in self.platform.engine.list()
+            if state.spec.base in known and state.spec.adapter in known
         ]
 
 
