@@ -155,6 +155,43 @@ def test_an_admin_of_one_project_gets_no_roaming_key_of_somebody_else(owner) -> 
     assert projects_of(platform, "owner") == ["default"]
 
 
+def test_a_key_that_does_not_roam_makes_none_that_does_by_rotation(owner) -> None:
+    platform, key = owner
+    with access.acting_as(authenticate(platform, Keys(platform).create().secret)), pytest.raises(Denied, match="roams"):
+        Keys(platform).rotate(key.id)
+    assert Keys(platform).rotate(key.id).roams
+
+
+def test_a_key_makes_none_that_goes_further_or_lasts_longer(owner) -> None:
+    platform, _ = owner
+    elsewhere = Keys(platform).create(environment="staging", expires_hours=99)
+    short = Keys(platform).create(expires_hours=1)
+    lasting = Keys(platform).create()
+    with access.acting_as(authenticate(platform, short.secret)):
+        with pytest.raises(Denied, match="bound"):
+            Keys(platform).create(environment="staging")
+        with pytest.raises(Denied, match="bound"):
+            Keys(platform).rotate(elsewhere.id)
+        ends = [Keys(platform).create().expires_at, Keys(platform).create(expires_hours=9).expires_at]
+        ends.append(Keys(platform).rotate(lasting.id).expires_at)
+        assert ends == [short.expires_at] * 3
+        sooner = Keys(platform).create(expires_hours=0.1).expires_at
+    assert sooner is not None and short.expires_at is not None and sooner < short.expires_at
+    with platform.read() as tx:
+        assert short.id in str(tx.conn.exec_driver_sql("select detail from audit_rows").all())
+
+
+def test_a_key_that_does_not_roam_sees_its_own_project_only(owner) -> None:
+    platform, _ = owner
+    Projects(platform).create("other")
+    assert [project.name for project in Projects(platform).list_().items] == ["default", "other"]
+    with access.acting_as(authenticate(platform, Keys(platform).create().secret)):
+        assert [project.name for project in Projects(platform).list_().items] == ["default"]
+        assert Projects(platform).get("default").name == "default"
+        with pytest.raises(NotFound):
+            Projects(platform).get("other")
+
+
 def test_one_project_does_not_see_another(owner) -> None:
     platform, key = owner
     Projects(platform).create("other")

@@ -6,7 +6,15 @@ Who may do what, and where; every request is answered on behalf of one of its ke
 from mainspring.workspace.first import first_start, projects_of
 from mainspring.workspace.keys import authenticate, forget
 from mainspring.workspace.models import Environment, Key, Member, NewKey, Project
-from mainspring.workspace.service import Environments, Keys, Members, Projects, environment_for, is_protected
+from mainspring.workspace.service import (
+    Environments,
+    Keys,
+    Members,
+    Projects,
+    environment_for,
+    is_protected,
+    key_made_by,
+)
 
 __all__ = [
     "Environment",
@@ -23,5 +31,6 @@ __all__ = [
     "first_start",
     "forget",
     "is_protected",
+    "key_made_by",
     "projects_of",
 ]

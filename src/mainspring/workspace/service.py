@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy import ColumnElement, RowMapping, func, insert, select, true, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
+from mainspring.kernel import audit
 from mainspring.kernel.access import ROLES, Role
 from mainspring.kernel.errors import Conflict, Denied, NotFound
 from mainspring.kernel.operation import operation
@@ -41,7 +42,7 @@ class Projects(Service):
         """Return a project that the caller is a member of."""
         with self.read() as tx:
             query = select(projects).join(members, members.c.project == projects.c.project)
-            query = query.where(members.c.name == tx.caller.member, projects.c.project == name)
+            query = query.where(members.c.name == tx.caller.member, projects.c.project == name, _within_reach(tx))
             row = tx.execute(query).mappings().one_or_none()
         if row is None:
             raise NotFound(f"There is no project {name}.", hint="`mainspring project list` shows yours.")
@@ -52,7 +53,7 @@ class Projects(Service):
         """List the projects that the caller is a member of, by name."""
         with self.read() as tx:
             query = select(projects).join(members, members.c.project == projects.c.project)
-            query = query.where(members.c.name == tx.caller.member)
+            query = query.where(members.c.name == tx.caller.member, _within_reach(tx))
             rows, following = paginate(tx, query, projects.c.project, limit, cursor, newest=False)
         return Page[Project](items=[_project(row) for row in rows], next_cursor=following)
 
@@ -162,11 +163,12 @@ class Keys(Service):
             for permission in wanted:
                 _require_covered(tx.caller.permissions, permission)
             _environment_of(tx, environment)
+            environment_for(tx, environment)
             if roams and (owner.name != tx.caller.member or not _key_roams(tx)):
                 raise Denied("A key that roams is made for oneself, with a key that roams.", hint="Leave `roams` out.")
             expires = None if expires_hours is None else tx.now + timedelta(hours=expires_hours)
             fields = {"environment": environment, "member": owner.name, "note": note, "roams": roams}
-            return add_key(tx, tx.project, **fields, permissions=permissions, expires_at=expires)
+            return add_key(tx, tx.project, **fields, permissions=permissions, expires_at=_within_own(tx, expires))
 
     @operation("GET /keys", permission="key.read")
     def list_(self, *, member: Name | None = None, limit: Limit = 100, cursor: Cursor = "") -> Page[Key]:
@@ -188,9 +190,13 @@ class Keys(Service):
             owner = member_of(tx, old["member"])
             for permission in sorted(ROLES[owner.role]) if old["permissions"] is None else old["permissions"]:
                 _require_covered(tx.caller.permissions, permission)
-            if old["roams"] and owner.name != tx.caller.member:
-                raise Denied("A key that roams is rotated by its own member only.", hint="Revoke it instead.")
+            environment_for(tx, old["environment"])
+            if old["roams"] and (owner.name != tx.caller.member or not _key_roams(tx)):
+                raise Denied(
+                    "A key that roams is rotated by its own member, with a key that roams.", hint="Revoke it instead."
+                )
             kept = {name: old[name] for name in ("environment", "member", "note", "roams", "permissions", "expires_at")}
+            kept["expires_at"] = _within_own(tx, kept["expires_at"])
             made = add_key(tx, tx.project, **kept)
             end = tx.now + timedelta(hours=overlap_hours)
             end = end if old["expires_at"] is None else min(end, old["expires_at"])
@@ -235,6 +241,8 @@ def add_key(tx: Tx, project: str, **fields: Any) -> NewKey:
         "replaced_by": "",
     }
     tx.execute(insert(keys).values(**row))
+    # With the key that the audit row says was used, this leads from any key back to the one that began it.
+    audit.note(made_key=key_id)
     return NewKey(**_key(tx, row).model_dump(), secret=token)
 
 
@@ -264,6 +272,25 @@ def environment_for(tx: Tx, environment: str) -> str:
     if tx.caller.key_id and not _key_roams(tx):
         raise Denied(f"This key is bound to {own}.", hint=f"Use a key of {environment}, or one that roams.")
     return environment
+
+
+def key_made_by(tx: Tx) -> str:
+    """Return the member who made the key that the caller uses; empty where there is no such key."""
+    query = select(keys.c.created_by).where(keys.c.id == tx.caller.key_id)
+    return str(tx.execute(query).scalar_one_or_none() or "")
+
+
+def _within_own(tx: Tx, wanted: datetime | None) -> datetime | None:
+    """Return when a new key ends: as wanted (None: never), and not after the caller's own key."""
+    own = tx.execute(select(keys.c.expires_at).where(keys.c.id == tx.caller.key_id)).scalar_one_or_none()
+    return min((end for end in (wanted, own) if end is not None), default=None)
+
+
+def _within_reach(tx: Tx) -> ColumnElement[bool]:
+    """Return the condition on projects that the caller's key sets: its own one, unless it roams."""
+    if not tx.caller.key_id or _key_roams(tx):
+        return true()
+    return projects.c.project == tx.project
 
 
 def _key_roams(tx: Tx) -> bool:
