@@ -6,8 +6,10 @@ import pytest
 
 from mainspring.governance import GatePolicy, Releases
 from mainspring.governance.gate import names
+from mainspring.kernel import access
 from mainspring.kernel.errors import Conflict, Denied, GateFailed, Invalid
 from mainspring.kernel.platform import Platform
+from mainspring.workspace import Keys, Members, authenticate, first_start
 
 
 @pytest.fixture
@@ -55,6 +57,20 @@ def test_an_author_cannot_approve_and_another_can(world, acting) -> None:
             releases.approve("docs")
     assert [e.kind for e in releases.get("docs").events] == ["created", "checked", "approved"]
     assert releases.get("docs").events[-1].member == "olga"
+
+
+def test_an_approval_says_who_made_the_key_that_approved(world) -> None:
+    platform, releases = world.platform, Releases(world.platform)
+    world.release()
+    releases.check("docs")
+    first = first_start(platform)
+    assert first is not None
+    with access.acting_as(authenticate(platform, first.secret)):
+        Members(platform).add("rita", "operator")
+        issued = Keys(platform).create("rita")
+    with access.acting_as(authenticate(platform, issued.secret)):
+        event = releases.approve("docs").events[-1]
+    assert (event.member, event.detail) == ("rita", {"key_made_by": "owner"})
 
 
 def test_a_release_that_is_worse_is_stopped(world, acting) -> None:

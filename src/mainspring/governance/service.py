@@ -22,6 +22,7 @@ from mainspring.kernel.tx import Tx
 from mainspring.registry import Release, load_release
 from mainspring.registry import Releases as RegistryReleases
 from mainspring.registry.releases import move
+from mainspring.workspace import key_made_by
 
 Selector = Annotated[str, StringConstraints(max_length=80)]
 RunIds = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=20)]
@@ -78,7 +79,8 @@ class Releases(RegistryReleases):
             if release.author == tx.caller.member:
                 raise Denied(f"{release.author} made {release.ref} and cannot approve it.", hint="Ask another member.")
             _require_report(release)
-            return move(tx, release, "approved", "approved", note=note)
+            made_by = {"key_made_by": key_made_by(tx)}
+            return move(tx, release, "approved", "approved", note=note, detail=made_by)
 
     @operation("POST /releases/{name}/reject", permission="release.approve")
     def reject(self, name: Name, *, note: Text = "", selector: Selector = "") -> Release:
