@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
 
-from mainspring.kernel import aliases, audit, events, jobs, lineage, refs, runs, versions
+from mainspring.kernel import access, aliases, audit, events, jobs, lineage, refs, runs, versions
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, from_dict
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.operation import operation, operations
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Name
 from mainspring.kernel.service import Service
-from mainspring.kernel.tables import audit_rows
+from mainspring.kernel.tables import audit_head, audit_rows
 
 
 class Notes(Service):
@@ -157,6 +158,54 @@ def test_the_audit_chain_shows_tampering(platform: Platform, harm: str) -> None:
     with platform.read() as tx:
         found = audit.verify(tx)
     assert not found.verified and found.first_bad == seq
+
+
+def test_a_cut_log_stays_broken_though_its_head_is_written_again(platform: Platform) -> None:
+    notes = Notes(platform)
+    for name in "abc":
+        notes.write(name, "text")
+    with platform.begin() as tx:
+        tx.execute(delete(audit_rows).where(audit_rows.c.seq == 3))
+        last = tx.execute(audit_rows.select().where(audit_rows.c.seq == 2)).mappings().one()
+        tx.execute(update(audit_head).values(seq=2, seal=last["mac"]))
+    with platform.read() as tx:
+        assert not audit.verify(tx).verified
+    notes.write("d", "text")
+    with platform.read() as tx:
+        found = audit.verify(tx)
+    assert not found.verified and found.first_bad == 3
+
+
+def test_a_number_is_never_given_again(platform: Platform) -> None:
+    with platform.begin() as tx:
+        for number in (1, 2):
+            versions.commit(tx, "prompt", "greet", {"v": number})
+        for number in (2, 1):
+            versions.purge(tx, "prompt", "greet", number)
+        assert versions.commit(tx, "prompt", "greet", {"v": 9}).number == 3
+        assert versions.commit(tx, "prompt", "other", {"v": 9}).number == 1
+
+
+def test_a_run_goes_on_as_whoever_resumes_it_and_where_it_began(platform: Platform, acting) -> None:
+    seen: list[tuple[str, str]] = []
+
+    @job("test.resumed")
+    def resumed(task: Job) -> None:
+        seen.append((task.caller.member, task.caller.role))
+        if len(seen) == 1:
+            raise Conflict("stumbled")
+
+    with platform.begin() as tx:
+        run = runs.create(tx, "test.resumed", {})
+    jobs.execute(platform, run.id)
+    with acting(role="developer", member="dev") as caller:
+        elsewhere = replace(caller, environment="staging")
+        with access.acting_as(elsewhere), platform.begin() as tx, pytest.raises(Conflict, match="production"):
+            runs.resume(tx, run.id)
+        with platform.begin() as tx:
+            runs.resume(tx, run.id)
+    jobs.execute(platform, run.id)
+    assert seen == [("ann", "admin"), ("dev", "developer")]
 
 
 def test_an_operation_says_all_that_its_faces_need() -> None:

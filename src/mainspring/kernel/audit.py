@@ -2,7 +2,13 @@
 
     mac(n) = HMAC-SHA256(key, mac(n-1) || canonical(row n without its mac))
 
-A row that is changed, removed or reordered breaks the chain at that point; rows cut off the end differ from the head.
+A row that is changed, removed or reordered breaks the chain at that point. The head holds the last number under a seal
+
+    seal = HMAC-SHA256(key, "head/" || seq || "/" || mac(seq))
+
+which nobody can write for an earlier row without the key, so that rows cut off the end show. Two things stay hidden
+without an anchor outside the database: a log whose two tables were emptied, and one that was cut back to a head that
+was copied earlier, from a backup for example.
 """
 
 from __future__ import annotations
@@ -69,7 +75,8 @@ def settle(tx: Tx) -> list[Activity]:
 def append(tx: Tx, action: str, target: str, outcome: str, detail: dict[str, Any]) -> None:
     """Append one row to the chain within `tx`. The head row is locked, so appends are one after the other."""
     head = tx.execute(select(audit_head).where(audit_head.c.id == 1).with_for_update()).mappings().one_or_none()
-    seq, previous = (head["seq"] + 1, head["mac"]) if head else (1, GENESIS)
+    key = tx.platform.keyring.key("audit")
+    seq, previous = (head["seq"] + 1, _last_mac(tx, key, head)) if head else (1, GENESIS)
     row = {
         "seq": seq,
         "at": tx.now,
@@ -81,12 +88,23 @@ def append(tx: Tx, action: str, target: str, outcome: str, detail: dict[str, Any
         "outcome": outcome,
         "detail": detail,
     }
-    mac = _mac(tx.platform.keyring.key("audit"), previous, row)
+    mac = _mac(key, previous, row)
+    seal = _seal(key, seq, mac)
     tx.execute(insert(audit_rows).values(**row, mac=mac))
     if head:
-        tx.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=seq, mac=mac))
+        tx.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=seq, seal=seal))
     else:
-        tx.execute(insert(audit_head).values(id=1, seq=seq, mac=mac))
+        tx.execute(insert(audit_head).values(id=1, seq=seq, seal=seal))
+
+
+def _last_mac(tx: Tx, key: bytes, head: RowMapping) -> str:
+    """Return the mac of the last row; empty where the head does not fit it, so that the break stays in the chain."""
+    mac = tx.execute(select(audit_rows.c.mac).where(audit_rows.c.seq == head["seq"])).scalar_one_or_none() or ""
+    return mac if hmac.compare_digest(head["seal"], _seal(key, head["seq"], mac)) else ""
+
+
+def _seal(key: bytes, seq: int, mac: str) -> str:
+    return hmac.new(key, f"head/{seq}/{mac}".encode(), hashlib.sha256).hexdigest()
 
 
 def _mac(key: bytes, previous: str, row: dict[str, Any] | RowMapping) -> str:
@@ -119,7 +137,7 @@ def verify(tx: Tx) -> AuditCheck:
             return AuditCheck(rows=count, verified=False, first_bad=count, reason=f"row {count} was changed")
         previous = row["mac"]
     head = tx.execute(select(audit_head).where(audit_head.c.id == 1)).mappings().one_or_none()
-    if (head["seq"], head["mac"]) != (count, previous) if head else count:
+    if not hmac.compare_digest(head["seal"], _seal(key, count, previous)) if head else count:
         return AuditCheck(rows=count, verified=False, first_bad=count + 1, reason="rows were cut off the end")
     return AuditCheck(rows=count, verified=True)
 

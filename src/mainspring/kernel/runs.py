@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import func, insert, select, update
 
 from mainspring.kernel import lineage
+from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.records import Record, paginate
 from mainspring.kernel.tables import run_events, runs
@@ -68,14 +69,13 @@ def create(tx: Tx, kind: str, params: dict[str, Any], inputs: Iterable[str] = ()
         "result": None,
         "error": None,
         "progress": Progress().model_dump(),
-        "caller": {"member": caller.member, "key_id": caller.key_id, "environment": caller.environment,
-                   "role": caller.role, "permissions": sorted(caller.permissions)},
+        "caller": _held(caller),
         "created_at": tx.now,
         "created_by": caller.member,
         "started_at": None,
         "finished_at": None,
         "attempt": 0,
-    }  # fmt: skip
+    }
     tx.execute(insert(runs).values(**row))
     lineage.link(tx, row["id"], inputs=inputs)
     return _run(row)
@@ -114,11 +114,17 @@ def cancel(tx: Tx, run_id: str) -> Run:
 
 
 def resume(tx: Tx, run_id: str) -> Run:
-    """Queue a run again that failed or was cancelled; its finished steps are not repeated. Raises Conflict."""
+    """Queue a run again that failed or was cancelled; its finished steps are not repeated. Raises Conflict.
+
+    It goes on with the rights of whoever resumes it, in the environment that it was started in.
+    """
     run = get(tx, run_id)
     if run.state not in ("failed", "cancelled"):
         raise Conflict(f"Run {run_id} is {run.state}.", hint="Only a run that failed or was cancelled can be resumed.")
-    values = {"state": "queued", "error": None, "finished_at": None}
+    began = tx.execute(select(runs.c.caller).where(runs.c.id == run_id)).scalar_one()["environment"]
+    if began != tx.caller.environment:
+        raise Conflict(f"Run {run_id} was started in the environment {began}.", hint="Resume it with a key of that.")
+    values = {"state": "queued", "error": None, "finished_at": None, "caller": _held(tx.caller)}
     tx.execute(update(runs).where(runs.c.id == run_id).values(**values))
     return get(tx, run_id)
 
@@ -135,6 +141,16 @@ def events_of(tx: Tx, run_id: str, *, after: int = 0, limit: int = 100) -> Seque
     e = run_events.c
     query = select(run_events).where(e.run_id == run_id, e.seq > after).order_by(e.seq).limit(min(limit, 1000))
     return [RunEvent(**{name: row[name] for name in RunEvent.model_fields}) for row in tx.execute(query).mappings()]
+
+
+def _held(caller: Caller) -> dict[str, Any]:
+    return {
+        "member": caller.member,
+        "key_id": caller.key_id,
+        "environment": caller.environment,
+        "role": caller.role,
+        "permissions": sorted(caller.permissions),
+    }
 
 
 def _run(row: Any) -> Run:

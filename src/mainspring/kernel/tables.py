@@ -85,6 +85,15 @@ versions = Table(
     UniqueConstraint("project", "kind", "name", "sha256"),
 )
 
+purged_versions = Table(
+    "purged_versions",
+    metadata,
+    Column("project", String(128), primary_key=True),
+    Column("kind", String(32), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+)
+
 alias_moves = Table(
     "alias_moves",
     metadata,
@@ -184,7 +193,7 @@ audit_head = Table(
     metadata,
     Column("id", Integer, primary_key=True, autoincrement=False),
     Column("seq", BigInteger, nullable=False),
-    Column("mac", String(64), nullable=False),
+    Column("seal", String(64), nullable=False),
 )
 
 events = Table(

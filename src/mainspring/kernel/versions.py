@@ -13,7 +13,7 @@ from mainspring.kernel import aliases
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.records import Record, paginate
 from mainspring.kernel.refs import Ref, check_name, parse
-from mainspring.kernel.tables import canonical
+from mainspring.kernel.tables import canonical, purged_versions
 from mainspring.kernel.tables import versions as table
 from mainspring.kernel.tx import Tx
 
@@ -49,13 +49,16 @@ def commit(tx: Tx, kind: str, name: str, content: Any, *, note: str = "") -> Ver
     found = tx.execute(select(table).where(mine, table.c.sha256 == digest)).mappings().one_or_none()
     if found:
         return _version(found, existed=True)
-    last = tx.execute(select(func.max(table.c.number)).where(mine)).scalar_one()
+    gone = purged_versions.c
+    theirs = (gone.project == tx.project) & (gone.kind == kind) & (gone.name == name)
+    ends = (select(func.max(table.c.number)).where(mine), select(func.max(gone.number)).where(theirs))
+    last = max(tx.execute(end).scalar_one() or 0 for end in ends)
     row = {
         "id": tx.new_id(),
         "project": tx.project,
         "kind": kind,
         "name": name,
-        "number": (last or 0) + 1,
+        "number": last + 1,
         "sha256": digest,
         "content": content,
         "note": note,
@@ -108,10 +111,14 @@ def names(tx: Tx, kind: str, limit: int = 100, cursor: str = "") -> tuple[list[V
 
 
 def purge(tx: Tx, kind: str, name: str, number: int) -> None:
-    """Remove a version for good; the caller's operation is the audit of it. Raises NotFound."""
+    """Remove a version for good; the caller's operation is the audit of it. Raises NotFound.
+
+    Its number is not given again, so that a reference never comes to mean something else.
+    """
     done = tx.execute(delete(table).where(_of(tx, kind, name), table.c.number == number))
     if not done.rowcount:
         raise NotFound(f"There is no {kind}/{name}@{number}.", hint=f"`mainspring {kind} list` shows what there is.")
+    tx.execute(insert(purged_versions).values(project=tx.project, kind=kind, name=name, number=number))
 
 
 def _of(tx: Tx, kind: str, name: str) -> ColumnElement[bool]:
