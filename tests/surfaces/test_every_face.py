@@ -6,9 +6,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from httpx import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.testclient import TestClient
 
+from mainspring.kernel import access
 from mainspring.kernel.access import ROLES
 from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.operation import Operation, operations
@@ -18,7 +20,7 @@ from mainspring.surfaces.app import OPEN, Guarded, build_app
 from mainspring.surfaces.cli import TOP, load_command
 from mainspring.surfaces.mcp import tools
 from mainspring.surfaces.nouns import NOUNS
-from mainspring.workspace.first import first_start
+from mainspring.workspace import Keys, Members, authenticate, first_start
 
 NEVER_TOOLS = re.compile(r"approve|reject|secret|key|erasure|member|rotate|revoke")
 DRY = {"monitor test"}
@@ -96,6 +98,45 @@ def test_the_owners_key_opens_the_api(app: Guarded, bare_platform: Platform) -> 
         for method, path in walk(list(app.app.routes)):
             if method == "GET" and path.startswith("/api/v1/") and (method, path) not in OPEN:
                 assert client.get(path).status_code not in (401, 403, 500), path
+
+
+def test_signing_in_is_refused_from_another_site(app: Guarded, bare_platform: Platform) -> None:
+    made = first_start(bare_platform)
+    assert made is not None
+    with TestClient(app) as client:
+
+        def sign_in(origin: str) -> Response:
+            return client.post("/api/v1/session", json={"api_key": made.secret}, headers={"Origin": origin})
+
+        for origin in ("http://evil.example", "null", "http://testserver.evil.example"):
+            reply = sign_in(origin)
+            assert (reply.status_code, "set-cookie" in reply.headers) == (403, False)
+        assert "secure" not in sign_in("http://testserver").headers["set-cookie"].lower()
+        assert "secure" in sign_in("https://testserver").headers["set-cookie"].lower()
+
+
+def test_json_that_is_too_deep_is_refused(app: Guarded, bare_platform: Platform) -> None:
+    made = first_start(bare_platform)
+    assert made is not None
+    deep = b"[" * 200_000
+    with TestClient(app, headers={"Authorization": f"Bearer {made.secret}"}) as client:
+        assert client.post("/api/v1/session", content=deep).status_code == 422
+        assert client.post("/mcp", content=deep).json()["error"]["code"] == -32700
+
+
+def test_the_counters_of_all_projects_are_for_an_admin(app: Guarded, bare_platform: Platform) -> None:
+    made = first_start(bare_platform)
+    assert made is not None
+    with access.acting_as(authenticate(bare_platform, made.secret)):
+        Members(bare_platform).add("vera", "operator")
+        other = Keys(bare_platform).create("vera")
+        scraper = Keys(bare_platform).create(permissions=["metrics.export"])
+    with TestClient(app) as client:
+        codes = [
+            client.get("/metrics", headers={"Authorization": f"Bearer {key.secret}"}).status_code
+            for key in (made, scraper, other)
+        ]
+    assert codes == [200, 200, 403]
 
 
 @pytest.mark.parametrize("item", OPERATIONS, ids=named)

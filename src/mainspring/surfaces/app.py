@@ -92,6 +92,8 @@ class Guarded:
             if method in WRITES or path.startswith(PROTECTED):
                 if (method, path) not in OPEN:
                     scope.setdefault("state", {})["caller"] = await self._caller(scope)
+                elif method in WRITES:
+                    _same_site(_headers(scope), required=False)
                 receive = bounded(scope, receive, self._limit_of(path))
             await self.app(scope, receive, _with_headers(send))
         except MainspringError as error:
@@ -104,7 +106,7 @@ class Guarded:
         return self._limits["otlp"] if path in ("/", "/v1/traces") else self._limit
 
     async def _caller(self, scope: Scope) -> access.Caller:
-        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        headers = _headers(scope)
         token = headers.get("x-api-key", "")
         scheme, _, credential = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
@@ -121,10 +123,21 @@ class Guarded:
         if not session_id:
             return ""
         if scope["method"] in WRITES:
-            origin = headers.get("origin", "")
-            if origin.partition("://")[2] != headers.get("host", ""):
-                raise Denied("The request comes from another site.", hint="Use the page of this server itself.")
+            _same_site(headers, required=True)
         return await asyncio.to_thread(sessions.key_of, self.platform, session_id) or ""
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+
+
+def _same_site(headers: dict[str, str], *, required: bool) -> None:
+    """Raise Denied where a browser's request comes from another site; without an Origin, where one is required."""
+    origin = headers.get("origin")
+    if origin is None and not required:
+        return
+    if (origin or "").partition("://")[2] != headers.get("host", ""):
+        raise Denied("The request comes from another site.", hint="Use the page of this server itself.")
 
 
 def bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
@@ -180,12 +193,13 @@ def session_routes(platform: Platform) -> list[Route]:
             return reply
         try:
             token = str((await request.json())["api_key"])
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, RecursionError):
             raise Invalid("The request has no api_key.", hint='Send {"api_key": "ms_…"}.') from None
         caller = await asyncio.to_thread(authenticate, platform, token)
         session_id = await asyncio.to_thread(sessions.start, platform, token)
         reply = JSONResponse({"member": caller.member, "role": caller.role, "project": caller.project})
-        secure = request.url.scheme == "https"
+        # Behind a proxy that ends TLS the scheme is http; the browser's Origin still says what it sees.
+        secure = request.url.scheme == "https" or request.headers.get("origin", "").startswith("https://")
         age = int(sessions.LIFETIME.total_seconds())
         reply.set_cookie(COOKIE, session_id, max_age=age, httponly=True, samesite="lax", secure=secure)
         return reply

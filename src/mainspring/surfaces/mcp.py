@@ -56,7 +56,7 @@ def mcp_route(platform: Platform) -> Route:
             return JSONResponse({"error": "This server is stateless: POST one JSON-RPC message."}, 405)
         try:
             message = await request.json()
-        except ValueError:
+        except (ValueError, RecursionError):
             return _reply(None, error=(-32700, "The body is not JSON."))
         if not isinstance(message, dict) or message.get("jsonrpc") != "2.0":
             return _reply(None, error=(-32600, "The body is not one JSON-RPC 2.0 message."))

@@ -17,10 +17,10 @@ from mainspring.serving.gateway import Gateway
 
 
 def metrics_route(platform: Platform, gateway: Gateway) -> Route:
-    """Return the route `/metrics`; a key that may read is asked for."""
+    """Return the route `/metrics`; it counts over all projects, so that a key with `metrics.export` is asked for."""
 
     async def metrics(request: Request) -> Response:
-        access.require(request.state.caller, "metrics.read")
+        access.require(request.state.caller, "metrics.export")
         text = await asyncio.to_thread(_render, platform)
         return PlainTextResponse(text + gateway.metrics(), media_type="text/plain; version=0.0.4")
 
