@@ -9,6 +9,10 @@ from collections.abc import Mapping, Sequence
 from mainspring.kernel.errors import Invalid
 
 ORDER = ("train", "validation", "test")
+LEAST_GROUPS = 4
+"""Groups that validation and test get of each label, at least, where they get all the rows that they want."""
+SMALL = 4
+"""Rows up to which a group is small in any case."""
 
 
 def assign(
@@ -25,8 +29,9 @@ def assign(
     the rest. Rows whose label is in `held_out` go to the split `holdout`, whole. A group is never divided. For each
     label at least half of its rows stay in train: a label whose rows all hang in one group is learnt, not tested.
 
-    Groups are dealt out greedily, large before small, to the split that lacks most of what they hold; ties follow a
-    hash of the seed and the group. Raises Invalid where the shares leave nothing to train on.
+    A group that is large beside what validation or test wants of its labels stays in train: figures over a few large
+    groups say little. Groups are dealt out greedily, large before small, to the split that lacks most of what they
+    hold; ties follow a hash of the seed and the group. Raises Invalid where the shares leave nothing to train on.
     """
     members: dict[str, list[int]] = defaultdict(list)
     for at, (group, label) in enumerate(zip(groups, labels, strict=True)):
@@ -64,6 +69,8 @@ def _neediest(held: Counter[str], wanted: dict[str, dict[str, float]], given: di
         room = sum(min(n, max(0.0, wanted[split][label] - given[split][label])) for label, n in held.items())
         over = sum(max(0.0, n - max(0.0, wanted[split][label] - given[split][label])) for label, n in held.items())
         want = sum(wanted[split][label] for label in held) or 1.0
+        if split != "train" and held.total() > max(SMALL, want / LEAST_GROUPS):
+            return -1.0
         return (room - (0 if split == "train" else 2 * over)) / want
 
     fitting = [split for split in ORDER if split in wanted]

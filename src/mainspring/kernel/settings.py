@@ -38,7 +38,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("environment", str, "production", "Environment that a client works in."),
     Setting("url", str, "", "Server that a client talks to; empty: that of the home folder."),
     Setting("api_key", str, "", "Key that a client sends; empty: that of the home folder.", secret=True),
-    Setting("models", str, "", "Folder of pulled models; empty: models in the home folder."),
+    Setting("models", str, "", "Folder of pulled models; empty: ~/.mainspring/models."),
     Setting("records.url", str, "", "Database: empty for SQLite in the home folder, or postgresql://….", secret=True),
     Setting("files.url", str, "", "Files: empty for a folder in the home folder, or s3://bucket/prefix."),
     Setting("spans.url", str, "", "Spans: empty for SQLite in the home folder."),
@@ -90,7 +90,7 @@ class Settings(Mapping[str, Any]):
     @property
     def models(self) -> Path:
         """The folder of pulled models, absolute."""
-        return Path(self["models"]).expanduser().absolute() if self["models"] else self.home / "models"
+        return Path(self["models"] or "~/.mainspring/models").expanduser().absolute()
 
 
 def load(

@@ -10,6 +10,7 @@ from typing import Any
 
 from mainspring.kernel.errors import MissingExtra, Unavailable
 from mainspring.kernel.settings import Settings
+from mainspring.registry.pull import pull
 from mainspring.surfaces.client import Client
 from mainspring.surfaces.demo import improve, operate, prepare
 from mainspring.surfaces.demo.cast import Inbox, Stage, invite
@@ -35,6 +36,8 @@ STAGES = (
 def demonstrate(config: Settings, flags: Mapping[str, Any], *, quick: bool, serve: bool) -> dict[str, Any]:
     """Turn the loop once around and return the report. Raises whatever a stage ends with; the server stops then."""
     require()
+    for name in ("smollm2", "minilm"):
+        pull(name, config.models)
     began = time.monotonic()
     with server(config, flags, stay=serve) as client, closing(Inbox()) as inbox:
         report = Report(config.home)
