@@ -29,8 +29,7 @@ def serve(stage: Stage) -> None:
     with stage.report.stage("serving", "Serving: a canary beside the baseline, then promoted") as figures:
         rows = held_out(stage, "test", plan.traffic)
         for model in (made["base"], made["tuned"]):
-            name = model.partition("/")[2].partition("@")[0]
-            client.price.set(name + "*", input_per_million=0.02, output_per_million=0.06)
+            client.price.set(model.partition("@")[0] + "@*", input_per_million=0.02, output_per_million=0.06)
         try:
             client.deployment.create(DEPLOYMENT, made["old"].ref)
         except Conflict:
