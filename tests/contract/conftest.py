@@ -16,7 +16,7 @@ def records_url(request: pytest.FixtureRequest) -> Iterator[str]:
         yield ""
         return
     server = os.environ.get("MAINSPRING_TEST_POSTGRES")
-    if not server:
+    if not server:  # a checkout without PostgreSQL still tests SQLite; CI runs `make test`, which starts one
         pytest.skip("MAINSPRING_TEST_POSTGRES names no server; `make test` starts one")
     import psycopg
     from sqlalchemy import make_url

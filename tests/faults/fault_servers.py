@@ -25,7 +25,7 @@ def wait_for(what: str, look: Callable[[], T], seconds: float = 120.0) -> T:
         if found:
             return found
         assert time.monotonic() < deadline, f"waited {seconds:g} s in vain for {what}"
-        time.sleep(0.05)
+        time.sleep(0.05)  # a step of waiting on a condition of another process
 
 
 def alive(pid: int) -> bool:

@@ -58,7 +58,7 @@ def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "the condition did not come true"
-        time.sleep(0.02)
+        time.sleep(0.02)  # a step of waiting on a condition of another thread
 
 
 @pytest.fixture(scope="session")

@@ -124,4 +124,4 @@ async def _forget(lane: _Lane, endpoint: Endpoint, attempt: int) -> None:
     """Forget an endpoint that went away, and wait before the next attempt."""
     if lane.endpoint == endpoint:
         lane.endpoint = None
-    await asyncio.sleep(0.1 * 4**attempt)
+    await asyncio.sleep(0.1 * 4**attempt)  # back off: a killed engine takes a moment to return

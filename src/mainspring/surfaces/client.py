@@ -177,7 +177,7 @@ class Client:
                 on_progress(current)
             if current.state in FINISHED:
                 break
-            time.sleep(poll)
+            time.sleep(poll)  # the server is asked again; it cannot call the client
         if current.state != "succeeded":
             problem = current.error or {"code": "cancelled", "message": f"Run {run_id} was cancelled.", "hint": ""}
             raise from_dict({"error": problem}, 409)

@@ -96,7 +96,7 @@ class Runs(Service):
                 events = list(runs.events_of(tx, run_id, after=after, limit=1000))
             if events or run.state in FINISHED or time.monotonic() >= until:
                 return RunNews(run=run, events=events, after=events[-1].seq if events else after)
-            time.sleep(_LOOK_SECONDS)
+            time.sleep(_LOOK_SECONDS)  # a long poll: no row wakes its reader in every database
 
     @operation("POST /runs/{run_id}/cancel", permission="run.write")
     def cancel(self, run_id: RunId) -> Run:

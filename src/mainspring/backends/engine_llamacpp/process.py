@@ -112,7 +112,7 @@ class EngineProcess:
         """Let running requests finish for at most `seconds`, then end the process, by force where it must be."""
         deadline = time.monotonic() + seconds
         while self.alive and self.endpoint.url and time.monotonic() < deadline and self.busy():
-            time.sleep(0.05)
+            time.sleep(0.05)  # the engine tells no end of its last request
         self._process.terminate()
         try:
             self._process.wait(5)

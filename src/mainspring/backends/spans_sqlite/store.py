@@ -284,7 +284,7 @@ class SqliteSpans:
             self._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             and time.monotonic() < deadline
         ):
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process's progress is seen only by looking
 
     def _wait(self, condition: Callable[[], bool], who: str) -> None:
         deadline = time.monotonic() + _OTHERS_SECONDS
@@ -294,7 +294,7 @@ class SqliteSpans:
                     f"{who} still holds spans in its write-ahead file; everywhere else they are erased.",
                     hint="Delete again when it has caught up; a restart makes it do so.",
                 )
-            time.sleep(0.02)
+            time.sleep(0.02)  # another process's progress is seen only by looking
 
     def _settle(self) -> None:
         """Let a reader see what this process wrote; where indexing fails, show what there is."""

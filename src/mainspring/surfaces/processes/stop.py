@@ -30,7 +30,7 @@ def stop_server(config: Settings, *, force: bool = False) -> bool:
                 f"The server (process {pid}) has not stopped after {patience:.0f} s.",
                 hint="`mainspring down --force` kills it.",
             )
-        time.sleep(0.05)
+        time.sleep(0.05)  # a process that is not our child cannot be waited for
     return True
 
 
