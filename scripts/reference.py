@@ -6,6 +6,7 @@ import inspect
 import json
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -52,6 +53,7 @@ def commands_page() -> str:
     """Every command with its endpoint, permission and meaning."""
     from mainspring.kernel.operation import operations
     from mainspring.surfaces.cli import TOP
+    from mainspring.surfaces.commands.operations import BY_HAND
     from mainspring.surfaces.nouns import NOUNS
 
     lines = [
@@ -72,6 +74,9 @@ def commands_page() -> str:
             endpoint = f"{spec.method} {spec.path}"
             summary = spec.summary.replace("|", r"\|")
             lines.append(f"| `{command}` | `{endpoint}` | `{spec.permission}` | {summary} |")
+        for module in BY_HAND.get(noun.name, ()):
+            summary = inspect.getdoc(import_module(f"mainspring.surfaces.commands.{module}").run).partition("\n")[0]
+            lines.append(f"| `mainspring {noun.name} {module.rpartition('_')[2]}` | | | {summary} |")
     return "\n".join(lines) + "\n"
 
 

@@ -19,7 +19,7 @@ ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"*.read"}),
     "annotator": frozenset({"*.read", "score.write", "queue.write"}),
     "developer": frozenset(
-        {"*.read", "*.use", "run.write"}
+        {"*.read", "*.use", "run.write", "prompt.label"}
         | {
             f"{noun}.write"
             for noun in (
@@ -29,7 +29,7 @@ ROLES: dict[str, frozenset[str]] = {
         }
     ),
     "operator": frozenset(
-        {"*.read", "*.use", "run.write", "release.approve"}
+        {"*.read", "*.use", "run.write", "release.approve", "prompt.label", "prompt.promote"}
         | {
             f"{noun}.write"
             for noun in (

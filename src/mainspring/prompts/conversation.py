@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON
+from mainspring.prompts.content import render
 from mainspring.prompts.models import Message, PromptVersion
-from mainspring.prompts.service import render
 
 
 def converse(prompt: PromptVersion, messages: Sequence[Message], values: Mapping[str, JSON]) -> list[Message]:
@@ -46,7 +46,7 @@ def _main_variable(prompt: PromptVersion, given: Mapping[str, JSON]) -> str:
     """Return the variable that the last user message fills; empty where there is none."""
     if "input" in prompt.variables and "input" not in given:
         return "input"
-    missing = [name for name, variable in prompt.variables.items() if name not in given and variable.default is None]
+    missing = [name for name, variable in prompt.variables.items() if name not in given and variable.needed]
     if len(missing) > 1:
         named = ", ".join(f"'{name}'" for name in missing)
         raise Invalid(f"The prompt's variables {named} got no value.", hint="Give them, or defaults.")

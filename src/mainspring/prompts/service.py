@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-import difflib
-import json
-from collections.abc import Mapping
-from typing import Any, TypeVar
+from datetime import datetime
+from typing import Annotated
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints
 
 from mainspring.kernel import aliases, versions
 from mainspring.kernel.aliases import AliasMove
-from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
-from mainspring.kernel.versions import Version
-from mainspring.prompts import template
+from mainspring.prompts import content, labels, metrics
+from mainspring.prompts.content import Draft
+from mainspring.prompts.diff import compare
 from mainspring.prompts.models import (
+    LabelProtection,
     Message,
     Parameters,
+    PromptCheck,
     PromptDiff,
+    PromptMetrics,
     PromptSummary,
     PromptVersion,
     RenderedPrompt,
+    Template,
+    Tool,
     Variable,
     VariableName,
 )
-from mainspring.prompts.schemas import check_schema
 
-T = TypeVar("T")
-_MESSAGES = TypeAdapter(list[Message])
-_VARIABLES = TypeAdapter(dict[VariableName, Variable])
+Few = Annotated[int, Field(ge=1, le=50)]
+"""How many versions one page of figures has."""
+Word = Annotated[str, StringConstraints(max_length=128)]
 
 
 class Prompts(Service):
@@ -45,32 +47,24 @@ class Prompts(Service):
     def commit(
         self,
         name: Name,
-        messages: list[Message],
+        messages: list[Message] | None = None,
         *,
+        text: Template = "",
         variables: dict[VariableName, Variable] | None = None,
         schema: dict[str, JSON] | None = None,
+        tools: list[Tool] | None = None,
         parameters: Parameters | None = None,
         note: Text = "",
     ) -> PromptVersion:
-        """Store a new version; identical content returns the version that exists.
+        """Store a new version of a chat, or of a `text`; identical content returns the version that exists.
 
-        Messages hold `{{variable}}`. A variable that is not declared is required text. `schema` is the JSON schema of
-        the answer. Raises Invalid for a malformed template or schema, TooLarge.
+        Templates hold `{{variable}}`, `{% if %}`, `{% for %}` and `{% include "prompt/other@3" %}`, which is pinned to
+        the version that it names now. A variable that is not declared is required. `schema` is the JSON schema of the
+        answer. Raises Invalid for a malformed template or schema, TooLarge.
         """
-        asked = _as(_MESSAGES, messages, "messages")
-        declared = _as(_VARIABLES, variables or {}, "variables")
-        used = template.complete(asked, declared)
-        settings = _as(TypeAdapter(Parameters), parameters or {}, "parameters")
-        if schema is not None:
-            check_schema(schema)
-        content = {
-            "messages": [message.model_dump() for message in asked],
-            "variables": {key: variable.model_dump() for key, variable in used.items()},
-            "schema": schema,
-            "parameters": settings.model_dump(),
-        }
+        draft = Draft(messages, text, variables, schema, tools, parameters)
         with self.begin() as tx:
-            return _shown(tx, versions.commit(tx, "prompt", name, content, note=note))
+            return _shown(tx, versions.commit(tx, "prompt", name, content.build(tx, name, draft), note=note))
 
     @operation("GET /prompts", permission="prompt.read", mcp=True)
     def list_(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[PromptSummary]:
@@ -100,30 +94,72 @@ class Prompts(Service):
         """List a prompt's versions, newest first."""
         with self.read() as tx:
             found, following = versions.list_(tx, "prompt", name, limit, cursor)
-            labels = aliases.current(tx, "prompt", name)
-            return Page(items=[_record(version, labels) for version in found], next_cursor=following)
+            held = aliases.current(tx, "prompt", name)
+            return Page(items=[content.record(version, held) for version in found], next_cursor=following)
 
     @operation("GET /prompts/{name}/diff", permission="prompt.read", mcp=True)
     def diff(self, name: Name, left: str, right: str = "") -> PromptDiff:
         """Show what changed from one version of a prompt to another, by default to the latest."""
         with self.read() as tx:
             old, new = load(tx, _ref(name, left)), load(tx, _ref(name, right))
-        lines = list(difflib.unified_diff(_lines(old), _lines(new), old.ref, new.ref, lineterm=""))
-        return PromptDiff(left=old.ref, right=new.ref, identical=old.sha256 == new.sha256, lines=lines)
+        return compare(old, new)
 
     @operation("POST /prompts/{name}/render", permission="prompt.read", audit=False)
     def render(self, name: Name, variables: dict[str, JSON] | None = None, *, selector: str = "") -> RenderedPrompt:
         """Fill a prompt's variables in and show what a model would be sent."""
         with self.read() as tx:
             version = load(tx, _ref(name, selector))
-        return render(version, variables or {})
+        return content.render(version, variables or {})
 
-    @operation("PUT /prompts/{name}/labels/{label}", permission="prompt.write")
+    @operation("POST /prompts/preview", permission="prompt.read", audit=False)
+    def preview(
+        self,
+        messages: list[Message] | None = None,
+        values: dict[str, JSON] | None = None,
+        *,
+        text: Template = "",
+        variables: dict[VariableName, Variable] | None = None,
+        schema: dict[str, JSON] | None = None,
+        tools: list[Tool] | None = None,
+        parameters: Parameters | None = None,
+    ) -> RenderedPrompt:
+        """Fill in a draft that is stored nowhere, and show what a model would be sent."""
+        with self.read() as tx:
+            return content.drafted(tx, Draft(messages, text, variables, schema, tools, parameters), values or {})
+
+    @operation("POST /prompts/{name}/check", permission="prompt.read", audit=False)
+    def check(
+        self,
+        name: Name,
+        messages: list[Message] | None = None,
+        *,
+        text: Template = "",
+        variables: dict[VariableName, Variable] | None = None,
+        schema: dict[str, JSON] | None = None,
+        tools: list[Tool] | None = None,
+        parameters: Parameters | None = None,
+    ) -> PromptCheck:
+        """Say what a commit of a draft would come to, and store nothing. Raises as `commit` does."""
+        draft = Draft(messages, text, variables, schema, tools, parameters)
+        with self.read() as tx:
+            return content.check(tx, name, draft)
+
+    @operation("PUT /prompts/{name}/labels/{label}", permission="prompt.label")
     def label(self, name: Name, label: Name, selector: str = "", *, note: Text = "") -> AliasMove:
-        """Point a label at a version: the latest, or the one that a number, another label or a hash selects."""
+        """Point a label at a version: the latest, or the one that a number, another label or a hash selects.
+
+        A protected label asks for the permission prompt.promote besides.
+        """
         with self.begin() as tx:
             version = versions.resolve(tx, _ref(name, selector), "prompt")
-            return aliases.move(tx, "prompt", name, label, version.number, note=note)
+            return labels.move(tx, name, label, version.number, note)
+
+    @operation("DELETE /prompts/{name}/labels/{label}", permission="prompt.label")
+    def unlabel(self, name: Name, label: Name, *, note: Text = "") -> AliasMove:
+        """Take a label away; its history stays. A protected label asks for the permission prompt.promote besides."""
+        with self.begin() as tx:
+            versions.resolve(tx, _ref(name, ""), "prompt")
+            return labels.move(tx, name, label, None, note)
 
     @operation("GET /prompts/{name}/history", permission="prompt.read", mcp=True)
     def history(self, name: Name, *, label: str = "", limit: Limit = 100, cursor: Cursor = "") -> Page[AliasMove]:
@@ -133,68 +169,52 @@ class Prompts(Service):
             found, following = aliases.history(tx, "prompt", name, label or None, limit, cursor)
         return Page(items=found, next_cursor=following)
 
+    @operation("GET /prompts/{name}/metrics", permission="trace.read", mcp=True)
+    def metrics(
+        self,
+        name: Name,
+        *,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        environment: Word = "",
+        limit: Few = 10,
+        cursor: Cursor = "",
+    ) -> Page[PromptMetrics]:
+        """Show what each version did in traffic: calls, errors, cost, latency, and scores with 95 % intervals."""
+        with self.read() as tx:
+            found, following = versions.list_(tx, "prompt", name, limit, cursor)
+            held = aliases.current(tx, "prompt", name)
+            shown = [content.record(version, held) for version in found]
+            return Page(items=metrics.measure(tx, shown, since, until, environment), next_cursor=following)
+
+    @operation("PUT /prompt-labels/{label}", permission="prompt.protect")
+    def protect(self, label: Name) -> LabelProtection:
+        """Protect a label in every prompt of the project: moving it then needs the permission prompt.promote."""
+        with self.begin() as tx:
+            return labels.protect(tx, label, True)
+
+    @operation("DELETE /prompt-labels/{label}", permission="prompt.protect")
+    def unprotect(self, label: Name) -> LabelProtection:
+        """Let everybody move a label who may move labels; return the protection that it had."""
+        with self.begin() as tx:
+            return labels.protect(tx, label, False)
+
+    @operation("GET /prompt-labels", permission="prompt.read", mcp=True)
+    def protections(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[LabelProtection]:
+        """List the labels that are protected, by name; those of protected environments are from the start."""
+        with self.read() as tx:
+            found = list(labels.protected(tx).values())
+        return labels.page(found, limit, cursor)
+
 
 def load(tx: Tx, ref: str) -> PromptVersion:
     """Return the prompt version that a reference names. Raises Invalid, NotFound."""
     return _shown(tx, versions.resolve(tx, ref, "prompt"))
 
 
-def render(version: PromptVersion, values: Mapping[str, JSON]) -> RenderedPrompt:
-    """Fill a version's variables in. Raises Invalid for a missing or unfit value, naming the variable; TooLarge."""
-    return RenderedPrompt(
-        ref=version.ref,
-        messages=template.fill(version.messages, version.variables, values),
-        response_schema=version.response_schema,
-        parameters=version.parameters,
-    )
-
-
 def _ref(name: str, selector: str) -> str:
     return f"prompt/{name}@{selector}" if selector else f"prompt/{name}"
 
 
-def _shown(tx: Tx, version: Version) -> PromptVersion:
-    return _record(version, aliases.current(tx, "prompt", version.name))
-
-
-def _record(version: Version, labels: Mapping[str, int]) -> PromptVersion:
-    content: dict[str, Any] = version.content
-    return PromptVersion(
-        ref=version.ref,
-        name=version.name,
-        number=version.number,
-        sha256=version.sha256,
-        messages=[Message(**message) for message in content["messages"]],
-        variables={key: Variable(**variable) for key, variable in content["variables"].items()},
-        response_schema=content["schema"],
-        parameters=Parameters(**content["parameters"]),
-        labels=sorted(label for label, number in labels.items() if number == version.number),
-        note=version.note,
-        created_at=version.created_at,
-        created_by=version.created_by,
-        existed=version.existed,
-    )
-
-
-def _lines(version: PromptVersion) -> list[str]:
-    """Return the readable form that diffs compare: each message by line, then the rest as JSON."""
-    lines = []
-    for message in version.messages:
-        lines += [f"[{message.role}]", *message.content.split("\n")]
-    for title, part in (
-        ("variables", {key: variable.model_dump() for key, variable in version.variables.items()}),
-        ("schema", version.response_schema),
-        ("parameters", version.parameters.model_dump(exclude_defaults=True)),
-    ):
-        lines += [f"[{title}]", *json.dumps(part, indent=2, sort_keys=True, ensure_ascii=False).split("\n")]
-    return lines
-
-
-def _as(adapter: TypeAdapter[T], value: object, what: str) -> T:
-    """Validate what a local caller passed as plain values. Raises Invalid, naming the place."""
-    try:
-        return adapter.validate_python(value)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in (what, *first["loc"]))
-        raise Invalid(f"{where}: {first['msg']}") from None
+def _shown(tx: Tx, version: versions.Version) -> PromptVersion:
+    return content.record(version, aliases.current(tx, "prompt", version.name))

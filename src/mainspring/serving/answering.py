@@ -163,7 +163,7 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         return {**body, "prompt": messages[0]["content"]}
     if target.template is None:
         return {**body, "messages": messages}
-    asked = str(messages[-1].get("content") or "")
+    asked = str(messages[-1].get("content") or "") if messages else ""
     before, last = frame(target.template, [str(message["role"]) for message in messages], asked, variables)
     framed = [message.model_dump() for message in before] + messages
     return {**body, "messages": framed if last is None else [*framed[:-1], last.model_dump()]}

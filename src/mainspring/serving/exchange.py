@@ -87,7 +87,7 @@ class Exchange:
             environment=target.environment,
             name=f"{question.operation} {target.deployment or target.model}",
             kind=question.operation,
-            service="mainspring",
+            service=origin.service,
             start_ns=self._start_ns,
             end_ns=self._start_ns + int(self.elapsed_ms * 1e6),
             status=status,

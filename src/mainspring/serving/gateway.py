@@ -24,7 +24,7 @@ from mainspring.serving.models import Operation, Origin, Piece, Question, Target
 from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
-from mainspring.serving.targets import resolve
+from mainspring.serving.targets import resolve, with_prompt
 from mainspring.traces import Intake
 
 if TYPE_CHECKING:
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 T = TypeVar("T")
+PLAYGROUND = "playground"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
@@ -167,7 +168,10 @@ class Gateway:
             origin = self._origin(request, caller, body.user, body.metadata)
             subject = origin.session_id or origin.user_id or origin.trace_id
             with self._platform.read() as tx:
-                return origin, resolve(tx, body.model, caller.environment, subject=subject)
+                target = resolve(tx, body.model, caller.environment, subject=subject)
+                if isinstance(body, openai.ChatBody) and body.prompt:
+                    target = with_prompt(tx, target, body.prompt, body.options())
+                return origin, target
 
         return await self._as_caller(request, admit)
 
@@ -182,6 +186,7 @@ class Gateway:
             parent_id=parent[2] if parent else "",
             session_id=given.pop("session_id", "") or request.headers.get("x-mainspring-session", "")[:256],
             user_id=user or given.pop("user_id", ""),
+            service=PLAYGROUND if request.headers.get("x-mainspring-source") == PLAYGROUND else "mainspring",
             metadata=given,
         )
 

@@ -51,6 +51,8 @@ class Origin:
     parent_id: str = ""
     session_id: str = ""
     user_id: str = ""
+    service: str = "mainspring"
+    """What the trace names as its service: the playground's calls are told apart by it."""
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -59,7 +61,7 @@ class Question:
     """What is asked."""
 
     messages: Sequence[Message]
-    """For a text completion: one user message that holds the text to be continued."""
+    """For a text completion: one user message that holds the text to be continued. None where a prompt says it all."""
     operation: Operation = "chat"
     options: Mapping[str, JSON] = field(default_factory=dict)
     """Generation options by their OpenAI names."""

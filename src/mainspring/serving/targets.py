@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,6 +14,7 @@ from mainspring import prompts
 from mainspring.kernel import access, versions
 from mainspring.kernel.errors import Conflict, Invalid, NotFound
 from mainspring.kernel.platform import Platform
+from mainspring.kernel.ports import JSON
 from mainspring.kernel.refs import parse
 from mainspring.kernel.tx import Tx
 from mainspring.registry import catalog, releases
@@ -53,6 +55,20 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: str = "") -> Target
     return _released(tx, chosen, environment, {"deployment": ref.name, "arm": arm})
 
 
+def with_prompt(tx: Tx, target: Target, ref: str, options: Mapping[str, JSON]) -> Target:
+    """Return a bare model's target with a prompt in front; what `options` say wins over the prompt's parameters.
+
+    Raises Invalid where a release brings its own prompt, Denied, NotFound.
+    """
+    if target.release:
+        hint = "Leave the prompt out, or ask model/…."
+        raise Invalid(f"{target.release} brings its own prompt.", hint=hint, param="prompt")
+    access.require(tx.caller, "prompt.read")
+    version = prompts.load(tx, ref)
+    parameters = {name: value for name, value in _asked(version).items() if name not in options}
+    return replace(target, prompt=version.ref, template=version, parameters=parameters)
+
+
 def _bare(tx: Tx, ref: str, environment: str) -> Target:
     model = catalog.load(tx, ref)
     return Target(project=tx.project, environment=environment, spec=catalog.engine_spec(tx, model), model=model.ref)
@@ -79,11 +95,7 @@ def _expanded(tx: Tx, ref: str) -> Target:
 
 def _expand(tx: Tx, release: Release) -> Target:
     prompt = prompts.load(tx, release.prompt) if release.prompt else None
-    asked = (
-        {name: value for name, value in prompt.parameters.model_dump().items() if value not in (None, [])}
-        if prompt
-        else {}
-    )
+    asked = _asked(prompt) if prompt else {}
     return Target(
         project=tx.project,
         environment="",
@@ -96,3 +108,9 @@ def _expand(tx: Tx, release: Release) -> Target:
         parameters={**asked, **release.parameters.model_dump(exclude_none=True)},
         template=prompt,
     )
+
+
+def _asked(prompt: prompts.PromptVersion) -> dict[str, Any]:
+    """Return a prompt's parameters and tools by their OpenAI names."""
+    asked = {name: value for name, value in prompt.parameters.model_dump().items() if value not in (None, [])}
+    return {**asked, "tools": prompt.tools_sent()} if prompt.tools else asked

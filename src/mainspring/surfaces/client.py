@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
 from urllib.parse import quote
 
 import httpx
@@ -33,6 +33,7 @@ from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.records import FileMarker, Page
 from mainspring.kernel.runs import FINISHED, Run
 from mainspring.surfaces.nouns import NOUNS
+from mainspring.surfaces.prompt_cache import CachedPrompts
 
 if TYPE_CHECKING:
     from mainspring.data.service import Datasets, Profiles, Recipes
@@ -99,10 +100,19 @@ class Client:
     drift: Drifts
 
     def __init__(
-        self, url: str = "", api_key: str = "", project: str = "", *, environment: str = "", timeout: float = 120.0
+        self,
+        url: str = "",
+        api_key: str = "",
+        project: str = "",
+        *,
+        environment: str = "",
+        timeout: float = 120.0,
+        prompt_ttl: float = 0.0,
     ) -> None:
+        """Connect; `prompt_ttl` is for how many seconds `prompt.get` may answer from memory."""
         flags = {"url": url or None, "api_key": api_key or None, "project": project or None}
-        self.url, self.api_key, self.project_name = credentials(settings.load(flags))
+        config = settings.load(flags)
+        self.url, self.api_key, self.project_name = credentials(config)
         headers = {
             "Authorization": f"Bearer {self.api_key}",
             "X-Mainspring-Project": self.project_name,
@@ -113,6 +123,9 @@ class Client:
         self._http = httpx.Client(base_url=self.url, headers=headers, timeout=timeout)
         for noun in NOUNS:
             setattr(self, noun.name, Remote(self, noun.name))
+        scope = (self.url, self.project_name, environment, self.api_key)
+        kept = CachedPrompts(self.prompt, config.home / "cache" / "prompts", scope, prompt_ttl)
+        self.prompt = cast("Prompts", kept)
 
     def __enter__(self) -> Client:
         return self

@@ -14,6 +14,7 @@ from mainspring.workspace.service import (
     environment_for,
     is_protected,
     key_made_by,
+    protected_environments,
 )
 
 __all__ = [
@@ -33,4 +34,5 @@ __all__ = [
     "is_protected",
     "key_made_by",
     "projects_of",
+    "protected_environments",
 ]

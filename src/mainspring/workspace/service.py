@@ -260,6 +260,12 @@ def is_protected(tx: Tx, environment: str) -> bool:
     return _environment_of(tx, environment).protected
 
 
+def protected_environments(tx: Tx) -> list[Environment]:
+    """Return the protected environments of the caller's project, by name."""
+    query = select(environments).where(environments.c.project == tx.project, environments.c.protected)
+    return [_environment(row) for row in tx.execute(query.order_by(environments.c.name)).mappings()]
+
+
 def environment_for(tx: Tx, environment: str) -> str:
     """Return the environment that a write concerns: the caller's own, or the one that is named.
 

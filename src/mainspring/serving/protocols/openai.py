@@ -70,9 +70,14 @@ class _Options(Struct, kw_only=True):
 
 
 class ChatBody(_Options, kw_only=True):
-    """The body of `POST /v1/chat/completions`; `variables` is ours: values for the prompt of a release."""
+    """The body of `POST /v1/chat/completions`.
 
-    messages: Annotated[list[dict[str, Any]], Meta(min_length=1, max_length=2048)]
+    Ours are `prompt`, a prompt version that a bare model is asked through, and `variables`: values for it, or for the
+    prompt of a release. With a prompt the messages may be left out.
+    """
+
+    messages: Annotated[list[dict[str, Any]], Meta(max_length=2048)] = []
+    prompt: Annotated[str, Meta(max_length=300)] = ""
     max_completion_tokens: Tokens | None = None
     response_format: dict[str, Any] | None = None
     tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
@@ -132,7 +137,9 @@ def decode(raw: bytes, shape: type[T]) -> T:
 
 
 def messages_of(body: ChatBody) -> list[dict[str, JSON]]:
-    """Return the messages with their text as one string each. Raises Invalid for a shape that is not known."""
+    """Return the messages with their text as one string each. Raises Invalid for none, or an unknown shape."""
+    if not body.messages and not body.prompt:
+        raise Invalid("messages: there are none.", hint="Send at least one message.", param="messages")
     return [_message(message, f"messages[{index}]") for index, message in enumerate(body.messages)]
 
 

@@ -7,6 +7,7 @@ import json
 import types
 from collections.abc import Callable
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -21,6 +22,8 @@ from mainspring.surfaces.commands.output import follow, show
 from mainspring.surfaces.nouns import Noun
 
 _PLAIN = (str, int, float, bool)
+BY_HAND: dict[str, tuple[str, ...]] = {"prompt": ("prompt_sync",)}
+"""By noun, modules `<noun>_<verb>` whose function `run` is a command beside those of the operations."""
 
 
 def group(noun: Noun) -> Any:
@@ -29,6 +32,8 @@ def group(noun: Noun) -> Any:
     service = noun.load()
     for spec in operations(service):
         application.command(spec.verb.replace("_", "-"), help=inspect.getdoc(spec.function))(command(spec))
+    for module in BY_HAND.get(noun.name, ()):
+        application.command(module.rpartition("_")[2])(import_module(f"mainspring.surfaces.commands.{module}").run)
     application.callback()(lambda: None)
     built = typer.main.get_command(application)
     built.name = noun.name
