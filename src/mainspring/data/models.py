@@ -57,7 +57,7 @@ class DatasetVersion(Record):
     splits: dict[str, int]
     licenses: dict[str, int]
     source: str
-    """How it came about: `import`, `recipe` or `collect`."""
+    """How it came about: `import`, `append`, `recipe` or `collect`."""
     note: str
     created_at: datetime
     created_by: str

@@ -10,6 +10,7 @@ from pydantic import Field, StringConstraints
 from sqlalchemy import select
 
 from mainspring.data import collect, export, importers, rows, store
+from mainspring.data.append import append
 from mainspring.data.export import Target
 from mainspring.data.importers import Format
 from mainspring.data.models import DatasetDiff, DatasetVersion, Exported, Profile, ProfileChange, Row, Split
@@ -50,6 +51,16 @@ class Datasets(Service):
         content = {**writer.close(self.platform.files), "origin": {"file": file}}
         with self.begin() as tx:
             return store.commit(tx, name, content, "import", sources, note=note)
+
+    @operation("POST /datasets/{name}/rows", permission="dataset.write", status=201)
+    def append(
+        self, name: Name, added: Annotated[list[Row], Field(min_length=1, max_length=1000)], *, note: Text = ""
+    ) -> DatasetVersion:
+        """Make a version of the latest one with more rows at its end, or the first version of a new dataset.
+
+        A row whose `meta` names a `trace_id` is linked to that trace. Raises Invalid for a row id that is taken.
+        """
+        return append(self.platform, name, added, note)
 
     @operation("POST /datasets/{name}/collect", permission="dataset.write", status=201)
     def collect(

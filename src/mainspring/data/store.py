@@ -10,6 +10,7 @@ from sqlalchemy import Text, func, select
 from mainspring.data import rows as files
 from mainspring.data.models import DatasetVersion, Row
 from mainspring.kernel import lineage, tables, versions
+from mainspring.kernel.errors import NotFound
 from mainspring.kernel.lineage import SourceKind
 from mainspring.kernel.tx import Tx
 from mainspring.kernel.versions import Version
@@ -47,6 +48,14 @@ def commit(
 def load(tx: Tx, ref: str) -> DatasetVersion:
     """Return the dataset version that a reference such as `dataset/faq@3` names. Raises Invalid, NotFound."""
     return shown(versions.resolve(tx, ref, KIND))
+
+
+def latest(tx: Tx, name: str) -> Version | None:
+    """Return the latest version of a dataset as it is stored; None where there is none."""
+    try:
+        return versions.resolve(tx, f"dataset/{name}", KIND)
+    except NotFound:
+        return None
 
 
 def read_rows(platform: Platform, ref: str, *, split: str = "") -> Iterator[Row]:

@@ -96,7 +96,8 @@ def build(tx: Tx, name: str, draft: Draft) -> dict[str, Any]:
 
 def check(tx: Tx, name: str, draft: Draft) -> PromptCheck:
     """Return what a commit of a draft would come to. Raises as `build` does."""
-    digest = versions.content_hash(build(tx, name, draft))
+    content = build(tx, name, draft)
+    digest = versions.content_hash(content)
     same = _held(tx, f"prompt/{name}@sha256:{digest}")
     latest = _held(tx, f"prompt/{name}")
     return PromptCheck(
@@ -105,6 +106,7 @@ def check(tx: Tx, name: str, draft: Draft) -> PromptCheck:
         number=same.number if same else None,
         latest=latest.number if latest else None,
         latest_sha256=latest.sha256 if latest else None,
+        variables={key: Variable(**variable) for key, variable in content["variables"].items()},
     )
 
 

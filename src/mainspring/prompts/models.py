@@ -144,6 +144,8 @@ class PromptCheck(Record):
     latest: int | None
     """The latest version; null where there is none."""
     latest_sha256: str | None
+    variables: dict[str, Variable] = {}
+    """Every variable that the draft uses."""
 
 
 class PromptSummary(Record):

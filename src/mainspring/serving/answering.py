@@ -79,7 +79,7 @@ class Answerer:
             await self._record_failure(exchange, error)
             raise
         await self._record(exchange)
-        yield Piece(finish_reason=exchange.finish_reason, usage=exchange.usage)
+        yield Piece(finish_reason=exchange.finish_reason, usage=exchange.usage, cost=exchange.cost)
 
     async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[str, None]:
         """Yield what the guard lets through, ending the generation at once where it blocks."""
@@ -166,6 +166,8 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     asked = str(messages[-1].get("content") or "") if messages else ""
     before, last = frame(target.template, [str(message["role"]) for message in messages], asked, variables)
     framed = [message.model_dump() for message in before] + messages
+    if not messages:
+        exchange.messages = framed
     return {**body, "messages": framed if last is None else [*framed[:-1], last.model_dump()]}
 
 

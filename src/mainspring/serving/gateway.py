@@ -12,6 +12,7 @@ import re
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.kernel.access import Caller, acting_as, require
@@ -25,7 +26,7 @@ from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve, with_prompt
-from mainspring.traces import Intake
+from mainspring.traces import Intake, in_force, price_of
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PLAYGROUND = "playground"
+"""The service that traces name, and what the header x-mainspring-source says, where somebody tries something out."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
@@ -171,6 +173,8 @@ class Gateway:
                 target = resolve(tx, body.model, caller.environment, subject=subject)
                 if isinstance(body, openai.ChatBody) and body.prompt:
                     target = with_prompt(tx, target, body.prompt, body.options())
+                if origin.service == PLAYGROUND:
+                    target = replace(target, price=price_of(in_force(tx), target.model))
                 return origin, target
 
         return await self._as_caller(request, admit)
@@ -220,7 +224,7 @@ async def _events(
                 break
             piece = await anext(rest)
         if wants_usage and piece.usage is not None:
-            yield openai.sse(openai.usage_chunk(operation, piece.usage, **head))
+            yield openai.sse(openai.usage_chunk(operation, piece, **head))
         yield openai.sse("[DONE]")
     except MainspringError as failure:
         yield openai.sse(openai.error(failure)[1])

@@ -87,6 +87,8 @@ class Piece:
     tool_calls: Sequence[Mapping[str, Any]] = ()
     finish_reason: str = ""
     usage: Usage | None = None
+    cost: float | None = None
+    """US dollars, where the target's price is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

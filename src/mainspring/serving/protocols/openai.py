@@ -218,10 +218,14 @@ def chunk(operation: Operation, piece: Piece | None, *, trace_id: str, model: st
     return {**_head(operation, kind, trace_id, model, created), "choices": [choice]}
 
 
-def usage_chunk(operation: Operation, usage: Usage, *, trace_id: str, model: str, created: int) -> dict[str, Any]:
-    """Return the chunk that tells the usage at the end of a stream, where the client asked for it."""
+def usage_chunk(operation: Operation, piece: Piece, *, trace_id: str, model: str, created: int) -> dict[str, Any]:
+    """Return the chunk that tells the usage at the end of a stream, where the client asked for it.
+
+    `usage.cost`, in US dollars, is ours: it stands there where the price was looked up.
+    """
     kind = "chat.completion.chunk" if operation == "chat" else "text_completion"
-    return {**_head(operation, kind, trace_id, model, created), "choices": [], "usage": tokens(usage)}
+    used = tokens(piece.usage or Usage()) | ({} if piece.cost is None else {"cost": piece.cost})
+    return {**_head(operation, kind, trace_id, model, created), "choices": [], "usage": used}
 
 
 def _head(operation: Operation, kind: str, trace_id: str, model: str, created: int) -> dict[str, Any]:
