@@ -20,7 +20,7 @@ def reply(number):
 def test_answers_are_found_by_the_next_attempt_though_nothing_was_closed(job):
     dead = Ledger(job)
     for number in range(450):
-        dead.add(f"{number:064x}", reply(number))
+        dead.add(f"{number:064x}", reply(number), 1)
     keys = [f"{number:064x}" for number in range(460)]
     found = Ledger(job).known(keys, reuse=False)
     assert len(found) == 450
@@ -29,7 +29,7 @@ def test_answers_are_found_by_the_next_attempt_though_nothing_was_closed(job):
 
 def test_a_line_that_was_cut_off_is_dropped_and_the_rest_is_kept(job):
     dead = Ledger(job)
-    dead.add("a" * 64, reply(1))
+    dead.add("a" * 64, reply(1), 1)
     journal = job.workdir / "calls.jsonl"
     with journal.open("a") as file:
         file.write('["bbbb", {"text": "half an ans')
@@ -39,7 +39,7 @@ def test_a_line_that_was_cut_off_is_dropped_and_the_rest_is_kept(job):
 
 def test_what_was_settled_is_not_settled_twice(job):
     first = Ledger(job)
-    first.add("a" * 64, reply(1))
+    first.add("a" * 64, reply(1), 1)
     line = (job.workdir / "calls.jsonl").read_text()
     first.settle()
     (job.workdir / "calls.jsonl").write_text(line)
@@ -48,7 +48,7 @@ def test_what_was_settled_is_not_settled_twice(job):
 
 def test_another_run_sees_answers_only_where_they_may_be_reused(job, platform):
     mine = Ledger(job)
-    mine.add("a" * 64, reply(1))
+    mine.add("a" * 64, reply(1), 1)
     mine.close()
     other = Ledger(Job(platform, "0197-run", {}, access.current()))
     assert other.known(["a" * 64], reuse=False) == {}

@@ -1,19 +1,24 @@
-"""Calls: asking a target once for each row, and never again for what was answered before."""
+"""Calls: asking a target once for each question, and never again for what was answered before."""
 
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import time
 from collections.abc import Mapping, Sequence
 
 from mainspring.evals.ledger import Ledger
+from mainspring.evals.spans import Recorded
 from mainspring.kernel.errors import LimitReached, MainspringError, Unavailable
 from mainspring.kernel.jobs import Job
-from mainspring.kernel.ports import ChatReply, ChatRequest
-from mainspring.kernel.versions import content_hash
+from mainspring.kernel.ports import Chat, ChatReply, ChatRequest
+from mainspring.kernel.tables import canonical
 
 ROUNDS = 3
 """How often a row is asked whose target was unavailable."""
 _PASSING = (Unavailable, LimitReached)
+_LOOK_SECONDS = 0.5
+"""How often the job looks whether it was cancelled."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,75 +31,181 @@ class Outcome:
     """Whether this run asked; its timings are then its own."""
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Budget:
+    """What a run may spend; None does not bound. Answers that were there before cost nothing."""
+
+    calls: int | None = None
+    cost: float | None = None
+    """US dollars."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Asked:
+    """What came of some questions, in their order."""
+
+    outcomes: list[Outcome | None]
+    """None where the budget ended before."""
+    stopped: str
+    """Why not everything was asked; empty where it was."""
+    calls: int
+    cost: float
+    """Of the run's own calls, in US dollars."""
+
+
 def request_key(request: ChatRequest, scope: str = "") -> str:
     """Return the hash of everything that shapes an answer; `scope` sets apart what no reference pins."""
-    asked = {f.name: getattr(request, f.name) for f in dataclasses.fields(request) if f.name != "metadata"}
-    asked["messages"] = [dict(message) for message in request.messages]
-    asked["schema"] = dict(request.schema) if request.schema is not None else None
-    asked["stop"] = list(request.stop)
-    return content_hash({**asked, "scope": scope})
+    asked = {
+        "model": request.model,
+        "messages": [dict(message) for message in request.messages],
+        "schema": dict(request.schema) if request.schema is not None else None,
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+        "stop": list(request.stop),
+        "environment": request.environment,
+        "scope": scope,
+    }
+    return hashlib.sha256(canonical(asked).encode()).hexdigest()
 
 
 def answer_all(
-    job: Job, requests: Sequence[ChatRequest], *, concurrency: int, reuse: bool, scope: str = ""
-) -> list[Outcome]:
-    """Ask every request and return the outcomes in order.
+    job: Job,
+    chat: Chat,
+    requests: Sequence[ChatRequest],
+    *,
+    concurrency: int,
+    reuse: bool,
+    scope: str = "",
+    budget: Budget | None = None,
+    recorded: Recorded | None = None,
+) -> Asked:
+    """Ask every request once, as far as the budget goes, and return the outcomes in order.
 
-    An answer is stored as it arrives, so a run that is cut off pays for it once. `reuse` takes answers of other runs
-    to the same question as well. Raises Unavailable where the target stays away, or the error where all rows have one.
+    An answer is stored as it arrives, so a run that is cut off pays for it once; requests that are the same are asked
+    once. `reuse` takes answers of other runs to the same question as well. `recorded` makes spans of the calls. Raises
+    Unavailable where the target stays away, or where every row has an error.
     """
-    keys = [request_key(request, scope) for request in requests]
-    ledger = Ledger(job)
+    asking = _Asking(job, chat, requests, scope, budget or Budget(), recorded)
     try:
-        known = ledger.known(keys, reuse=reuse)
-        outcomes = [Outcome(known[key][0], own=known[key][1]) if key in known else None for key in keys]
+        asking.recall(reuse=reuse)
         for _ in range(ROUNDS):
-            left = {place: keys[place] for place, outcome in enumerate(outcomes) if outcome is None}
-            if left:
-                _round(job, ledger, requests, left, outcomes, concurrency)
+            asking.round(concurrency)
     finally:
-        ledger.close()
-    missing = sum(outcome is None for outcome in outcomes)
-    if missing:
+        asking.ledger.close()
+    asked = asking.result()
+    missing = sum(outcome is None for outcome in asked.outcomes)
+    if missing and not asked.stopped:
         raise Unavailable(
-            f"{missing} of {len(requests)} rows got no answer: the target was unavailable.",
+            f"{missing} of {len(requests)} rows got no answer, the target was unavailable: {asking.last}"[:500],
             hint=f"`mainspring run resume {job.run_id}` asks only for what is missing.",
         )
-    found = [outcome for outcome in outcomes if outcome is not None]
+    found = [outcome for outcome in asked.outcomes if outcome is not None]
     if found and all(outcome.error for outcome in found):
         raise Unavailable(f"The target answered no row. The first error: {found[0].error}", hint="Try one row first.")
-    return found
+    return asked
 
 
-def _round(
-    job: Job,
-    ledger: Ledger,
-    requests: Sequence[ChatRequest],
-    left: Mapping[int, str],
-    outcomes: list[Outcome | None],
-    concurrency: int,
-) -> None:
-    """Ask the requests at some places, whose keys are given, once; fill in their outcomes."""
-    places = list(left)
-    done = len(outcomes) - len(places)
+class _Asking:
+    """The state of one `answer_all`."""
 
-    def arrived(index: int, reply: ChatReply | Exception) -> None:
-        nonlocal done
-        place = places[index]
+    def __init__(
+        self,
+        job: Job,
+        chat: Chat,
+        requests: Sequence[ChatRequest],
+        scope: str,
+        budget: Budget,
+        recorded: Recorded | None,
+    ) -> None:
+        self._job, self._chat, self._budget = job, chat, budget
+        self._keys = [request_key(request, scope) for request in requests]
+        self._by_key = dict(zip(self._keys, requests, strict=True))
+        self._recorded = recorded
+        self._outcomes: dict[str, Outcome] = {}
+        self._calls, self._cost, self._dearest = 0, 0.0, 0.0
+        self._stopped = ""
+        self.last = ""
+        """Why the target was unavailable when it last was."""
+        self._looked = time.monotonic()
+        self.ledger = Ledger(job, self._record)
+
+    def recall(self, *, reuse: bool) -> None:
+        """Take the answers that are there."""
+        for key, (reply, own) in self.ledger.known(list(self._by_key), reuse=reuse).items():
+            self._outcomes[key] = Outcome(reply, own=own)
+            if own:
+                self._paid(reply.cost)
+
+    def round(self, concurrency: int) -> None:
+        """Ask what is not answered yet, in waves that the budget bears."""
+        self._job.check_cancelled()
+        left = [key for key in self._by_key if key not in self._outcomes]
+        while left and not self._stopped:
+            size = self._affordable(len(left), concurrency)
+            wave, left = left[:size], left[size:]
+            if wave:
+                requests = [self._by_key[key] for key in wave]
+                self._chat.complete_many(
+                    requests,
+                    concurrency=concurrency,
+                    on_reply=lambda index, reply, wave=wave: self._arrived(wave[index], reply),  # type: ignore[misc]
+                )
+
+    def result(self) -> Asked:
+        """Return the outcomes by place; of questions that are the same, the first has the timings."""
+        seen: set[str] = set()
+        outcomes: list[Outcome | None] = []
+        for key in self._keys:
+            outcome = self._outcomes.get(key)
+            if outcome is not None and key in seen:
+                outcome = dataclasses.replace(outcome, own=False)
+            seen.add(key)
+            outcomes.append(outcome)
+        return Asked(outcomes, self._stopped, self._calls, self._cost)
+
+    def _affordable(self, left: int, concurrency: int) -> int:
+        """Return how many calls the budget bears now, each taken to be as dear as the dearest so far."""
+        size = left
+        if self._budget.calls is not None:
+            size = min(size, self._budget.calls - self._calls)
+            if size <= 0:
+                self._stopped = f"The budget of {self._budget.calls} calls is spent."
+        if self._budget.cost is not None and not self._stopped:
+            remaining = self._budget.cost - self._cost
+            fits = int(remaining / self._dearest) if self._dearest else (1 if self._calls == 0 else left)
+            size = min(size, fits, 4 * concurrency)
+            if size <= 0 or remaining <= 0:
+                self._stopped = f"The budget of {self._budget.cost:g} US dollars is spent."
+        return 0 if self._stopped else size
+
+    def _arrived(self, key: str, reply: ChatReply | Exception) -> None:
         if isinstance(reply, ChatReply):
-            outcomes[place] = Outcome(reply)
-            ledger.add(left[place], reply)
-        elif isinstance(reply, _PASSING):
-            return
-        elif isinstance(reply, MainspringError):
-            outcomes[place] = Outcome(None, f"{reply.code}: {reply.message}"[:500])
+            if self._recorded is not None and not reply.trace_id:
+                reply = dataclasses.replace(reply, trace_id=self._recorded.trace_id(key))
+            self._outcomes[key] = Outcome(reply)
+            self._paid(reply.cost)
+            self.ledger.add(key, reply, time.time_ns())
         else:
-            outcomes[place] = Outcome(None, f"{type(reply).__name__}: {reply}"[:500])
-        done += 1
-        job.progress(done, len(outcomes), "asking")
-        if done % 16 == 0:
-            job.check_cancelled()
+            self._paid(0.0)
+            if isinstance(reply, _PASSING):
+                self.last = reply.message
+                return
+            said = f"{reply.code}: {reply.message}" if isinstance(reply, MainspringError) else ""
+            self._outcomes[key] = Outcome(None, (said or f"{type(reply).__name__}: {reply}")[:500])
+        now = time.monotonic()
+        if now - self._looked > _LOOK_SECONDS:
+            self._looked = now
+            self._job.progress(len(self._outcomes), len(self._by_key), "asking", cost=self._cost)
+            self._job.check_cancelled()
 
-    job.check_cancelled()
-    asked = [requests[place] for place in places]
-    job.platform.chat.complete_many(asked, concurrency=concurrency, on_reply=arrived)
+    def _paid(self, cost: float) -> None:
+        self._calls += 1
+        self._cost += cost
+        self._dearest = max(self._dearest, cost)
+
+    def _record(self, answers: Mapping[str, tuple[ChatReply, int]]) -> None:
+        """Write the spans of answers before these go into the database."""
+        if self._recorded is not None:
+            known = {key: pair for key, pair in answers.items() if key in self._by_key}
+            self._recorded.write([(key, self._by_key[key], *pair) for key, pair in known.items()])

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from mainspring import stats
 from mainspring.evals import scorers, store
 from mainspring.evals.columns import column
 from mainspring.evals.columns import compare as compare_columns
-from mainspring.evals.models import Comparison, Experiment, MetricComparison
+from mainspring.evals.models import (
+    AlignedAnswer,
+    AlignedRow,
+    Comparison,
+    Experiment,
+    ExperimentRow,
+    MetricComparison,
+)
+from mainspring.evals.repeats import as_units
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import Files
 
@@ -26,14 +34,106 @@ def compare(
 
     Raises Invalid for experiments over different datasets, without a row in common, or a metric that one lacks.
     """
+    return compare_many(files, baseline, [candidate], metrics, margin=margin, level=level)
+
+
+def compare_many(
+    files: Files,
+    baseline: Experiment,
+    candidates: Sequence[Experiment],
+    metrics: Sequence[str] = (),
+    *,
+    margin: float | None = None,
+    level: float = 0.95,
+) -> Comparison:
+    """Compare several candidates with one baseline; the first is the result, the others are its `more`.
+
+    Intervals, and so verdicts, share the error out among the candidates (Dunn 1961); p-values are Holm's over every
+    metric of every candidate. Raises Invalid as `compare` does.
+    """
+    shared = 1 - (1 - level) / len(candidates)
+    left = _units(files, baseline)
+    found = [_one(files, baseline, left, candidate, metrics, margin, shared) for candidate in candidates]
+    adjusted = iter(stats.holm([one.p_value for comparison in found for one in comparison.metrics]))
+    corrected = [
+        comparison.model_copy(
+            update={"metrics": [one.model_copy(update={"p_adjusted": next(adjusted)}) for one in comparison.metrics]}
+        )
+        for comparison in found
+    ]
+    return corrected[0].model_copy(update={"more": corrected[1:]})
+
+
+def align(
+    files: Files, experiments: Sequence[Experiment], *, metric: str = "", changed: bool = False
+) -> list[AlignedRow]:
+    """Return the rows that all experiments have, in the first's order; `changed` keeps those that differ.
+
+    They differ in the metric named, else in the answer. With a metric, the row with the largest gap between the first
+    and any other comes first. Raises Invalid where no row is shared.
+    """
+    tables = [{(row.row, row.repeat): row for row in store.read_rows(files, one.file)} for one in experiments]
+    shared = [key for key in tables[0] if all(key in table for table in tables[1:])]
+    if not shared:
+        raise Invalid("The experiments have no row in common.", hint="Use the same dataset, split, limit and seed.")
+    if changed:
+        shared = [key for key in shared if _differs([table[key] for table in tables], metric)]
+    if metric:
+        shared.sort(key=lambda key: -_gap([table[key] for table in tables], metric))
+    return [
+        AlignedRow(
+            row=key[0],
+            repeat=key[1],
+            messages=tables[0][key].messages,
+            reference=tables[0][key].reference,
+            answers=[
+                AlignedAnswer(
+                    experiment=one.id,
+                    answer=table[key].answer,
+                    error=table[key].error,
+                    trace_id=table[key].trace_id,
+                    scores=table[key].scores,
+                )
+                for one, table in zip(experiments, tables, strict=True)
+            ],
+        )
+        for key in shared
+    ]
+
+
+def _differs(rows: Sequence[ExperimentRow], metric: str) -> bool:
+    if metric:
+        return len({row.scores.get(metric) for row in rows}) > 1
+    return len({row.answer for row in rows}) > 1
+
+
+def _gap(rows: Sequence[ExperimentRow], metric: str) -> float:
+    first, *others = [row.scores.get(metric) for row in rows]
+    gaps = [abs(other - first) for other in others if other is not None and first is not None]
+    return max(gaps, default=-1.0)
+
+
+def _units(files: Files, experiment: Experiment) -> dict[str, ExperimentRow]:
+    return {row.row: row for row in as_units(list(store.read_rows(files, experiment.file)))}
+
+
+def _one(
+    files: Files,
+    baseline: Experiment,
+    left: Mapping[str, ExperimentRow],
+    candidate: Experiment,
+    metrics: Sequence[str],
+    margin: float | None,
+    level: float,
+) -> Comparison:
+    """Compare one candidate; p-values are not corrected yet."""
     if baseline.dataset != candidate.dataset:
         raise Invalid(
             f"The experiments are over {baseline.dataset} and {candidate.dataset}.",
             hint="Run both over the same version of a dataset.",
         )
     names = _shared(baseline, candidate, metrics)
-    left = {row.row: row for row in store.read_rows(files, baseline.file)}
-    right = {row.row: row for row in store.read_rows(files, candidate.file)}
+    right = _units(files, candidate)
     both = [row for row in left if row in right]
     if not both:
         raise Invalid("The experiments have no row in common.", hint="Use the same split, limit and seed.")
@@ -46,14 +146,15 @@ def compare(
         if paired:
             cells = [before[row] for row in paired], [after[row] for row in paired]
             found.append(compare_columns(metric, *cells, margin=margin, level=level))
-    adjusted = stats.holm([one.p_value for one in found])
+    stopped = [f"{one.name or one.id} was stopped: {one.stopped}" for one in (baseline, candidate) if one.stopped]
     return Comparison(
         baseline=baseline.id,
         candidate=candidate.id,
         dataset=baseline.dataset,
         rows=len(both),
         unpaired=len(left) + len(right) - 2 * len(both),
-        metrics=[one.model_copy(update={"p_adjusted": p}) for one, p in zip(found, adjusted, strict=True)],
+        note=" ".join(stopped),
+        metrics=found,
     )
 
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.data import rows as dataset_rows
 from mainspring.evals import plan as plans
-from mainspring.evals import scorers, store
-from mainspring.evals.calls import Outcome, answer_all
+from mainspring.evals import regression, scorers, store
+from mainspring.evals.calls import Asked, Budget, Outcome, answer_all
 from mainspring.evals.columns import column, figure
 from mainspring.evals.models import Experiment, ExperimentRow
 from mainspring.evals.questions import Question, ask, choose
+from mainspring.evals.remote import RemoteChat
+from mainspring.evals.repeats import as_units
 from mainspring.evals.scorers import Answer, Metric
 from mainspring.evals.scorers.structured import text_of
+from mainspring.evals.spans import Recorded
 from mainspring.kernel import versions
+from mainspring.kernel.errors import LimitReached
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.ports import JSON, ChatRequest, LogLikelihoodReply
 
@@ -25,48 +29,94 @@ _BATCH = 16
 
 @job(KIND)
 def run(task: Job) -> JSON:
-    """Ask, score and store; the result is the experiment."""
-    p = task.params
+    """Ask, score and store; the result is the experiment. Raises GateFailed where it is worse than its baseline."""
+    found, asked = _perform(task, task.params, task.run_id)
+    named = str(task.params["fail_if_worse_than"])
+    if named:
+        with task.read() as tx:
+            baseline, wanted = regression.find(tx, named, task.params)
+        if baseline is None:
+            baseline = _baseline(task, wanted, asked, named)
+        with task.begin() as tx:
+            found = store.held_against(tx, found, baseline.id)
+        task.log(regression.hold(task.platform.files, baseline, found, named))
+    return found.model_dump(mode="json")
+
+
+def _baseline(task: Job, wanted: Mapping[str, Any], asked: Asked, named: str) -> Experiment:
+    """Ask the baseline as the experiment was asked, with what is left of the budget. Raises LimitReached."""
+    left = {
+        "max_calls": None if wanted["max_calls"] is None else wanted["max_calls"] - asked.calls,
+        "max_cost": None if wanted["max_cost"] is None else wanted["max_cost"] - asked.cost,
+    }
+    if any(value is not None and value <= 0 for value in left.values()):
+        raise LimitReached("The budget ended before the baseline was asked.", hint="Give more, or ask it beforehand.")
+    params = {**wanted, **left, "note": f"Asked as the baseline of {task.run_id}: {named}."}
+    made, _ = _perform(task, params, str(task.step("baseline", task.platform.ids.new)))
+    return made
+
+
+def _perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experiment, Asked]:
+    """Make one experiment, and say what it took."""
     with task.read() as tx:
         plan = plans.make(tx, p["dataset"], p["target"], p["prompt"], p["constrained"])
         content = versions.resolve(tx, plan.dataset, "dataset").content
+        chat = RemoteChat(plans.server(tx, plan)) if plan.is_url else task.platform.chat
     metrics = plans.choose_metrics(p["scorers"], plan)
     rows = choose(list(dataset_rows.read(task.platform.files, content)), p["split"], p["limit"], p["seed"])
     questions = [ask(row, plan.prompt, own_system=plan.brings_system) for row in rows]
-    task.log(f"{len(questions)} rows of {plan.dataset} for {plan.target}")
-    scope = task.run_id if not plan.model else ""
-    requests = [_request(task, plan, question) for question in questions]
-    outcomes = answer_all(
-        task, requests, concurrency=p["concurrency"], reuse=p["reuse"] and bool(plan.model), scope=scope
+    task.log(f"{len(questions)} rows of {plan.dataset} for {plan.target} {p['prompt']}".rstrip())
+    places = [(place, repeat) for repeat in range(p["repeats"]) for place in range(len(questions))]
+    asked = answer_all(
+        task,
+        chat,
+        [_request(task, p, plan, questions[place], repeat) for place, repeat in places],
+        concurrency=p["concurrency"],
+        reuse=p["reuse"] and bool(plan.model),
+        scope="" if plan.model else task.run_id,
+        budget=Budget(p["max_calls"], p["max_cost"]),
+        recorded=_recorded(task, plan, experiment_id),
     )
     likelihoods: list[LogLikelihoodReply | None] = [None] * len(questions)
     if any("likelihood" in metric.scorer.needs for metric in metrics):
         # What was asked of a release is put into its prompt here: the likelihood is the bare model's.
         inner = [ask(row, plan.prompt or plan.inner) for row in rows]
-        likelihoods = _likelihoods(task, plan.model, inner)
+        likelihoods = _likelihoods(task, plan.model, inner, experiment_id)
     scored = [
-        _score(metrics, plan, question, outcome, likelihood)
-        for question, outcome, likelihood in zip(questions, outcomes, likelihoods, strict=True)
+        _score(metrics, plan, questions[place], outcome, likelihoods[place], repeat)
+        for (place, repeat), outcome in zip(places, asked.outcomes, strict=True)
+        if outcome is not None
     ]
-    return _finish(task, plan, metrics, scored)
+    return _finish(task, p, plan, metrics, scored, asked, experiment_id), asked
 
 
-def _request(task: Job, plan: plans.Plan, question: Question) -> ChatRequest:
-    p = task.params
+def _recorded(task: Job, plan: plans.Plan, experiment_id: str) -> Recorded | None:
+    """Return what makes spans of the calls; None where this process has no span store."""
+    if task.platform.spans_port is None:
+        return None
+    prompt = plan.prompt or plan.inner
+    release = plan.target if plan.target.startswith("release/") else ""
+    name = plan.model or (plan.target.partition("#")[2] if plan.is_url else plan.target)
+    return Recorded(task, experiment_id, model=name, release=release, prompt=prompt.ref if prompt else "")
+
+
+def _request(task: Job, p: Mapping[str, Any], plan: plans.Plan, question: Question, repeat: int) -> ChatRequest:
     return ChatRequest(
         model=plan.target,
         messages=question.messages,
         schema=plan.schema if plan.enforced else None,
         max_tokens=p["max_tokens"],
         temperature=p["temperature"],
-        seed=p["seed"],
+        seed=(p["seed"] + repeat) % 2**31,
         stop=p["stop"],
         environment=task.caller.environment,
         metadata={"experiment": task.run_id, "row": question.row},
     )
 
 
-def _likelihoods(task: Job, model: str, questions: Sequence[Question]) -> list[LogLikelihoodReply | None]:
+def _likelihoods(
+    task: Job, model: str, questions: Sequence[Question], experiment_id: str
+) -> list[LogLikelihoodReply | None]:
     """Score each row's reference under the model, in batches that a crash does not repeat."""
     conversations = [
         [*question.messages, {"role": "assistant", "content": text_of(question.reference, "") or ""}]
@@ -81,7 +131,9 @@ def _likelihoods(task: Job, model: str, questions: Sequence[Question]) -> list[L
         def measure(asked: list[list[dict[str, JSON]]] = asked) -> JSON:
             return [[reply.total, reply.tokens] for reply in task.platform.loglikelihood.score(model, asked)]
 
-        for place, (total, tokens) in zip(places, task.step(f"likelihood-{start}", measure), strict=True):
+        for place, (total, tokens) in zip(
+            places, task.step(f"likelihood-{experiment_id}-{start}", measure), strict=True
+        ):
             found[place] = LogLikelihoodReply(total, tokens)
         task.progress(min(start + _BATCH, len(able)), len(able), "likelihood")
     return found
@@ -93,6 +145,7 @@ def _score(
     question: Question,
     outcome: Outcome,
     likelihood: LogLikelihoodReply | None,
+    repeat: int,
 ) -> ExperimentRow:
     """Judge one row. A row without an answer is judged as an empty answer; its timings are not counted."""
     reply = outcome.reply
@@ -110,6 +163,7 @@ def _score(
     counts = {metric.name: metric.counts(answer) for metric in metrics}
     return ExperimentRow(
         row=question.row,
+        repeat=repeat,
         group=question.group,
         messages=question.messages,
         reference=question.reference,
@@ -122,28 +176,40 @@ def _score(
     )
 
 
-def _finish(task: Job, plan: plans.Plan, metrics: Sequence[Metric], rows: Sequence[ExperimentRow]) -> JSON:
+def _finish(
+    task: Job,
+    p: Mapping[str, Any],
+    plan: plans.Plan,
+    metrics: Sequence[Metric],
+    rows: Sequence[ExperimentRow],
+    asked: Asked,
+    experiment_id: str,
+) -> Experiment:
     """Make the figures, store the experiment and link it."""
-    p = task.params
-    settings = {name: p[name] for name in ("limit", "max_tokens", "temperature", "stop", "seed")}
+    settings = {name: p[name] for name in ("limit", "max_tokens", "temperature", "stop", "seed", "repeats")}
     settings["scorers"] = [metric.name for metric in metrics]
     if any(metric.scorer.name == "bleu" for metric in metrics):
         settings["bleu_signature"] = scorers.bleu_signature()
-    figures = [figure(metric, list(column(metric, rows).values()), seed=p["seed"]) for metric in metrics]
+    units = as_units(rows)
+    figures = [figure(metric, list(column(metric, units).values()), seed=p["seed"]) for metric in metrics]
     file = store.write_rows(task.platform.files, rows)
     with task.begin() as tx:
         experiment = Experiment(
-            id=task.run_id,
+            id=experiment_id,
             name=p["name"],
             dataset=plan.dataset,
             split=p["split"],
             target=plan.target,
             prompt=plan.prompt.ref if plan.prompt else "",
+            suite=p["suite"],
             constrained=plan.constrained,
             settings=settings,
             rows=len(rows),
             errors=sum(bool(row.error) for row in rows),
             figures=figures,
+            stopped=asked.stopped,
+            calls=asked.calls,
+            cost=asked.cost,
             file=file,
             note=p["note"],
             created_at=tx.now,
@@ -151,4 +217,4 @@ def _finish(task: Job, plan: plans.Plan, metrics: Sequence[Metric], rows: Sequen
         )
         store.save(tx, experiment)
     task.progress(len(rows), len(rows), "scored")
-    return experiment.model_dump(mode="json")
+    return experiment

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -18,6 +18,14 @@ from mainspring.kernel.tables import canonical
 _BATCH, _SECONDS = 200, 2.0
 """Answers, or seconds, after which the journal's answers go into the database."""
 
+BeforeSettling = Callable[[Mapping[str, tuple[ChatReply, int]]], None]
+"""Takes answers by their keys, with the moments at which they came."""
+_NAMES = [field.name for field in dataclasses.fields(ChatReply)]
+
+
+def _fields(reply: ChatReply) -> dict[str, Any]:
+    return {name: getattr(reply, name) for name in _NAMES}
+
 
 class Ledger:
     """A journal in the run's folder that takes each answer at once, and the database that takes them in batches.
@@ -25,10 +33,12 @@ class Ledger:
     What the journal holds survives the death of the process; the database, that of the machine.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, before: BeforeSettling | None = None) -> None:
+        """`before` is called with the answers that are about to go into the database, those of a crash included."""
         self._job = job
+        self._before = before
         self._path = job.workdir / "calls.jsonl"
-        self._pending = dict(self._left_over())
+        self._pending = self._left_over()
         self._settle()
         self._file = self._path.open("w", encoding="utf-8")
         self._settled_at = time.monotonic()
@@ -48,14 +58,14 @@ class Ledger:
                         found[row.key] = (ChatReply(**row.reply), own)
         return found
 
-    def add(self, key: str, reply: ChatReply) -> None:
-        """Keep an answer; of two to the same key the first stays."""
+    def add(self, key: str, reply: ChatReply, at_ns: int) -> None:
+        """Keep an answer that came at `at_ns` (Unix time); of two to the same key the first stays."""
         if key in self._pending:
             return
-        body = dataclasses.asdict(reply)
-        self._file.write(canonical([key, body]) + "\n")
+        body = _fields(reply)
+        self._file.write(canonical([key, body, at_ns]) + "\n")
         self._file.flush()
-        self._pending[key] = body
+        self._pending[key] = (body, at_ns)
         if len(self._pending) >= _BATCH or time.monotonic() - self._settled_at > _SECONDS:
             self.settle()
 
@@ -76,25 +86,29 @@ class Ledger:
     def _settle(self) -> None:
         if not self._pending:
             return
+        if self._before is not None:
+            self._before({key: (ChatReply(**body), at_ns) for key, (body, at_ns) in self._pending.items()})
         with self._job.begin() as tx:
             mine = (calls.c.project == tx.project) & (calls.c.run_id == self._job.run_id)
             there = set(tx.execute(select(calls.c.key).where(mine, calls.c.key.in_(list(self._pending)))).scalars())
             facts = {"project": tx.project, "run_id": self._job.run_id, "at": tx.now}
-            rows = [{**facts, "key": key, "reply": body} for key, body in self._pending.items() if key not in there]
+            rows = [
+                {**facts, "key": key, "reply": body} for key, (body, _) in self._pending.items() if key not in there
+            ]
             if rows:
                 tx.execute(insert(calls), rows)
         self._pending.clear()
 
-    def _left_over(self) -> list[tuple[str, dict[str, Any]]]:
+    def _left_over(self) -> dict[str, tuple[dict[str, Any], int]]:
         """Return what an earlier attempt wrote last; a line that was cut off is dropped."""
         if not self._path.exists():
-            return []
-        found = []
+            return {}
+        found = {}
         for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
             try:
-                key, body = json.loads(line)
+                key, body, at_ns = json.loads(line)
                 ChatReply(**body)
+                found[str(key)] = (body, int(at_ns))
             except (ValueError, TypeError):
                 continue
-            found.append((key, body))
         return found

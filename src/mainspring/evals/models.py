@@ -13,6 +13,10 @@ from mainspring.kernel.records import Record
 SplitName = Literal["", "train", "validation", "test", "holdout"]
 """Empty for rows of every split."""
 RowLimit = Annotated[int, Field(ge=1, le=100_000)]
+MaxTokens = Annotated[int, Field(ge=1, le=32_768)]
+Temperature = Annotated[float, Field(ge=0, le=2)]
+Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
+Repeats = Annotated[int, Field(ge=1, le=100)]
 Verdict = Literal["better", "worse", "no difference shown", "too few rows"]
 
 
@@ -59,24 +63,42 @@ class Experiment(Record):
     """The id of the run that made it."""
     name: str
     dataset: str
-    """Exact reference, as are `target` (unless it is a deployment) and `prompt`."""
+    """Exact reference, as are `target` (unless it is a deployment or a URL) and `prompt`; empty where scores came from
+    outside without a dataset."""
     split: SplitName
     target: str
     prompt: str
     """Empty where the rows' messages were sent as they are, or the release brought its own."""
+    suite: str = ""
+    """Exact reference of the suite that said what to ask and how to score; empty where none did."""
     constrained: bool
     """Whether answers were held to the response schema; kept apart in comparisons."""
     settings: dict[str, JSON]
-    """`scorers`, `limit`, `max_tokens`, `temperature`, `stop`, `seed`, and signatures of the metrics."""
+    """`scorers`, `limit`, `max_tokens`, `temperature`, `stop`, `seed`, `repeats`, and signatures of the metrics."""
     rows: int
+    """Answers that were scored: rows times repeats, unless the budget ended before."""
     errors: int
     """Rows that the target refused to answer, such as one too long for it; they score as an empty answer."""
     figures: list[Figure]
+    stopped: str = ""
+    """Why not every row was asked, such as a budget that was spent; the figures are of the rows that were."""
+    baseline: str = ""
+    """Id of the experiment that it was held against; empty where there was none."""
+    calls: int = 0
+    """Calls that the run made, those without an answer included."""
+    cost: float = 0.0
+    """Of the run's own calls, in US dollars."""
     file: str
     """SHA-256 of the rows' file: JSON lines, zstd."""
     note: str
     created_at: datetime
     created_by: str
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from mainspring.evals.report import experiment_html
+
+        return experiment_html(self)
 
 
 class ExperimentRow(Record):
@@ -84,6 +106,8 @@ class ExperimentRow(Record):
 
     row: str
     """Id of the dataset row."""
+    repeat: int = 0
+    """Which of the row's answers this is, from 0."""
     group: str
     messages: list[dict[str, JSON]]
     """What was asked."""
@@ -146,4 +170,82 @@ class Comparison(Record):
     """Rows that both have."""
     unpaired: int
     """Rows that only one has; they are left out."""
+    note: str = ""
+    """What to bear in mind, such as an experiment that its budget stopped."""
     metrics: list[MetricComparison]
+    more: list[Comparison] = []
+    """Of further candidates with the same baseline; intervals, verdicts and p-values are corrected for all of them."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from mainspring.evals.report import comparison_html
+
+        return comparison_html(self)
+
+
+class SuiteSettings(Record):
+    """How a suite asks; null leaves it to the prompt, or to the usual."""
+
+    constrained: bool = False
+    limit: RowLimit | None = None
+    max_tokens: MaxTokens | None = None
+    temperature: Temperature | None = None
+    seed: Seed = 0
+    repeats: Repeats = 1
+
+
+class Suite(Record):
+    """One version of a suite: which rows are asked, how, and how answers are scored."""
+
+    ref: str
+    """`suite/name@number`."""
+    name: str
+    number: int
+    sha256: str
+    dataset: str
+    """Exact reference."""
+    split: SplitName
+    scorers: list[str]
+    settings: SuiteSettings
+    note: str
+    created_at: datetime
+    created_by: str
+    existed: bool = False
+    """Whether the version was there before."""
+
+
+class AlignedAnswer(Record):
+    """One experiment's answer to a row."""
+
+    experiment: str
+    answer: str
+    error: str
+    trace_id: str
+    scores: dict[str, float | None]
+
+
+class AlignedRow(Record):
+    """One row as several experiments answered it."""
+
+    row: str
+    repeat: int
+    messages: list[dict[str, JSON]]
+    """As the first experiment asked."""
+    reference: JSON
+    answers: list[AlignedAnswer]
+    """In the order in which the experiments were named."""
+
+
+class GivenRow(Record):
+    """One row of an experiment that was made elsewhere."""
+
+    row: Annotated[str, Field(min_length=1, max_length=500)]
+    group: Annotated[str, Field(max_length=500)] = ""
+    """Rows that belong together."""
+    question: Annotated[str, Field(max_length=100_000)] = ""
+    reference: JSON = None
+    answer: Annotated[str, Field(max_length=100_000)] = ""
+    error: Annotated[str, Field(max_length=500)] = ""
+    trace_id: Annotated[str, Field(max_length=32)] = ""
+    scores: Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], float], Field(max_length=50)]
+    """By metric: the name of a scorer, or one's own name, then higher is better, or `penalty:name`, then lower is."""

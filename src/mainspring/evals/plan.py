@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from mainspring.evals import scorers
+from mainspring.evals import remote, scorers
 from mainspring.evals.scorers import Metric
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
@@ -16,8 +16,10 @@ from mainspring.kernel.tx import Tx
 from mainspring.prompts import PromptVersion
 from mainspring.prompts import load as load_prompt
 from mainspring.registry import load_release
+from mainspring.traces import in_force, price_of
 
 USUAL = ("rougeL", "latency", "input_tokens", "output_tokens")
+_is_url = remote.is_url
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +28,9 @@ class Plan:
 
     dataset: str
     target: str
-    """`model/name@n`, `release/name@n`, or `deployment/name`, which nothing pins."""
+    """`model/name@n`, `release/name@n`, or `deployment/name` or a URL, which nothing pins."""
     model: str
-    """Exact reference of the model that answers; empty for a deployment."""
+    """Exact reference of the model that answers; empty for a deployment and a URL."""
     prompt: PromptVersion | None
     """What the rows are put into before they are sent; None where they are sent as they are."""
     inner: PromptVersion | None
@@ -46,7 +48,12 @@ class Plan:
     @property
     def brings_system(self) -> bool:
         """Whether the target brings its own system message: a release with a prompt does, and what is deployed may."""
-        return self.inner is not None or not self.model
+        return self.inner is not None or not (self.model or self.is_url)
+
+    @property
+    def is_url(self) -> bool:
+        """Whether the target is a server outside, named by its URL."""
+        return _is_url(self.target)
 
     @property
     def inputs(self) -> list[str]:
@@ -57,21 +64,19 @@ class Plan:
         return [ref for ref in pinned if ref]
 
 
-def make(tx: Tx, dataset: str, target: str, prompt: str, constrained: bool) -> Plan:
-    """Pin the references. Raises Invalid, NotFound."""
+def make(tx: Tx, dataset: str, target: str, prompt: str, constrained: bool, *, model: str = "") -> Plan:
+    """Pin the references; `model` answers where the target is a prompt. Raises Invalid, NotFound."""
     data = versions.resolve(tx, dataset, "dataset").ref
-    ref = parse(target, None if "/" in target else "deployment")
-    if ref.kind not in ("model", "release", "deployment"):
-        raise Invalid(f"'{target}' cannot answer.", hint="A target is model/…, release/… or deployment/….")
-    if ref.kind != "model" and prompt:
-        raise Invalid(f"{ref} brings its own prompt.", hint="Leave the prompt out, or test the model itself.")
-    pinned, model, inner, held = str(ref), "", None, False
-    if ref.kind == "model":
-        pinned = model = versions.resolve(tx, ref, "model").ref
-    elif ref.kind == "release":
-        release = load_release(tx, target)
-        pinned, model, held = release.ref, release.model, bool(release.parameters.constrained)
-        inner = load_prompt(tx, release.prompt) if release.prompt else None
+    if target.startswith("prompt/"):
+        if prompt or not model:
+            raise Invalid(
+                f"{target} is a prompt: a model must answer it." if not prompt else f"{target} and {prompt} are two.",
+                hint="Say which model answers (`--model model/base`), and name the prompt once.",
+            )
+        prompt, target = target, model
+    elif model:
+        raise Invalid("A model besides the target is for a prompt alone.", hint="Leave --model out.")
+    pinned, model, inner, held = _answerer(tx, target, prompt)
     outer = load_prompt(tx, prompt) if prompt else None
     plan = Plan(data, pinned, model, outer, inner, constrained or held, constrained)
     if constrained and plan.schema is None:
@@ -80,6 +85,47 @@ def make(tx: Tx, dataset: str, target: str, prompt: str, constrained: bool) -> P
             hint="Give a prompt, or a release, with a response schema.",
         )
     return plan
+
+
+def _answerer(tx: Tx, target: str, prompt: str) -> tuple[str, str, PromptVersion | None, bool]:
+    """Return the target made exact, its model, the prompt that it brings, and whether it holds to a schema itself."""
+    if _is_url(target):
+        remote.find(target, tx.platform.settings)
+        return target, "", None, False
+    ref = parse(target, None if "/" in target else "deployment")
+    if ref.kind not in ("model", "release", "deployment"):
+        hint = "A target is prompt/…, model/…, release/…, deployment/… or https://host/v1#model."
+        raise Invalid(f"'{target}' cannot answer.", hint=hint)
+    if ref.kind != "model" and prompt:
+        raise Invalid(f"{ref} brings its own prompt.", hint="Leave the prompt out, or test the model itself.")
+    if ref.kind == "model":
+        pinned = versions.resolve(tx, ref, "model").ref
+        return pinned, pinned, None, False
+    if ref.kind == "release":
+        release = load_release(tx, target)
+        inner = load_prompt(tx, release.prompt) if release.prompt else None
+        return release.ref, release.model, inner, bool(release.parameters.constrained)
+    return str(ref), "", None, False
+
+
+def server(tx: Tx, plan: Plan) -> remote.Server:
+    """Return the server of a URL target, with the price of its model where the project has one."""
+    found = remote.find(plan.target, tx.platform.settings)
+    return replace(found, price=price_of(in_force(tx), found.model))
+
+
+def check_budget(tx: Tx, plan: Plan, max_cost: float | None) -> None:
+    """Raise Invalid where a budget in money would not hold because nobody said what the target costs."""
+    if max_cost is None:
+        return
+    prices = in_force(tx)
+    name = plan.model or plan.target.partition("#")[2]
+    known = price_of(prices, name) is not None if name else bool(prices)
+    if not known:
+        raise Invalid(
+            f"A budget in money needs a price, and {name or plan.target} has none.",
+            hint="Set it with `mainspring price set`, or bound the calls with --max-calls.",
+        )
 
 
 def choose_metrics(names: Sequence[str], plan: Plan) -> list[Metric]:
@@ -91,7 +137,7 @@ def choose_metrics(names: Sequence[str], plan: Plan) -> list[Metric]:
         if "schema" in metric.scorer.needs and plan.schema is None:
             raise Invalid(f"The scorer '{metric.name}' needs a prompt with a response schema.")
         if "likelihood" in metric.scorer.needs and not plan.model:
-            raise Invalid(f"The scorer '{metric.name}' needs a model or a release for its target, not a deployment.")
+            raise Invalid(f"The scorer '{metric.name}' needs a model or a release for its target.")
     return found
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, Column, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, Column, Float, Index, Integer, String, Table, Text
 
 from mainspring.kernel.tables import Json, UtcTime, metadata
 
@@ -16,11 +16,16 @@ experiments = Table(
     Column("split", String(32), nullable=False),
     Column("target", String(300), nullable=False),
     Column("prompt", String(300), nullable=False),
+    Column("suite", String(300), nullable=False),
     Column("constrained", Boolean, nullable=False),
     Column("settings", Json, nullable=False),
     Column("rows", Integer, nullable=False),
     Column("errors", Integer, nullable=False),
     Column("figures", Json, nullable=False),
+    Column("stopped", String(300), nullable=False),
+    Column("baseline", String(36), nullable=False),
+    Column("calls", Integer, nullable=False),
+    Column("cost", Float, nullable=False),
     Column("file", String(64), nullable=False),
     Column("note", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),

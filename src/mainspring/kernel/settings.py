@@ -55,6 +55,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("body.max_bytes", int, 16 << 20, "Largest body of any other request.", 1024, 1 << 32),
     Setting("otlp.max_bytes", int, 64 << 20, "Largest OTLP request, after decompression.", 1024, 1 << 32),
     Setting("gateway.timeout_seconds", float, 120.0, "Longest time a model may take for one answer.", 1, 86400),
+    Setting("targets.allow_private", bool, False, "Let experiments ask servers on loopback and private addresses."),
+    Setting(
+        "targets.keys", str, "", "Keys for servers that experiments ask: host=VARIABLE pairs, with commas between."
+    ),
     Setting("worker.concurrency", int, 1, "Runs that the worker executes at the same time.", 1, 64),
     Setting("webhook.allow_private", bool, False, "Let webhooks reach loopback and private addresses."),
     Setting("log.level", str, "info", "debug, info, warning or error."),

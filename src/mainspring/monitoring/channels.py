@@ -17,7 +17,7 @@ from mainspring.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring.models import Alert, Channel, ChannelKind
-from mainspring.monitoring.outgoing import check_url, post
+from mainspring.monitoring.outgoing import SECRETS, check_url, post
 from mainspring.monitoring.tables import channels
 
 TOPIC = "alert.message"
@@ -25,7 +25,7 @@ TOPIC = "alert.message"
 
 def add(tx: Tx, name: str, kind: ChannelKind, url: str, secret: str) -> Channel:
     """Store a channel. Raises Conflict where the name is taken, Invalid for a URL that is none."""
-    host = check_url(url).hostname or ""
+    host = check_url(url, secrets=SECRETS).hostname or ""
     sealed = _safe(tx.platform).encrypt(json.dumps({"url": url, "secret": secret}).encode()).decode()
     row: dict[str, Any] = {
         "name": name,

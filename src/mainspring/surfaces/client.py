@@ -37,7 +37,7 @@ from mainspring.surfaces.prompt_cache import CachedPrompts
 
 if TYPE_CHECKING:
     from mainspring.data.service import Datasets, Profiles, Recipes
-    from mainspring.evals.service import Experiments, Scorers
+    from mainspring.evals.service import Experiments, Scorers, Suites
     from mainspring.governance.service import Audits, Lineages, Releases
     from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
     from mainspring.prompts.service import Prompts
@@ -79,6 +79,7 @@ class Client:
     recipe: Recipes
     prompt: Prompts
     scorer: Scorers
+    suite: Suites
     experiment: Experiments
     model: Models
     tune: Tunes

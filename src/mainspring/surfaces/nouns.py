@@ -33,6 +33,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("recipe", "mainspring.data.service", "Recipes", "Recipes: how a dataset is prepared."),
     Noun("prompt", "mainspring.prompts.service", "Prompts", "Prompts and their versions."),
     Noun("scorer", "mainspring.evals.service", "Scorers", "Scorers: how an answer is judged."),
+    Noun("suite", "mainspring.evals.service", "Suites", "Suites: what is asked, and how it is scored."),
     Noun("experiment", "mainspring.evals.service", "Experiments", "Experiments and their comparison."),
     Noun("model", "mainspring.registry.service", "Models", "Models and their versions."),
     Noun("tune", "mainspring.tuning.service", "Tunes", "Fine-tuning."),

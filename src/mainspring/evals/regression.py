@@ -1,0 +1,88 @@
+"""Regression: holding an experiment against a baseline, which is asked along where nobody asked it yet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from mainspring.evals import store
+from mainspring.evals.comparison import compare
+from mainspring.evals.models import Experiment
+from mainspring.evals.report import SPEED, worse
+from mainspring.kernel import versions
+from mainspring.kernel.errors import GateFailed, Invalid, NotFound
+from mainspring.kernel.ports import Files
+from mainspring.kernel.refs import parse
+from mainspring.kernel.tx import Tx
+
+_LOOKED_AT = 200
+
+
+def find(tx: Tx, named: str, params: Mapping[str, Any]) -> tuple[Experiment | None, dict[str, Any]]:
+    """Return the experiment that `named` means, or None and the parameters of the one that must be made.
+
+    `named` is an experiment's id or name, or a label such as `production`: then the baseline is what the label points
+    at now, the prompt's version where there is a prompt, else the target's. Raises NotFound, Invalid where the
+    experiment and its baseline are the same.
+    """
+    try:
+        return store.load(tx, named), {}
+    except NotFound:
+        pass
+    field = "prompt" if params["prompt"] else "target"
+    ref = str(params[field])
+    if "://" in ref or ref.startswith("deployment/"):
+        raise NotFound(f"There is no experiment '{named}'.", hint="`mainspring experiment list` shows what there is.")
+    kind = parse(ref)
+    try:
+        exact = versions.resolve(tx, f"{kind.kind}/{kind.name}@{named}", kind.kind).ref
+    except NotFound:
+        raise NotFound(
+            f"'{named}' is no experiment and no label of {kind.kind}/{kind.name}.",
+            hint="Name an experiment, or a label that points at the version to hold against.",
+        ) from None
+    if exact == ref:
+        raise Invalid(f"{ref} is {named} itself.", hint="Ask another version, or name an experiment as the baseline.")
+    wanted = {**params, field: exact, "name": "", "fail_if_worse_than": ""}
+    found, _ = store.page(
+        tx,
+        name="",
+        dataset=wanted["dataset"],
+        target=wanted["target"],
+        prompt=wanted["prompt"],
+        suite="",
+        limit=_LOOKED_AT,
+        cursor="",
+    )
+    return next((one for one in found if _alike(one, wanted)), None), wanted
+
+
+def hold(files: Files, baseline: Experiment, candidate: Experiment, named: str) -> str:
+    """Return in a sentence that the candidate is not worse. Raises GateFailed where it is, on what, and by how much."""
+    shared = {figure.metric for figure in baseline.figures if figure.unit not in SPEED}
+    names = [figure.metric for figure in candidate.figures if figure.metric in shared]
+    if not names:
+        raise Invalid("No metric of quality was measured on both sides.", hint="Score both with the same scorers.")
+    found = compare(files, baseline, candidate, names)
+    bad = worse(found)
+    if bad:
+        raise GateFailed(
+            f"Worse than {named}. " + " ".join(f"{one.metric}: {one.sentence}" for one in bad)[:2000],
+            hint=f"`mainspring experiment align {baseline.id} {candidate.id} --changed` shows the rows.",
+            baseline=baseline.id,
+            candidate=candidate.id,
+            metrics=[one.metric for one in bad],
+        )
+    return f"Not worse than {named}. " + " ".join(f"{one.metric}: {one.sentence}" for one in found.metrics)
+
+
+def _alike(one: Experiment, wanted: Mapping[str, Any]) -> bool:
+    """Tell whether an experiment asked the same rows in the same way, and came to its end."""
+    same = ("limit", "max_tokens", "temperature", "stop", "seed", "repeats")
+    measured = {figure.metric for figure in one.figures}
+    return (
+        not one.stopped
+        and one.split == wanted["split"]
+        and all(one.settings.get(name) == wanted[name] for name in same)
+        and measured >= set(wanted["scorers"])
+    )

@@ -1,0 +1,286 @@
+"""Remote: any server that speaks the OpenAI dialect as the target of an experiment, by its URL.
+
+Written `https://host/v1#model`. A key is bound to its host by the setting `targets.keys`, read from the server's own
+environment when it is needed, and kept nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+from mainspring.kernel.errors import Denied, Invalid, LimitReached, MainspringError, Unavailable
+from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
+from mainspring.kernel.settings import Settings
+from mainspring.safety.addresses import check_url, permitted, resolve
+from mainspring.traces import Price
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse, ClientSession
+
+_LARGEST = 8 << 20
+_PATIENCE = 4
+"""How often a server that is busy is asked."""
+_LONGEST_WAIT = 30.0
+_SETTING = "targets.allow_private"
+Arrived = SimpleQueue[tuple[int, "ChatReply | Exception"]]
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Where a URL target is asked."""
+
+    url: str
+    model: str
+    """What the server calls the model."""
+    api_key: str = field(repr=False)
+    allow_private: bool
+    timeout: float
+    price: Price | None = None
+
+
+def is_url(target: str) -> bool:
+    """Tell whether a target is a URL."""
+    return target.lower().startswith(("http://", "https://"))
+
+
+def find(target: str, settings: Settings, environ: Mapping[str, str] | None = None) -> Server:
+    """Return the server that a target names, with the key that its host has. Raises Invalid, Denied.
+
+    Names are resolved only when they are called, so that a name which comes to point inwards is refused then.
+    """
+    base, _, model = target.partition("#")
+    parts = check_url(base, secrets="Bind a key to the host with the setting targets.keys.")
+    if not model or len(model) > 200:
+        raise Invalid(f"'{target[:200]}' does not name a model.", hint="Write https://host/v1#model.")
+    if parts.query:
+        raise Invalid("A target's URL takes no query.", hint="Write https://host/v1#model.")
+    host, allowed = parts.hostname or "", bool(settings[_SETTING])
+    if _is_address(host) and not permitted(host, allow_private=allowed):
+        resolve(host, parts.port or 443, allow_private=allowed, setting=_SETTING)
+    key = _key(str(settings["targets.keys"]), parts.netloc.lower(), environ)
+    if key and parts.scheme != "https" and not _is_loopback(host):
+        raise Denied(f"The key of {host} would travel unencrypted.", hint="Use https.")
+    url = base.rstrip("/")
+    url = url if url.endswith("/chat/completions") else f"{url}/chat/completions"
+    return Server(url, model, key, allowed, float(settings["gateway.timeout_seconds"]))
+
+
+class RemoteChat:
+    """Asks a server by HTTP, from a thread of its own for each batch."""
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+
+    def complete(self, request: ChatRequest) -> ChatReply:
+        """Answer one request. Raises Invalid, Denied, LimitReached or Unavailable."""
+        reply = self.complete_many([request], concurrency=1)[0]
+        if isinstance(reply, Exception):
+            raise reply
+        return reply
+
+    def complete_many(
+        self,
+        requests: Sequence[ChatRequest],
+        *,
+        concurrency: int = 8,
+        on_reply: Callable[[int, ChatReply | Exception], None] | None = None,
+    ) -> list[ChatReply | Exception]:
+        """Answer many, in the order given; `on_reply(index, reply)` is called, in this thread, as each arrives."""
+        arrived: Arrived = SimpleQueue()
+        stop = threading.Event()
+        work = self._ask_all(requests, concurrency, arrived, stop)
+        thread = threading.Thread(target=lambda: asyncio.run(work), name="remote-chat", daemon=True)
+        thread.start()
+        replies: dict[int, ChatReply | Exception] = {}
+        try:
+            for _ in requests:
+                index, reply = arrived.get()
+                replies[index] = reply
+                if on_reply is not None:
+                    on_reply(index, reply)
+        finally:
+            stop.set()
+            thread.join()
+        return [replies[index] for index in range(len(requests))]
+
+    async def _ask_all(
+        self, requests: Sequence[ChatRequest], concurrency: int, arrived: Arrived, stop: threading.Event
+    ) -> None:
+        turns = iter(enumerate(requests))
+        try:
+            async with _session(self._server, concurrency) as session:
+                several = min(max(1, concurrency), len(requests))
+                await asyncio.gather(*(self._ask_some(session, turns, arrived, stop) for _ in range(several)))
+        except Exception as error:  # nobody may wait for ever
+            for index, _ in turns:
+                arrived.put((index, error))
+
+    async def _ask_some(
+        self,
+        session: ClientSession,
+        turns: Iterator[tuple[int, ChatRequest]],
+        arrived: Arrived,
+        stop: threading.Event,
+    ) -> None:
+        for index, request in turns:
+            if stop.is_set():
+                return
+            try:
+                arrived.put((index, await self._ask(session, request)))
+            except Exception as error:  # each request has its own fate
+                arrived.put((index, error))
+
+    async def _ask(self, session: ClientSession, request: ChatRequest) -> ChatReply:
+        import aiohttp
+
+        body = _body(self._server.model, request)
+        for attempt in range(_PATIENCE):
+            started = time.perf_counter()
+            try:
+                async with session.post(self._server.url, data=body, allow_redirects=False) as response:
+                    if response.status in (429, 503) and attempt + 1 < _PATIENCE:
+                        await asyncio.sleep(_wait(response, attempt))
+                        continue
+                    found = await _read(response, self._server.api_key)
+                return self._reply(found, (time.perf_counter() - started) * 1000)
+            except TimeoutError:
+                raise Unavailable(f"{self._server.url} did not answer in {self._server.timeout:g} s.") from None
+            except (aiohttp.ClientError, ConnectionError) as error:
+                refusal = getattr(getattr(error, "os_error", None), "__cause__", None)
+                if isinstance(refusal, MainspringError):
+                    raise refusal from None
+                raise Unavailable(f"{self._server.url} does not answer ({type(error).__name__}).") from None
+        raise LimitReached(f"{self._server.url} stays busy.", hint="Lower the concurrency.")
+
+    def _reply(self, found: Mapping[str, Any], latency_ms: float) -> ChatReply:
+        try:
+            choice = found["choices"][0]
+            message, usage = choice["message"], found.get("usage") or {}
+            text = message.get("content") or ""
+            if not text and message.get("tool_calls"):
+                text = json.dumps(message["tool_calls"], ensure_ascii=False)
+            sent, made = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
+            cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError):
+            raise Unavailable(
+                f"{self._server.url} answered in another dialect than OpenAI's.", hint="Is the URL that of its /v1?"
+            ) from None
+        price = self._server.price
+        cost = price.cost(sent, made, cached) if price else 0.0
+        return ChatReply(str(text), str(choice.get("finish_reason") or ""), sent, made, cost, latency_ms)
+
+
+def _session(server: Server, concurrency: int) -> ClientSession:
+    """Return a client that connects to checked addresses alone."""
+    import aiohttp
+    from aiohttp.abc import AbstractResolver, ResolveResult
+
+    class Checked(AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[ResolveResult]:
+            try:
+                address = await asyncio.to_thread(
+                    resolve, host, port, allow_private=server.allow_private, setting=_SETTING
+                )
+            except MainspringError as error:
+                raise OSError(error.message) from error
+            kind = socket.AF_INET6 if ":" in address else socket.AF_INET
+            return [{"hostname": host, "host": address, "port": port, "family": kind, "proto": 0, "flags": 0}]
+
+        async def close(self) -> None:
+            return None
+
+    headers = {"content-type": "application/json", "user-agent": "mainspring"}
+    if server.api_key:
+        headers["authorization"] = f"Bearer {server.api_key}"
+    timeout = aiohttp.ClientTimeout(total=server.timeout, sock_connect=10)
+    connector = aiohttp.TCPConnector(limit=max(1, concurrency), resolver=Checked())
+    return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers, trust_env=False)
+
+
+def _body(model: str, request: ChatRequest) -> bytes:
+    body: dict[str, JSON] = {
+        "model": model,
+        "messages": [dict(message) for message in request.messages],
+        "max_tokens": request.max_tokens,
+        "temperature": request.temperature,
+        "seed": request.seed,
+    }
+    if request.stop:
+        body["stop"] = list(request.stop)
+    if request.schema is not None:
+        schema = {"name": "answer", "schema": dict(request.schema)}
+        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    return json.dumps(body, ensure_ascii=False).encode()
+
+
+async def _read(response: ClientResponse, key: str) -> dict[str, Any]:
+    """Return the answer's JSON. Raises the error that its status tells."""
+    data = bytearray()
+    async for chunk in response.content.iter_any():
+        data += chunk
+        if len(data) > _LARGEST:
+            raise Unavailable(f"{response.url} sent more than {_LARGEST >> 20} MiB.")
+    try:
+        found = json.loads(data)
+    except ValueError:
+        found = None
+    if response.status == 200 and isinstance(found, dict):
+        return found
+    error = found.get("error") if isinstance(found, dict) else None
+    said = str(error.get("message", "") if isinstance(error, dict) else error or "")[:300]
+    said = said.replace(key, "[secret]") if key else said
+    text = f"{response.url.host} answered {response.status}" + (f": {said}" if said else ".")
+    if response.status in (401, 403):
+        raise Denied(text, hint="Bind a key to the host with the setting targets.keys.")
+    if response.status == 429:
+        raise LimitReached(text, hint="Lower the concurrency.")
+    if 400 <= response.status < 500:
+        raise Invalid(text)
+    raise Unavailable(text)
+
+
+def _wait(response: ClientResponse, attempt: int) -> float:
+    """Return the seconds to wait: what the server asks for, else twice as long each time."""
+    asked = response.headers.get("retry-after", "")
+    try:
+        return min(max(float(asked), 0.0), _LONGEST_WAIT)
+    except ValueError:
+        return min(0.5 * 2.0**attempt, _LONGEST_WAIT)
+
+
+def _key(pairs: str, place: str, environ: Mapping[str, str] | None) -> str:
+    """Return the key that the settings bind to `host` or `host:port`; empty where they bind none. Raises Invalid."""
+    for pair in filter(None, (pair.strip() for pair in pairs.split(","))):
+        name, _, variable = (part.strip() for part in pair.partition("="))
+        if name.lower() == place:
+            found = (os.environ if environ is None else environ).get(variable, "")
+            if not found:
+                raise Invalid(
+                    f"The key of {place} is not set.", hint=f"Set {variable} in the server's environment and restart."
+                )
+            return found
+    return ""
+
+
+def _is_address(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def _is_loopback(host: str) -> bool:
+    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host.partition("%")[0]).is_loopback)

@@ -1,0 +1,118 @@
+"""An experiment held against a baseline: it fails on a regression that was shown, and on nothing less."""
+
+import json
+from xml.etree import ElementTree
+
+import pytest
+from tests.evals.conftest import SCHEMA, half_right, number_of, right
+
+from mainspring.evals import Experiment, Experiments
+from mainspring.kernel.errors import Invalid, NotFound
+from mainspring.prompts import Prompts
+
+METRICS = ["json", "latency"]
+
+
+@pytest.fixture
+def experiments(platform, questions):
+    """A service, with a second version of the prompt, and the first in production."""
+    prompts = Prompts(platform)
+    prompts.label("describe", "production", "1")
+    ask = [{"role": "system", "content": "Say it in prose."}, {"role": "user", "content": "{{input}}"}]
+    prompts.commit("describe", ask, schema=SCHEMA, parameters={"max_tokens": 40})
+    return Experiments(platform)
+
+
+def held(experiments, baseline="production", **kwargs):
+    return experiments.run(
+        "dataset/docs", "model/base", prompt="prompt/describe@2", scorers=METRICS, fail_if_worse_than=baseline, **kwargs
+    )
+
+
+def by_prompt(good, bad):
+    return lambda request: (bad if "prose" in request.messages[0]["content"] else good)(request)
+
+
+def test_a_regression_fails_the_run_and_both_experiments_are_kept(experiments, target):
+    target.answer = by_prompt(right, half_right)
+    run = held(experiments)
+    assert (run.state, run.error["code"]) == ("failed", "gate_failed")
+    assert run.error["message"].startswith("Worse than production. json: Worse")
+    assert run.error["details"]["metrics"] == ["json"]
+    assert len(target.asked) == 200
+    kept = experiments.get(run.id)
+    baseline = experiments.get(kept.baseline)
+    assert (baseline.prompt, kept.prompt) == ("prompt/describe@1", "prompt/describe@2")
+    report = experiments.export(run.id, format="markdown")
+    assert "| json | 1 | 0.5 | -0.5 |" in report
+    assert "**worse**" in report
+    root = ElementTree.fromstring(experiments.export(run.id, format="junit"))
+    assert (root.get("tests"), root.get("failures")) == ("2", "1")
+    assert [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None] == ["json"]
+
+
+def test_a_baseline_that_was_asked_is_not_asked_again(experiments, target):
+    before = experiments.run("dataset/docs", "model/base", prompt="prompt/describe@1", scorers=METRICS)
+    run = held(experiments)
+    assert (run.state, len(target.asked)) == ("succeeded", 200)
+    assert Experiment.model_validate(run.result).baseline == before.id
+
+
+def test_a_difference_that_chance_makes_does_not_fail(experiments, target):
+    target.answer = by_prompt(right, lambda request: right(request) if number_of(request) > 2 else "no")
+    assert held(experiments).state == "succeeded"
+
+
+def test_a_named_experiment_is_a_baseline(experiments, target):
+    experiments.run("dataset/docs", "model/tuned", prompt="prompt/describe@1", scorers=METRICS, name="last-week")
+    target.answer = half_right
+    assert held(experiments, "last-week").error["code"] == "gate_failed"
+
+
+def test_a_budget_holds_over_both(experiments, target):
+    run = held(experiments, max_calls=150)
+    assert run.state == "succeeded", run.error
+    assert len(target.asked) == 150
+    run = held(experiments, max_calls=100, seed=7)
+    assert run.error["code"] == "limit_reached"
+
+
+@pytest.mark.parametrize(
+    ("prompt", "baseline", "error", "message"),
+    [
+        ("prompt/describe@2", "nonsense", NotFound, "no experiment and no label"),
+        ("prompt/describe@1", "production", Invalid, "is production itself"),
+    ],
+)
+def test_a_baseline_that_cannot_be_is_refused_before_anything_is_paid_for(
+    experiments, target, prompt, baseline, error, message
+):
+    with pytest.raises(error, match=message):
+        experiments.run("dataset/docs", "model/base", prompt=prompt, fail_if_worse_than=baseline)
+    assert target.asked == []
+
+
+def test_results_and_samples_have_the_shape_of_lm_evaluation_harness(experiments, target):
+    target.answer = half_right
+    done = experiments.run("dataset/docs", "model/base", prompt="prompt/describe@1", scorers=["json"], limit=40)
+    results = json.loads(experiments.export(done.id, format="lm-eval-results"))
+    share = results["results"]["docs"]["json,none"]
+    error = results["results"]["docs"]["json_stderr,none"]
+    assert error == pytest.approx((share * (1 - share) / 40) ** 0.5, rel=0.1)
+    assert results["n-samples"] == {"docs": {"original": 40, "effective": 40}}
+    lines = experiments.export(done.id, format="lm-eval-samples", limit=15, offset=10).splitlines()
+    samples = [json.loads(line) for line in lines]
+    assert [sample["doc_id"] for sample in samples] == list(range(10, 25))
+    assert samples[0]["resps"] == [[samples[0]["filtered_resps"][0]]]
+    assert all(sample["json"] in (0.0, 1.0) for sample in samples)
+    assert len(experiments.export(done.id, format="jsonl").splitlines()) == 40
+
+
+def test_notebooks_show_tables_and_no_markup_of_others(experiments, target):
+    first = experiments.run("dataset/docs", "model/base", prompt="prompt/describe@1", scorers=["json"], name="one")
+    target.answer = half_right
+    experiments.run("dataset/docs", "model/base", prompt="prompt/describe@2", scorers=["json"], name="two")
+    shown = experiments.compare("one", "two")._repr_html_()
+    assert "<td>worse</td>" in shown
+    experiment = experiments.get(first.id).model_copy(update={"name": "<script>"})
+    assert "<script>" not in experiment._repr_html_()
