@@ -21,6 +21,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import ChatReply, ChatRequest, Endpoint, EngineSpec, EngineState
 from mainspring.kernel.spans import Span
 from mainspring.kernel.tables import runs as run_table
+from mainspring.registry import keep_file
 
 KINDS = ("function", "method", "class", "module")
 PACKAGES = ("json", "asyncio", "pathlib", "sqlite3")
@@ -126,9 +127,9 @@ def make_dataset(platform: Platform) -> tuple[str, dict[str, str]]:
             "meta": {"license": "PSF-2.0" if number % 5 else "MIT", "module": package},
         }
         lines.append(json.dumps(row))
-    stored = platform.files.put("\n".join(lines).encode())
+    stored = keep_file(platform, "\n".join(lines).encode())
     made = Datasets(platform).import_("docstrings", stored.sha256, note="standard library, first pass")
-    less = platform.files.put("\n".join(lines[:-8]).encode())
+    less = keep_file(platform, "\n".join(lines[:-8]).encode())
     made = Datasets(platform).import_("docstrings", less.sha256, note="without the tail")
     Profiles(platform).create(made.ref)
     return made.ref, answers
@@ -173,8 +174,8 @@ def make_models(platform: Platform, dataset: str) -> tuple[str, str]:
     from mainspring.registry.service import Models
 
     service = Models(platform)
-    base = service.import_("smollm2", platform.files.put(gguf(False)).sha256, note="Instruct, 135 million weights")
-    tuned = service.import_("docs-lora", platform.files.put(gguf(True)).sha256, base=base.ref, license="Apache-2.0")
+    base = service.import_("smollm2", keep_file(platform, gguf(False)).sha256, note="Instruct, 135 million weights")
+    tuned = service.import_("docs-lora", keep_file(platform, gguf(True)).sha256, base=base.ref, license="Apache-2.0")
     service.alias("docs-lora", "production", number=1, note="first good one")
     with platform.begin() as tx:
         run = runs.create(tx, "tune.sft", {"dataset": dataset, "base": base.ref, "name": "docs-lora"}, [dataset])

@@ -13,11 +13,12 @@ from mainspring.data.service import Datasets
 from mainspring.kernel import lineage
 from mainspring.kernel.errors import Denied, Invalid, NotFound
 from mainspring.kernel.platform import Platform
+from mainspring.registry import keep_file
 
 
 @pytest.fixture
 def upload(platform: Platform) -> Callable[[list[dict[str, object]]], str]:
-    return lambda rows: platform.files.put("\n".join(json.dumps(row) for row in rows).encode()).sha256
+    return lambda rows: keep_file(platform, "\n".join(json.dumps(row) for row in rows).encode()).sha256
 
 
 Upload = Callable[[list[dict[str, object]]], str]
@@ -75,6 +76,18 @@ def test_diff_export_and_delete(platform: Platform, upload: Upload) -> None:
         datasets.get("faq", selector="2")
     assert datasets.get("faq").ref == "dataset/faq@1"
     assert second.rows == 2
+
+
+def test_a_file_that_another_project_holds_outlives_the_dataset(platform: Platform, upload: Upload, acting) -> None:  # type: ignore[no-untyped-def]
+    datasets = Datasets(platform)
+    before = {stored.sha256 for stored in platform.files.list()}
+    file = upload(FAQ)
+    datasets.import_("faq", file)
+    [rows] = {stored.sha256 for stored in platform.files.list()} - before - {file}
+    with acting(project="other"):
+        assert keep_file(platform, platform.files.read(rows)).sha256 == rows
+    datasets.delete("faq", 1)
+    assert platform.files.exists(rows)
 
 
 def test_a_bad_row_leaves_nothing(platform: Platform, upload: Upload) -> None:

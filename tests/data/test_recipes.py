@@ -12,6 +12,7 @@ from mainspring.data.service import Datasets, Profiles, Recipes
 from mainspring.kernel import lineage
 from mainspring.kernel.errors import Conflict, Invalid, NotFound
 from mainspring.kernel.platform import Platform
+from mainspring.registry import keep_file
 
 WORDS = [f"word{n}" for n in range(300)]
 RECIPE = {
@@ -41,7 +42,7 @@ def raw(platform: Platform, count: int = 150) -> str:
     rows += [{**rows[2], "id": "short", "text": "too short"}]
     rows += [{**rows[2], "id": "mail", "text": "  please   write to bob@mail.example about these  things soon "}]
     rows += [{**rows[2], "id": f"a{n}", "label": "away", "text": " ".join(rng.sample(WORDS, 9))} for n in range(6)]
-    file = platform.files.put("\n".join(map(json.dumps, rows)).encode()).sha256
+    file = keep_file(platform, "\n".join(map(json.dumps, rows)).encode()).sha256
     return Datasets(platform).import_("raw", file).ref
 
 

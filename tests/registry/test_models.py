@@ -14,7 +14,7 @@ import pytest
 from mainspring.kernel import lineage
 from mainspring.kernel.errors import Conflict, Invalid, NotFound
 from mainspring.kernel.platform import Platform
-from mainspring.registry import Models, engine_spec
+from mainspring.registry import Models, engine_spec, keep_file
 from mainspring.registry import pull as pulling
 from mainspring.registry.formats import inspect_weights
 
@@ -44,7 +44,7 @@ def safetensors() -> bytes:
 
 @pytest.fixture
 def stored(platform: Platform):
-    return lambda data: platform.files.put(data).sha256
+    return lambda data: keep_file(platform, data).sha256
 
 
 def test_a_gguf_model_is_imported_with_what_it_says_of_itself(platform: Platform, stored) -> None:
@@ -172,4 +172,4 @@ def test_the_demo_model_is_pulled_from_the_folder_of_models(platform: Platform) 
     assert inspect_weights(platform.files.path(made.files[0].sha256)).context == made.context
     assert Models(platform).pull("smollm2").existed
     with pytest.raises((Invalid, Conflict)):
-        Models(platform).import_("cut", platform.files.put(platform.files.read(made.files[0].sha256)[:-1000]).sha256)
+        Models(platform).import_("cut", keep_file(platform, platform.files.read(made.files[0].sha256)[:-1000]).sha256)

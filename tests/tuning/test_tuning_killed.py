@@ -14,7 +14,7 @@ import pytest
 from mainspring.data.service import Datasets
 from mainspring.kernel import jobs
 from mainspring.kernel.platform import Platform
-from mainspring.registry import Models
+from mainspring.registry import Models, keep_file
 from mainspring.tuning import Runs, SftConfig, Tunes
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
@@ -45,9 +45,9 @@ def test_training_survives_kill_9(platform: Platform, tiny: Path, tmp_path: Path
         {"id": f"r{i}", "messages": [{"role": "user", "content": "abc"[i % 3]}, {"role": "assistant", "content": "x"}]}
         for i in range(12)
     ]
-    file = platform.files.put("\n".join(json.dumps(row) for row in rows).encode())
+    file = keep_file(platform, "\n".join(json.dumps(row) for row in rows).encode())
     Datasets(platform).import_("letters", file.sha256)
-    Models(platform).import_("tiny", platform.files.put(tiny).sha256)
+    Models(platform).import_("tiny", keep_file(platform, tiny).sha256)
     platform.runner_port = None
     config = SftConfig(
         steps=150, batch=2, rank=2, layers=1, threads=1, precision="float32", checkpoint_every=5, merged=False,

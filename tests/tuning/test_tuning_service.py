@@ -15,7 +15,7 @@ from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.runs import Run
 from mainspring.prompts import Message, Prompts
-from mainspring.registry import Models
+from mainspring.registry import Models, keep_file
 from mainspring.tuning import Runs, SftConfig, Tunes
 from mainspring.tuning.loglikelihood import TrainerLogLikelihood
 
@@ -29,7 +29,7 @@ QUICK = SftConfig(
 def add_rows(platform: Platform, name: str, rows: list[dict[str, object]]) -> str:
     """Import rows and return the version's reference."""
     lines = "\n".join(json.dumps(row) for row in rows)
-    return Datasets(platform).import_(name, platform.files.put(lines.encode()).sha256).ref
+    return Datasets(platform).import_(name, keep_file(platform, lines.encode()).sha256).ref
 
 
 def chat(index: int, split: str = "train") -> dict[str, object]:
@@ -41,7 +41,7 @@ def chat(index: int, split: str = "train") -> dict[str, object]:
 @pytest.fixture
 def base(platform: Platform, tiny: Path) -> str:
     """The tiny llama, registered."""
-    return Models(platform).import_("tiny", platform.files.put(tiny).sha256).ref
+    return Models(platform).import_("tiny", keep_file(platform, tiny).sha256).ref
 
 
 @pytest.fixture

@@ -8,27 +8,29 @@ from typing import Any, Literal
 
 from mainspring.data import rows
 from mainspring.data.models import DatasetDiff, Exported
+from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import Files
 from mainspring.kernel.tables import canonical
 from mainspring.kernel.versions import Version
+from mainspring.registry import keep_file
 
 Target = Literal["rows", "chat", "prompt_completion"]
 """rows: the whole of each row; chat: messages only; prompt_completion: the last question and its answer."""
 
 
-def write(files: Files, content: dict[str, Any], split: str, target: Target) -> Exported:
-    """Write JSON lines of a version, or of one split, into the file store. Rows without what is asked are left out."""
+def write(platform: Platform, content: dict[str, Any], split: str, target: Target) -> Exported:
+    """Write JSON lines of a version, or of a split, into the project's files, without rows that lack what is asked."""
     count = 0
 
     def lines() -> Iterator[bytes]:
         nonlocal count
-        for value in rows.read_json(files, content):
+        for value in rows.read_json(platform.files, content):
             shown = _as(value, target) if not split or value["split"] == split else None
             if shown is not None:
                 count += 1
                 yield (json.dumps(shown, ensure_ascii=False) + "\n").encode()
 
-    file = files.put(lines())
+    file = keep_file(platform, lines())
     return Exported(file=file.sha256, rows=count, bytes=file.size)
 
 

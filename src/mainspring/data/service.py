@@ -23,6 +23,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, Record, RefText, Text
 from mainspring.kernel.runs import Run
 from mainspring.kernel.service import Service
+from mainspring.registry import projects_with_file, require_file
 
 Selector = Annotated[str, StringConstraints(max_length=80)]
 Number = Annotated[int, Field(ge=1, lt=1_000_000_000)]
@@ -41,6 +42,8 @@ class Datasets(Service):
         license: Word = "", note: Text = "",
     ) -> DatasetVersion:  # fmt: skip
         """Make a version of a file: chat or other JSON lines, JSON, CSV or Parquet; all of it or nothing."""
+        with self.read() as tx:
+            require_file(tx, file)
         writer = rows.Writer()
         sources: list[store.Source] = []
         for number, row in importers.read_rows(self.platform.files.path(file), format, mapping):
@@ -129,7 +132,7 @@ class Datasets(Service):
         """Make a file of a version, ready to be downloaded."""
         with self.read() as tx:
             content = versions.resolve(tx, _ref(name, selector), store.KIND).content
-        return export.write(self.platform.files, content, split, format)
+        return export.write(self.platform, content, split, format)
 
     @operation("DELETE /datasets/{name}", permission="dataset.delete")
     def delete(self, name: Name, number: Number) -> DatasetVersion:
@@ -138,7 +141,7 @@ class Datasets(Service):
             found = store.load(tx, f"dataset/{name}@{number}")
             content = versions.resolve(tx, found.ref).content
             versions.purge(tx, store.KIND, name, number)
-            shared = store.uses(tx, content["file"])
+            shared = store.uses(tx, content["file"]) or projects_with_file(tx, content["file"])
         if not shared:
             self.platform.files.delete(content["file"])
         return found

@@ -15,6 +15,7 @@ from mainspring.kernel.ports import Files
 from mainspring.kernel.records import paginate
 from mainspring.kernel.tables import canonical, runs
 from mainspring.kernel.tx import Tx
+from mainspring.registry import grant_file
 
 
 def write_rows(files: Files, rows: Iterable[ExperimentRow]) -> str:
@@ -72,10 +73,11 @@ def remove(tx: Tx, experiment: Experiment) -> bool:
 
 
 def save(tx: Tx, experiment: Experiment) -> None:
-    """Store an experiment; storing the same again changes nothing."""
+    """Store an experiment, whose file the project holds from then on; storing the same again changes nothing."""
     e = experiments.c
     if tx.execute(select(e.id).where(e.project == tx.project, e.id == experiment.id)).one_or_none() is None:
         tx.execute(insert(experiments).values(project=tx.project, **experiment.model_dump()))
+        grant_file(tx, experiment.file)
 
 
 def load(tx: Tx, name: str) -> Experiment:

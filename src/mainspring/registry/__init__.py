@@ -4,6 +4,10 @@ A release pins exact versions of model, prompt, guard policy and parameters.
 """
 
 from mainspring.registry.catalog import ancestors, engine_spec, file_hashes, load, register
+from mainspring.registry.files import grant as grant_file
+from mainspring.registry.files import granted as projects_with_file
+from mainspring.registry.files import keep as keep_file
+from mainspring.registry.files import require as require_file
 from mainspring.registry.models import ModelContent, ModelFile, ModelVersion, Parameters, Release
 from mainspring.registry.releases import load as load_release
 from mainspring.registry.releases import require_deployable
@@ -20,8 +24,12 @@ __all__ = [
     "ancestors",
     "engine_spec",
     "file_hashes",
+    "grant_file",
+    "keep_file",
     "load",
     "load_release",
+    "projects_with_file",
     "register",
     "require_deployable",
+    "require_file",
 ]

@@ -13,6 +13,7 @@ from mainspring.kernel.ports import EngineSpec
 from mainspring.kernel.tables import versions as version_table
 from mainspring.kernel.tx import Tx
 from mainspring.kernel.versions import Version
+from mainspring.registry import files as held
 from mainspring.registry.models import ModelContent, ModelFile, ModelVersion
 
 KIND = "model"
@@ -20,6 +21,8 @@ KIND = "model"
 
 def register(tx: Tx, name: str, content: ModelContent, *, note: str = "", run_id: str = "") -> ModelVersion:
     """Store a model version; its files must be in the store already, and `base` must be an exact reference.
+
+    The project holds the files from then on: whoever takes their hashes from a caller asks `files.require` before.
 
     With `run_id`, lineage says that the run wrote it and that it came from its base. Raises Invalid, NotFound.
     """
@@ -34,6 +37,7 @@ def register(tx: Tx, name: str, content: ModelContent, *, note: str = "", run_id
     for file in content.files:
         if not tx.platform.files.exists(file.sha256):
             raise Invalid(f"The file {file.path} is not in the store.", hint="Upload it first.")
+        held.grant(tx, file.sha256)
     stored = versions.commit(tx, KIND, name, content.model_dump(mode="json"), note=note)
     if run_id or (content.base and not stored.existed):
         lineage.link(tx, run_id or tx.new_id(), inputs=[content.base] if content.base else [], outputs=[stored.ref])

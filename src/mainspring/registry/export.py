@@ -10,6 +10,7 @@ from pathlib import Path
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import canonical
+from mainspring.registry import files
 from mainspring.registry.card import front_matter
 from mainspring.registry.models import ExportedFile, FileCheck, ModelCheck, ModelFile, ModelVersion
 
@@ -17,7 +18,7 @@ _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 def pack(platform: Platform, model: ModelVersion) -> ExportedFile:
-    """Write a model's files, its chat template, its card's head and a manifest into one zip archive and store it.
+    """Write a model's files, its chat template, its card's head and a manifest into one zip archive of the project's.
 
     The same version always gives the same bytes: times are fixed and nothing is compressed.
     """
@@ -42,7 +43,7 @@ def pack(platform: Platform, model: ModelVersion) -> ExportedFile:
                     for chunk in platform.files.stream(file.sha256):
                         sink.write(chunk)
         draft.flush()
-        stored = platform.files.put(Path(draft.name))
+        stored = files.keep(platform, Path(draft.name))
     name = f"{model.name}-{model.number}.zip"
     return ExportedFile(ref=model.ref, file=stored.sha256, size=stored.size, name=name)
 

@@ -14,7 +14,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, RefText, Text
 from mainspring.kernel.refs import Ref, parse
 from mainspring.kernel.service import Service
-from mainspring.registry import catalog, export, pull, releases
+from mainspring.registry import catalog, export, files, pull, releases
 from mainspring.registry.formats import adapter_config, inspect_weights
 from mainspring.registry.models import (
     ExportedFile,
@@ -45,10 +45,10 @@ class Models(Service):
         folder = _pulled(name, self.platform.settings.models)
         model = pull.MODELS[name]
         facts = inspect_weights(folder / "model.gguf") if (folder / "model.gguf").exists() else None
-        files = [self._stored(folder, part) for part in model.parts]
+        stored = [self._stored(folder, part) for part in model.parts]
         content = ModelContent(
             format="gguf" if facts else "onnx",
-            files=files,
+            files=stored,
             license=model.license,
             chat_template=facts.chat_template if facts else "",
             architecture=facts.architecture if facts else "bert",
@@ -82,22 +82,25 @@ class Models(Service):
         The file is checked to be whole. An adapter needs its `base`; where no licence is given, the file's or the
         base's counts.
         """
+        with self.read() as tx:
+            for needed in (file, config) if config else (file,):
+                files.require(tx, needed)
         path = self.platform.files.path(file)
         facts = inspect_weights(path)
-        files = [ModelFile(path=_PATHS[facts.kind], sha256=file, size=path.stat().st_size, role=_ROLES[facts.kind])]
+        parts = [ModelFile(path=_PATHS[facts.kind], sha256=file, size=path.stat().st_size, role=_ROLES[facts.kind])]
         if facts.kind == "safetensors":
             if config is None or not base:
                 raise Invalid("A PEFT adapter comes with its base and its configuration.", hint="--base and --config.")
             adapter_config(self.platform.files.read(config))
             size = self.platform.files.path(config).stat().st_size
-            files.append(ModelFile(path="adapter_config.json", sha256=config, size=size, role="config"))
+            parts.append(ModelFile(path="adapter_config.json", sha256=config, size=size, role="config"))
         elif facts.kind == "gguf" and base:
             raise Invalid("A whole model has no base to be named.", hint="Leave --base out.")
         with self.begin() as tx:
             below = catalog.load(tx, base) if base else None
             content = ModelContent(
                 format="gguf" if facts.kind == "gguf" else "lora",
-                files=files,
+                files=parts,
                 base=below.ref if below else "",
                 license=license or facts.license or (below.license if below else ""),
                 chat_template=facts.chat_template or (below.chat_template if below else ""),

@@ -1,10 +1,23 @@
-"""Tables of the registry. Models and releases are versions of the kernel's; a release has a state besides."""
+"""Tables of the registry. Models and releases are versions of the kernel's; a release has a state besides.
+
+A file's bytes lie in the store under their hash; `file_grants` says which projects hold it.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import Column, Index, Integer, String, Table, Text
 
 from mainspring.kernel.tables import Json, UtcTime, metadata
+
+file_grants = Table(
+    "file_grants",
+    metadata,
+    Column("project", String(128), primary_key=True),
+    Column("sha256", String(64), primary_key=True),
+    Column("granted_at", UtcTime, nullable=False),
+    Column("granted_by", String(128), nullable=False),
+    Index(None, "sha256"),
+)
 
 release_states = Table(
     "release_states",

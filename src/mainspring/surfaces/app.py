@@ -16,6 +16,7 @@ from starlette.routing import Mount, Route
 from mainspring.kernel import access, audit
 from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge, Unauthenticated
 from mainspring.kernel.platform import Platform
+from mainspring.registry import grant_file, require_file
 from mainspring.serving.gateway import Gateway
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
@@ -211,7 +212,7 @@ def session_routes(platform: Platform) -> list[Route]:
 
 
 def file_routes(platform: Platform) -> list[Route]:
-    """Upload and download of files, streamed, by content hash."""
+    """Upload and download of a project's files, streamed, by content hash."""
 
     async def upload(request: Request) -> Response:
         caller = request.state.caller
@@ -238,12 +239,13 @@ def file_routes(platform: Platform) -> list[Route]:
             if not storing.done():
                 await _offer(queue, b"" if failed.is_set() else None, storing)
         stored = await storing
-        await asyncio.to_thread(_audited, platform, caller, stored.sha256, stored.size)
+        await asyncio.to_thread(_uploaded, platform, caller, stored.sha256, stored.size)
         return JSONResponse({"sha256": stored.sha256, "size": stored.size}, 201)
 
     async def download(request: Request) -> Response:
         access.require(request.state.caller, "file.read")
         sha256 = request.path_params["sha256"]
+        await asyncio.to_thread(_held, platform, request.state.caller, sha256)
         parts = await asyncio.to_thread(platform.files.stream, sha256)
         first = await asyncio.to_thread(next, parts, b"")
 
@@ -269,9 +271,15 @@ async def _offer(queue: asyncio.Queue[bytes | None], part: bytes | None, storing
         await storing
 
 
-def _audited(platform: Platform, caller: access.Caller, sha256: str, size: int) -> None:
+def _uploaded(platform: Platform, caller: access.Caller, sha256: str, size: int) -> None:
     with access.acting_as(caller), platform.begin() as tx:
+        grant_file(tx, sha256)
         audit.append(tx, "file.upload", f"POST /files/{sha256}", "ok", {"size": size})
+
+
+def _held(platform: Platform, caller: access.Caller, sha256: str) -> None:
+    with access.acting_as(caller), platform.read() as tx:
+        require_file(tx, sha256)
 
 
 def fingerprint(token: str) -> str:
