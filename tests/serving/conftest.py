@@ -24,6 +24,7 @@ from mainspring.kernel.access import ROLES, Caller
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
+from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.registry import ModelContent, ModelFile, register
 from mainspring.serving.gateway import Gateway
 
@@ -262,6 +263,13 @@ def register_model(platform: Platform, name: str, path: Path) -> str:
     file = ModelFile(path="model.gguf", sha256=stored.sha256, size=stored.size, role="weights")
     with platform.begin() as tx:
         return register(tx, name, ModelContent(format="gguf", files=[file], license="Apache-2.0")).ref
+
+
+def last_span(platform: Platform) -> Span:
+    """Return the only span that there is."""
+    platform.spans.flush()
+    [span] = platform.spans.scan("default", SpanFilter(), limit=10)
+    return span
 
 
 @pytest.fixture

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import json
+import threading
 from dataclasses import replace
 from typing import Any
 
 import openai
 import pytest
 from openai import OpenAI
-from tests.serving.conftest import Upstream
+from tests.serving.conftest import Upstream, eventually, last_span
 
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.spans import Span, SpanFilter
+from mainspring.kernel.spans import SpanFilter
 from mainspring.prompts.service import Prompts
 from mainspring.registry.service import Releases
 from mainspring.safety import Rule, detectors
@@ -41,12 +42,6 @@ def ask(client: OpenAI, model: str, endpoint: str, stream: bool, text: str) -> t
     made = client.completions.create(model=model, prompt=text, stream=stream)
     choices = [chunk.choices[0] for chunk in made] if stream else made.choices
     return "".join(choice.text for choice in choices), choices[-1].finish_reason
-
-
-def last_span(platform: Platform) -> Span:
-    platform.spans.flush()
-    [span] = platform.spans.scan("default", SpanFilter(), limit=10)
-    return span
 
 
 def seen_by(upstream: Upstream) -> str:
@@ -253,12 +248,9 @@ def test_a_call_that_fails_after_the_guard_is_logged_masked(
     assert span.input[0]["parts"][0]["content"] == "I am [EMAIL]"
 
 
-@pytest.mark.parametrize("where", ["call", "tools", "variables"])
-def test_whatever_is_long_is_guarded_off_the_event_loop(
-    client: OpenAI, platform: Platform, small_model: str, monkeypatch: pytest.MonkeyPatch, where: str
-) -> None:
-    release = release_with(platform, small_model, on="input", action="mask")
-    pii, loops = detectors.get("pii"), set()
+def watched(monkeypatch: pytest.MonkeyPatch) -> set[Any]:
+    """Return where the detector of personal data runs: event loops, or None for a thread of its own."""
+    pii, loops = detectors.get("pii"), set[Any]()
 
     def find(text: str, start: int, rule: Rule) -> Any:
         try:
@@ -268,6 +260,15 @@ def test_whatever_is_long_is_guarded_off_the_event_loop(
         return pii.find(text, start, rule)
 
     monkeypatch.setitem(detectors._DETECTORS, "pii", replace(pii, find=find))
+    return loops
+
+
+@pytest.mark.parametrize("where", ["call", "tools", "variables"])
+def test_whatever_is_long_is_guarded_off_the_event_loop(
+    client: OpenAI, platform: Platform, small_model: str, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    release = release_with(platform, small_model, on="input", action="mask")
+    loops = watched(monkeypatch)
     long, last = "word " * 1000, {"role": "user", "content": "Hi"}
     call = {"id": "1", "type": "function", "function": {"name": "f", "arguments": json.dumps({"x": long})}}
     extra: dict[str, Any] = {
@@ -277,3 +278,42 @@ def test_whatever_is_long_is_guarded_off_the_event_loop(
     }[where]
     client.chat.completions.create(model=release, **extra)
     assert loops == {None}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_whatever_is_long_is_masked_for_the_record_off_the_event_loop(
+    client: OpenAI, platform: Platform, small_model: str, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    rules = [Rule(detector="terms", terms=["magic word"], action="block"), Rule(detector="pii", action="mask")]
+    Guards(platform).create("house", rules)
+    release = Releases(platform).create("guarded", model=small_model, guard="guard/house").ref
+    loops = watched(monkeypatch)
+    with pytest.raises(openai.BadRequestError):
+        ask(client, release, "chat", stream, "word " * 1000 + f"The magic word, says {ADDRESS}")
+    assert loops == {None}
+    assert str(last_span(platform).input).count("[EMAIL]") == 1
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_of_a_client_that_leaves_while_it_is_guarded_nothing_is_stored(
+    client: OpenAI, platform: Platform, small_model: str, monkeypatch: pytest.MonkeyPatch, stream: bool
+) -> None:
+    release = release_with(platform, small_model, on="input", action="mask")
+    pii, reading, go_on = detectors.get("pii"), threading.Event(), threading.Event()
+
+    def find(text: str, start: int, rule: Rule) -> Any:
+        reading.set()
+        go_on.wait(60)
+        return pii.find(text, start, rule)
+
+    monkeypatch.setitem(detectors._DETECTORS, "pii", replace(pii, find=find))
+    try:
+        with pytest.raises(openai.APITimeoutError):
+            ask(client.with_options(timeout=0.5), release, "chat", stream, "word " * 1000 + f"I am {ADDRESS}")
+        assert reading.is_set()
+        eventually(lambda: platform.spans.flush() or list(platform.spans.scan("default", SpanFilter(), limit=1)))
+    finally:
+        go_on.set()
+    span = last_span(platform)
+    assert span.status_message == "the client went away"
+    assert not span.input

@@ -69,6 +69,11 @@ def get(name: str) -> Detector:
     return _DETECTORS[name]
 
 
+def judges_whole(name: str) -> bool:
+    """Tell whether a detector judges a text as a whole, rather than finding what stands in it."""
+    return _DETECTORS[name].hold is hold_all
+
+
 def names() -> list[str]:
     """Return the names of all detectors, sorted."""
     return sorted(_DETECTORS)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.errors import Invalid
@@ -20,15 +20,19 @@ from mainspring.serving.exchange import Exchange
 from mainspring.serving.guarding import (
     Blocked,
     guard_calls,
+    guard_filled,
     guard_input,
     guard_options,
     guard_output,
+    guard_together,
     guard_values,
     loggable,
 )
 from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
 from mainspring.serving.recording import Recorder
 
+P = ParamSpec("P")
+T = TypeVar("T")
 _PATHS = {"chat": "/v1/chat/completions", "text_completion": "/v1/completions"}
 _LONG = 4000
 """Characters that a guard reads within a few milliseconds."""
@@ -55,7 +59,8 @@ class Answerer:
             reply = await self._engines.complete(target.spec, _PATHS[question.operation], body)
             text, calls, exchange.finish_reason = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
-            _guard_whole(exchange, text, calls)
+            size = len(text) + len(str(calls)) if target.policy is not None else 0
+            await _apart(size, _guard_whole, exchange, text, calls)
         except BaseException as error:
             await self._record_failure(exchange, error)
             raise
@@ -120,13 +125,16 @@ class Answerer:
     async def _record_failure(self, exchange: Exchange, error: BaseException) -> None:
         """Write the trace of a call that was refused, failed or given up by its client."""
         if isinstance(error, Blocked):
-            exchange.finish_reason = FILTERED
-            exchange.messages = [_loggable(exchange, message) for message in exchange.question.messages]
-            await self._append(exchange, "ok", "blocked by the guard")
+            await asyncio.shield(self._record_refusal(exchange))
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             await asyncio.shield(self._append(exchange, "error", "the client went away"))
         else:
             await self._append(exchange, "error", getattr(error, "message", type(error).__name__))
+
+    async def _record_refusal(self, exchange: Exchange) -> None:
+        exchange.finish_reason = FILTERED
+        exchange.messages = await _apart(_size(exchange), _loggable, exchange)
+        await self._append(exchange, "ok", "blocked by the guard")
 
     async def _append(self, exchange: Exchange, status: SpanStatus, message: str) -> None:
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status)
@@ -135,12 +143,21 @@ class Answerer:
 
 
 async def _prepared(exchange: Exchange) -> dict[str, JSON]:
-    """Prepare the body, off the event loop where the guard has much to read."""
-    if exchange.target.policy is None:
-        return _prepare(exchange)
-    question = exchange.question
-    size = sum(len(str(part)) for part in (question.messages, question.options, question.variables))
-    return await asyncio.to_thread(_prepare, exchange) if size > _LONG else _prepare(exchange)
+    return await _apart(_size(exchange), _prepare, exchange)
+
+
+async def _apart(size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
+    """Do work over `size` characters, off the event loop where they are many."""
+    return await asyncio.to_thread(work, *given, **named) if size > _LONG else work(*given, **named)
+
+
+def _size(exchange: Exchange) -> int:
+    """Return how many characters a guard has to read, or 0 where there is none."""
+    target, question = exchange.target, exchange.question
+    if target.policy is None:
+        return 0
+    prompt = sum(len(message.content) for message in target.template.messages) if target.template is not None else 0
+    return prompt + sum(len(str(part)) for part in (question.messages, question.options, question.variables))
 
 
 def _prepare(exchange: Exchange) -> dict[str, JSON]:
@@ -165,10 +182,18 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         return {**body, "messages": messages}
     asked = str(messages[-1].get("content") or "") if messages else ""
     before, last = frame(target.template, [str(message["role"]) for message in messages], asked, variables)
-    framed = [message.model_dump() for message in before] + messages
+    filled = [*before] if last is None else [*before, last]
+    if target.policy is not None:
+        guard_together(target.policy, [variables] if last is None else [variables, asked], exchange.findings)
+        source = "\n".join(message.content for message in target.template.messages)
+        texts = [guard_filled(target.policy, message.content, source, exchange.findings) for message in filled]
+        filled = [message.model_copy(update={"content": text}) for message, text in zip(filled, texts, strict=True)]
+    framed = [message.model_dump() for message in filled]
     if not messages:
         exchange.messages = framed
-    return {**body, "messages": framed if last is None else [*framed[:-1], last.model_dump()]}
+    if last is None:
+        return {**body, "messages": [*framed, *messages]}
+    return {**body, "messages": [*framed[:-1], *messages[:-1], framed[-1]]}
 
 
 def _pinned(target: Target, options: Mapping[str, JSON]) -> dict[str, JSON]:
@@ -196,6 +221,10 @@ def _guard_whole(exchange: Exchange, text: str, calls: list[dict[str, Any]]) -> 
         exchange.finish_reason = FILTERED
 
 
-def _loggable(exchange: Exchange, message: Message) -> Message:
-    content = loggable(exchange.target.policy, str(message.get("content") or ""), "input")
-    return {"role": message.get("role", "user"), "content": content}
+def _loggable(exchange: Exchange) -> list[Message]:
+    """Return the client's messages as they may be stored where they were refused."""
+    policy = exchange.target.policy
+    return [
+        {"role": message.get("role", "user"), "content": loggable(policy, str(message.get("content") or ""), "input")}
+        for message in exchange.question.messages
+    ]

@@ -32,8 +32,8 @@ class Exchange:
         self.target = target
         self.question = question
         self.findings = Findings()
-        self.messages: Sequence[Message] = question.messages
-        """The client's messages as they may be stored."""
+        self.messages: Sequence[Message] = question.messages if target.policy is None else []
+        """The client's messages as they may be stored: none before the guard has read them."""
         self.sent: Mapping[str, JSON] = {}
         """The options as they went to the engine."""
         self.text = ""

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON
-from mainspring.safety import guards
+from mainspring.safety import detectors, guards
 from mainspring.safety.models import GuardOutcome, Policy, Stage
 from mainspring.serving.models import Message
 
@@ -75,6 +75,56 @@ def guard_values(policy: Policy, value: JSON, findings: Findings) -> JSON:
     text = str(value)
     guarded = _apply(policy, text, "input", findings)
     return value if guarded == text else guarded
+
+
+def guard_together(policy: Policy, values: Sequence[JSON], findings: Findings) -> None:
+    """Judge values together, by the detectors that judge a text as a whole: an order cut in two is still an order.
+
+    Such a finding stands in no single value, so that a rule which masks refuses too. Raises Blocked.
+    """
+    rules = [rule for rule in guards.rules_for(policy, "input") if detectors.judges_whole(rule.detector)]
+    texts = [text for value in values for text in _texts(value)]
+    found = guards.findings(rules, "\n".join(texts), 0) if rules and len(texts) > 1 else []
+    if not found:
+        return
+    action = guards.strongest(found)
+    action = "block" if action == "mask" else action
+    findings.add("input", GuardOutcome(action=action, hits=[hit for _, hit in found]))
+    if action == "block":
+        raise Blocked(policy.message)
+
+
+def guard_filled(policy: Policy, text: str, source: str, findings: Findings) -> str:
+    """Return a message of a prompt, filled in with values that were guarded one by one, to go on with.
+
+    Here counts what the values make beside each other and beside the prompt's own words. What stands in `source`, the
+    prompt's text before it was filled in, is its author's. Raises Blocked.
+    """
+    if text in source:
+        return text
+    rules = [rule for rule in guards.rules_for(policy, "input") if not detectors.judges_whole(rule.detector)]
+    found = [
+        (action, hit)
+        for action, hit in guards.findings(rules, text, 0)
+        if hit.kind == "error" or text[hit.start : hit.end] not in source
+    ]
+    if not found:
+        return text
+    action = guards.strongest(found)
+    findings.add("input", GuardOutcome(action=action, hits=[hit for _, hit in found]))
+    if action == "block":
+        raise Blocked(policy.message)
+    return guards.masked(text, found, 0, len(text))
+
+
+def _texts(value: JSON) -> Iterator[str]:
+    if isinstance(value, Mapping):
+        value = [part for pair in value.items() for part in pair]
+    if isinstance(value, list | tuple):
+        for item in value:
+            yield from _texts(item)
+    elif value is not None and not isinstance(value, bool):
+        yield str(value)
 
 
 def guard_calls(policy: Policy, calls: Sequence[Mapping[str, Any]], findings: Findings) -> list[Mapping[str, Any]]:
