@@ -6,10 +6,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mainspring.kernel import access, audit
+from mainspring.kernel import access, audit, jobs, runs
 from mainspring.kernel.access import ROLES, Caller
 from mainspring.kernel.errors import Conflict, Denied, NotFound, Unauthenticated
+from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.platform import Platform
+from mainspring.kernel.tables import audit_rows
 from mainspring.workspace import Environments, Keys, Members, Projects, authenticate, first_start, projects_of
 from mainspring.workspace.keys import covers, meet
 
@@ -272,3 +274,66 @@ def test_covering_means_allowing_everything_within(held: frozenset[str], wanted:
 def test_no_invented_key_is_taken(bare_platform: Platform, token: str) -> None:
     with pytest.raises(Unauthenticated):
         authenticate(bare_platform, token)
+
+
+def start_as(platform: Platform, token: str) -> runs.Run:
+    with access.acting_as(authenticate(platform, token)), platform.begin() as tx:
+        return runs.create(tx, "test.rights", {})
+
+
+def state_of(platform: Platform, run: runs.Run) -> str:
+    with platform.read() as tx:
+        return runs.get(tx, run.id).state
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"),
+    [("removed", "cancelled"), ("viewer", "cancelled"), ("admin", "queued"), ("revoked", "cancelled")],
+)
+def test_what_waits_is_cancelled_with_the_rights_that_it_was_started_with(owner, loss: str, expected: str) -> None:
+    platform, own = owner
+    Members(platform).add("dev", "developer")
+    made = Keys(platform).create("dev")
+    theirs, mine = start_as(platform, made.secret), start_as(platform, own.secret)
+    if loss == "removed":
+        Members(platform).remove("dev")
+    elif loss == "revoked":
+        Keys(platform).revoke(made.id)
+    else:
+        Members(platform).update("dev", role=loss)  # type: ignore[arg-type]
+    assert (state_of(platform, theirs), state_of(platform, mine)) == (expected, "queued")
+    with platform.read() as tx:
+        row = tx.execute(audit_rows.select().order_by(audit_rows.c.seq.desc()).limit(1)).mappings().one()
+    assert row["detail"].get("cancelled_runs", 0) == (expected == "cancelled")
+
+
+def test_what_runs_stops_at_its_next_step_and_whoever_may_resumes_it(owner) -> None:
+    platform, own = owner
+    Members(platform).add("dev", "developer")
+    made = Keys(platform).create("dev")
+    seen: list[str] = []
+
+    @job("test.rights")
+    def work(task: Job) -> None:
+        seen.append(task.caller.member)
+        if task.caller.member == "dev":
+            with access.acting_as(authenticate(platform, own.secret)):
+                Members(platform).remove("dev")
+        task.step("one", lambda: seen.append("step"))
+
+    run = start_as(platform, made.secret)
+    jobs.execute(platform, run.id)
+    assert (state_of(platform, run), seen) == ("cancelled", ["dev"])
+    with platform.begin() as tx:
+        runs.resume(tx, run.id)
+    jobs.execute(platform, run.id)
+    assert (state_of(platform, run), seen) == ("succeeded", ["dev", "owner", "step"])
+
+
+def test_a_key_that_is_rotated_or_expires_leaves_its_runs(owner, clock) -> None:
+    platform, _ = owner
+    made = Keys(platform).create(expires_hours=1)
+    run = start_as(platform, made.secret)
+    Keys(platform).rotate(made.id, overlap_hours=0.5)
+    clock.advance(hours=2)
+    assert state_of(platform, run) == "queued"

@@ -135,7 +135,12 @@ def execute(platform: Platform, run_id: str) -> None:
         with platform.begin() as tx:
             values: dict[str, Any] = {"state": "running", "attempt": row["attempt"] + 1}
             values["started_at"] = row["started_at"] or tx.now
-            tx.execute(update(runs).where(runs.c.id == run_id).values(**values))
+            waiting = (runs.c.id == run_id) & (runs.c.state == row["state"])
+            begun = tx.execute(update(runs).where(waiting).values(**values)).rowcount
+        if not begun:
+            # Somebody cancelled it between the look and the start.
+            execute(platform, run_id)
+            return
         task = Job(platform, run_id, row["params"], caller)
         try:
             function = _jobs.get(row["kind"])

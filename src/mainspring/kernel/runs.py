@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal
 
@@ -111,6 +111,20 @@ def cancel(tx: Tx, run_id: str) -> Run:
     values = {"state": "cancelled", "finished_at": tx.now} if queued else {"state": "cancelling"}
     tx.execute(update(runs).where(runs.c.id == run_id, runs.c.state == run.state).values(**values))
     return get(tx, run_id)
+
+
+def cancel_where(tx: Tx, unfit: Callable[[Mapping[str, Any]], bool]) -> int:
+    """Ask the project's unfinished runs to stop whose starter `unfit` is true of; return how many.
+
+    `unfit` is given `member`, `key_id`, `role` and `permissions` of whoever started or resumed the run.
+    """
+    query = select(runs.c.id, runs.c.caller).where(
+        runs.c.project == tx.project, runs.c.state.in_(("queued", "running"))
+    )
+    found = [row.id for row in tx.execute(query).all() if unfit(row.caller)]
+    for run_id in found:
+        cancel(tx, run_id)
+    return len(found)
 
 
 def resume(tx: Tx, run_id: str) -> Run:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any
 
@@ -10,7 +11,7 @@ from sqlalchemy import ColumnElement, RowMapping, func, insert, select, true, up
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
-from mainspring.kernel import audit
+from mainspring.kernel import audit, runs
 from mainspring.kernel.access import ROLES, Role
 from mainspring.kernel.errors import Conflict, Denied, NotFound
 from mainspring.kernel.operation import operation
@@ -100,7 +101,10 @@ class Members(Service):
 
     @operation("PATCH /members/{name}", permission="member.write")
     def update(self, name: Name, *, role: Role | None = None, email: Email | None = None) -> Member:
-        """Change a member's role or address; it counts for the member's keys at once."""
+        """Change a member's role or address; it counts for the member's keys at once.
+
+        Runs of the member that were started with more than the new role allows are cancelled.
+        """
         with self.begin() as tx:
             before = member_of(tx, name)
             self._may_grant(before.role)
@@ -115,12 +119,14 @@ class Members(Service):
                 tx.execute(update(members).where(mine).values(**values))
             _keep_an_admin(tx)
             after = member_of(tx, name)
+            if after.role != before.role:
+                _cancel_runs(tx, lambda held: held["member"] == name and not _within(held["permissions"], after.role))
         forget(self.platform)
         return after
 
     @operation("DELETE /members/{name}", permission="member.write")
     def remove(self, name: Name) -> Member:
-        """Remove a member from the project and revoke the member's keys there."""
+        """Remove a member from the project, revoke the member's keys there and cancel the member's runs."""
         with self.begin() as tx:
             before = member_of(tx, name)
             self._may_grant(before.role)
@@ -128,6 +134,7 @@ class Members(Service):
             mine = (keys.c.project == tx.project) & (keys.c.member == name) & keys.c.revoked_at.is_(None)
             tx.execute(update(keys).where(mine).values(revoked_at=tx.now))
             _keep_an_admin(tx)
+            _cancel_runs(tx, lambda held: held["member"] == name)
         forget(self.platform)
         return before
 
@@ -206,10 +213,11 @@ class Keys(Service):
 
     @operation("POST /keys/{id}/revoke", permission="key.write")
     def revoke(self, id: Name) -> Key:
-        """End a key at once; revoking it again changes nothing."""
+        """End a key at once, and cancel the runs that it started; revoking it again changes nothing."""
         with self.begin() as tx:
             if _key_row(tx, id)["revoked_at"] is None:
                 tx.execute(update(keys).where(keys.c.id == id).values(revoked_at=tx.now))
+                _cancel_runs(tx, lambda held: held["key_id"] == id)
             ended = _key(tx, _key_row(tx, id))
         forget(self.platform)
         return ended
@@ -341,6 +349,17 @@ def _insert(tx: Tx, table: Any, row: dict[str, Any], what: str) -> None:
 def _require_covered(held: frozenset[str], permission: str) -> None:
     if not covers(held, permission):
         raise Denied(f"You cannot give '{permission}', which you do not hold.", hint="Ask an admin of the project.")
+
+
+def _cancel_runs(tx: Tx, unfit: Callable[[Mapping[str, Any]], bool]) -> None:
+    """Cancel what would go on with rights that are gone; whoever has them may resume it."""
+    cancelled = runs.cancel_where(tx, unfit)
+    if cancelled:
+        audit.note(cancelled_runs=cancelled)
+
+
+def _within(permissions: Iterable[str], role: str) -> bool:
+    return all(covers(ROLES[role], permission) for permission in permissions)
 
 
 def _keep_an_admin(tx: Tx) -> None:
