@@ -11,7 +11,7 @@ from mainspring.governance import bom, card, checks, evidence, tracing
 from mainspring.governance.facts import gather
 from mainspring.governance.gate import Gate
 from mainspring.governance.models import AuditRow, Document, GatePolicy, GateReport, Lineage
-from mainspring.kernel import audit
+from mainspring.kernel import anchor, audit
 from mainspring.kernel.audit import AuditCheck
 from mainspring.kernel.errors import Conflict, Denied, GateFailed, Invalid
 from mainspring.kernel.operation import operation
@@ -155,9 +155,13 @@ class Audits(Service):
 
     @operation("GET /audit/verify", permission="audit.verify")
     def verify(self) -> AuditCheck:
-        """Recompute the chain of the whole audit log and say whether it is what was written."""
+        """Recompute the chain of the whole audit log and say whether it is what was written.
+
+        It is compared with its head in the database, and with the anchor in a file of the server's user outside it.
+        """
+        known = anchor.read(self.platform.home)
         with self.read() as tx:
-            return audit.verify(tx)
+            return audit.verify(tx, known)
 
 
 def _load(tx: Tx, name: str, selector: str) -> Release:

@@ -6,23 +6,27 @@ A row that is changed, removed or reordered breaks the chain at that point. The 
 
     seal = HMAC-SHA256(key, "head/" || seq || "/" || mac(seq))
 
-which nobody can write for an earlier row without the key, so that rows cut off the end show. Two things stay hidden
-without an anchor outside the database: a log whose two tables were emptied, and one that was cut back to a head that
-was copied earlier, from a backup for example.
+which nobody can write for an earlier row without the key, so that rows cut off the end show. The last head stands in a
+file outside the database too, see `mainspring.kernel.anchor`: so a log shows whose tables were emptied, or set back to
+a head that was copied earlier. Where a backup was brought back, a row says so.
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
+from mainspring.kernel import anchor as anchors
+from mainspring.kernel.anchor import Head
 from mainspring.kernel.records import Record
 from mainspring.kernel.tables import audit_head, audit_rows, canonical
 from mainspring.kernel.tx import Tx
@@ -30,7 +34,12 @@ from mainspring.kernel.tx import Tx
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from mainspring.kernel.platform import Platform
+
+_log = logging.getLogger(__name__)
 GENESIS = "0" * 64
+RESTORED = "backup.restore"
+"""The action of the row that says that a backup was brought back."""
 
 
 @dataclass(slots=True)
@@ -76,7 +85,7 @@ def append(tx: Tx, action: str, target: str, outcome: str, detail: dict[str, Any
     """Append one row to the chain within `tx`. The head row is locked, so appends are one after the other."""
     head = tx.execute(select(audit_head).where(audit_head.c.id == 1).with_for_update()).mappings().one_or_none()
     key = tx.platform.keyring.key("audit")
-    seq, previous = (head["seq"] + 1, _last_mac(tx, key, head)) if head else (1, GENESIS)
+    seq, previous = (head["seq"] + 1, _last_mac(tx, key, head)) if head else _headless(tx)
     row = {
         "seq": seq,
         "at": tx.now,
@@ -95,6 +104,35 @@ def append(tx: Tx, action: str, target: str, outcome: str, detail: dict[str, Any
         tx.execute(update(audit_head).where(audit_head.c.id == 1).values(seq=seq, seal=seal))
     else:
         tx.execute(insert(audit_head).values(id=1, seq=seq, seal=seal))
+    if not tx.heads:
+        tx.heads.append(Head(head["seq"], head["seal"]) if head else Head(0, ""))
+    tx.heads.append(Head(seq, seal))
+
+
+def follow(tx: Tx) -> None:
+    """Move the anchor to the last head of a transaction that has committed.
+
+    What cannot be written is logged, and made good with the next row: the rows themselves are safe.
+    """
+    if not tx.heads:
+        return
+    platform, (before, *_, last) = tx.platform, tx.heads
+    try:
+        anchors.advance(platform.home, last, lambda known: known == before or _stands(platform, known))
+    except (OSError, SQLAlchemyError) as error:
+        _log.warning("the anchor of the audit log could not be moved to row %d: %s", last.seq, error)
+
+
+def _stands(platform: Platform, known: Head) -> bool:
+    with platform.records.read() as conn:
+        mac = conn.execute(select(audit_rows.c.mac).where(audit_rows.c.seq == known.seq)).scalar_one_or_none()
+    return hmac.compare_digest(known.seal, _seal(platform.keyring.key("audit"), known.seq, mac or ""))
+
+
+def _headless(tx: Tx) -> tuple[int, str]:
+    """Return where a log without a head goes on: at its beginning, or after its last row with a break in the chain."""
+    last = tx.execute(select(func.max(audit_rows.c.seq))).scalar_one()
+    return (1, GENESIS) if last is None else (last + 1, "")
 
 
 def _last_mac(tx: Tx, key: bytes, head: RowMapping) -> str:
@@ -123,23 +161,56 @@ class AuditCheck(Record):
     first_bad: int | None = None
     """Sequence number of the first row that does not fit, or that is missing."""
     reason: str = ""
+    anchor: int | None = None
+    """The last row that the file outside the database knows of; null where there is no such file."""
+    restores: list[str] = []
+    """When the log was set back by bringing back a backup, and what it had before."""
 
 
-def verify(tx: Tx) -> AuditCheck:
-    """Recompute the whole chain, over all projects, and compare it with the stored one and with its head."""
+def verify(tx: Tx, anchor: Head | None = None) -> AuditCheck:
+    """Recompute the whole chain, over all projects, and compare it with the stored one, its head and the anchor.
+
+    The anchor has to be read before the transaction began: rows written in between are newer than it.
+    """
     key, previous, count = tx.platform.keyring.key("audit"), GENESIS, 0
+    restores: list[str] = []
+    kept: dict[str, Any] = {"anchor": anchor.seq if anchor else None, "restores": restores}
+
+    def bad(seq: int, reason: str) -> AuditCheck:
+        return AuditCheck(rows=count, verified=False, first_bad=seq, reason=reason, **kept)
+
     for row in tx.execute(select(audit_rows).order_by(audit_rows.c.seq)).mappings():
         count += 1
         if row["seq"] != count:
-            return AuditCheck(rows=count, verified=False, first_bad=count, reason=f"row {count} is missing")
-        expected = _mac(key, previous, row)
-        if not hmac.compare_digest(expected, row["mac"]):
-            return AuditCheck(rows=count, verified=False, first_bad=count, reason=f"row {count} was changed")
+            return bad(count, f"row {count} is missing")
+        if not hmac.compare_digest(_mac(key, previous, row), row["mac"]):
+            if hmac.compare_digest(_mac(key, "", row), row["mac"]):
+                return bad(count, f"the log was changed before row {count} was written")
+            return bad(count, f"row {count} was changed")
         previous = row["mac"]
+        if anchor is not None and anchor.seq == count and anchor.seal != _seal(key, count, previous):
+            return bad(count, f"row {count} is not the one that the anchor outside the database knows")
+        if row["action"] == RESTORED:
+            restores[:-99] = []
+            restores.append(f"Row {count}, {row['at'].isoformat(timespec='seconds')}: {row['target']}"[:500])
     head = tx.execute(select(audit_head).where(audit_head.c.id == 1)).mappings().one_or_none()
     if not hmac.compare_digest(head["seal"], _seal(key, count, previous)) if head else count:
-        return AuditCheck(rows=count, verified=False, first_bad=count + 1, reason="rows were cut off the end")
-    return AuditCheck(rows=count, verified=True)
+        return bad(count + 1, "rows were cut off the end" if head else "the head is missing: rows may be, too")
+    if anchor is not None and anchor.seq > count:
+        lost = "rows are gone, or the database was set back"
+        return bad(count + 1, f"the log ends at row {count}, and row {anchor.seq} was written: {lost}")
+    return AuditCheck(rows=count, verified=True, **kept)
+
+
+def restored(platform: Platform, of: datetime) -> None:
+    """Say in the log that a backup of the moment `of` was brought back, and let the anchor begin there."""
+    before = anchors.read(platform.home)
+    with platform.records.read() as conn:
+        head = conn.execute(select(audit_head).where(audit_head.c.id == 1)).mappings().one_or_none()
+    anchors.set_back(platform.home, Head(head["seq"], head["seal"]) if head else None)
+    last = f"; row {before.seq} was the last one before" if before else ""
+    with platform.begin() as tx:
+        append(tx, RESTORED, f"the backup of {of.isoformat(timespec='seconds')} was brought back{last}", "ok", {})
 
 
 @contextmanager

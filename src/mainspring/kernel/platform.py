@@ -88,6 +88,7 @@ class Platform:
                 _open.reset(token)
         for entry in written:
             entry.written = True
+        audit.follow(tx)
 
     @contextmanager
     def read(self) -> Iterator[Tx]:

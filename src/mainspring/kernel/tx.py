@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, CursorResult, Executable
 
 from mainspring.kernel.access import Caller
+from mainspring.kernel.anchor import Head
 
 if TYPE_CHECKING:
     from mainspring.kernel.platform import Platform
@@ -24,6 +25,8 @@ class Tx:
     caller: Caller
     now: datetime
     """The moment of the transaction: aware, in UTC."""
+    heads: list[Head] = field(default_factory=list)
+    """Heads of the audit log: the one before, then those that the transaction wrote; the anchor follows the last."""
 
     @property
     def project(self) -> str:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from mainspring import __version__
-from mainspring.kernel import access, hooks, schema
+from mainspring.kernel import access, audit, hooks, schema
 from mainspring.kernel.errors import Conflict, Invalid, NoSpace
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.settings import Settings
@@ -49,7 +49,7 @@ def backup(config: Settings, target: Path, tell: Tell = lambda what, done, total
         draft.rename(target)
     except BaseException as error:
         shutil.rmtree(draft, ignore_errors=True)
-        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise NoSpace.of("the backup") from error
         raise
     finally:
@@ -124,6 +124,8 @@ def restore(
         platform = build_platform(config)
         try:
             _read(platform, source, tell)
+            with access.acting_as(access.system()):
+                audit.restored(platform, datetime.fromisoformat(str(manifest["created_at"])))
         finally:
             close(platform)
     finally:
