@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from typing import Any, ParamSpec, TypeVar
@@ -11,7 +12,7 @@ from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.spans import SpanStatus
-from mainspring.prompts import frame
+from mainspring.prompts import PromptVersion, frame
 from mainspring.safety.stream import StreamGuard
 from mainspring.serving import decoding
 from mainspring.serving.counters import Counters
@@ -156,7 +157,7 @@ def _size(exchange: Exchange) -> int:
     target, question = exchange.target, exchange.question
     if target.policy is None:
         return 0
-    prompt = sum(len(message.content) for message in target.template.messages) if target.template is not None else 0
+    prompt = len(_source(target.template)) if target.template is not None else 0
     return prompt + sum(len(str(part)) for part in (question.messages, question.options, question.variables))
 
 
@@ -185,7 +186,7 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     filled = [*before] if last is None else [*before, last]
     if target.policy is not None:
         guard_together(target.policy, [variables] if last is None else [variables, asked], exchange.findings)
-        source = "\n".join(message.content for message in target.template.messages)
+        source = _source(target.template)
         texts = [guard_filled(target.policy, message.content, source, exchange.findings) for message in filled]
         filled = [message.model_copy(update={"content": text}) for message, text in zip(filled, texts, strict=True)]
     framed = [message.model_dump() for message in filled]
@@ -194,6 +195,14 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     if last is None:
         return {**body, "messages": [*framed, *messages]}
     return {**body, "messages": [*framed[:-1], *messages[:-1], framed[-1]]}
+
+
+def _source(prompt: PromptVersion) -> str:
+    """Return all that the author of a prompt wrote: its messages, what they include, and the variables' defaults."""
+    texts = [message.content for message in prompt.messages] + [held.text for held in prompt.includes.values()]
+    defaults = [variable.default for variable in prompt.variables.values() if variable.default is not None]
+    texts += [given if isinstance(given, str) else json.dumps(given, ensure_ascii=False) for given in defaults]
+    return "\n".join(texts)
 
 
 def _pinned(target: Target, options: Mapping[str, JSON]) -> dict[str, JSON]:
