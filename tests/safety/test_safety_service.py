@@ -18,7 +18,7 @@ def test_create_list_and_test(platform: Platform) -> None:
     assert first.ref == "guard/default@1"
     assert guards.create("default", RULES).existed
     second = guards.create("default", RULES[:1], message="No.")
-    assert [item.ref for item in guards.list().items] == ["guard/default@2"]
+    assert [item.ref for item in guards.list_().items] == ["guard/default@2"]
     assert [item.number for item in guards.versions("default").items] == [2, 1]
     assert guards.get("default", selector="1").policy == first.policy
     assert guards.test("guard/default@2", "a@b.example").text == "[EMAIL]"

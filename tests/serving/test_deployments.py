@@ -89,7 +89,7 @@ def test_the_life_of_a_deployment(home: Platform, small_model: str) -> None:
     assert history[4].note == "try it"
     assert {move.moved_by for move in history} == {"ann"}
     assert service.get("docs") == history[0]
-    assert [deployment.name for deployment in service.list().items] == ["docs"]
+    assert [deployment.name for deployment in service.list_().items] == ["docs"]
 
 
 def test_what_does_not_fit_is_refused(home: Platform, small_model: str) -> None:
@@ -126,7 +126,7 @@ def test_a_protected_environment_takes_approved_releases_only(home: Platform, sm
     service.create("docs", release(home, small_model, "One."))
     with pytest.raises(Denied):
         service.roll("docs", draft)
-    assert service.list(environment="staging").items[0].baseline == draft
+    assert service.list_(environment="staging").items[0].baseline == draft
 
 
 def test_a_release_that_was_withdrawn_is_neither_promoted_nor_returned_to(home: Platform, small_model: str) -> None:

@@ -80,9 +80,9 @@ def test_engines_of_other_projects_are_not_shown(
         ours = engine_spec(tx, small_model)
     specs = [ours, EngineSpec("f" * 64), EngineSpec(ours.base, "f" * 64), EngineSpec(ours.base[:8])]
     fixed_engine.states = [EngineState(spec, "ready", 1, 0, "", 0, 0.0) for spec in specs]
-    assert [(engine.base, engine.adapter) for engine in Engines(platform).list()] == [(ours.base, "")]
+    assert [(engine.base, engine.adapter) for engine in Engines(platform).list_()] == [(ours.base, "")]
     with acting(project="other"):
-        assert Engines(platform).list() == []
+        assert Engines(platform).list_() == []
 
 
 class Switchable(FixedEngine):

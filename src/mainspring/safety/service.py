@@ -33,7 +33,7 @@ class Guards(Service):
         return [DetectorInfo(name=name, summary=detectors.get(name).summary) for name in detectors.names()]
 
     @operation("GET /guards", permission="guard.read", mcp=True)
-    def list(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[GuardVersion]:
+    def list_(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[GuardVersion]:
         """List guard policies, each with its latest version."""
         with self.read() as tx:
             found, following = versions.names(tx, "guard", limit, cursor)

@@ -62,7 +62,7 @@ class Deployments(Service):
             return deployments.get(tx, environment or tx.caller.environment, name)
 
     @operation("GET /deployments", permission="deployment.read", mcp=True)
-    def list(self, *, environment: Place = "", limit: Limit = 100, cursor: Cursor = "") -> Page[Deployment]:
+    def list_(self, *, environment: Place = "", limit: Limit = 100, cursor: Cursor = "") -> Page[Deployment]:
         """List the deployments of an environment, by name."""
         with self.read() as tx:
             found, following = deployments.page(tx, environment or tx.caller.environment, limit, cursor)
@@ -148,7 +148,7 @@ class Engines(Service):
     noun = "engine"
 
     @operation("GET /engines", permission="engine.read")
-    def list(self) -> list[EngineInfo]:
+    def list_(self) -> list[EngineInfo]:
         """List the local servers of the project's models and what they are doing."""
         with self.read() as tx:
             known = {"", *file_hashes(tx)}
