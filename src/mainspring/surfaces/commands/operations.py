@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 import typer
 from pydantic import TypeAdapter, ValidationError
 
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import GateFailed, Invalid
 from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.runs import Run
 from mainspring.surfaces.client import Client, call, is_file
@@ -25,13 +25,18 @@ _PLAIN = (str, int, float, bool)
 BY_HAND: dict[str, tuple[str, ...]] = {"prompt": ("prompt_sync",)}
 """By noun, modules `<noun>_<verb>` whose function `run` is a command beside those of the operations."""
 
+AFTER: dict[tuple[str, str], str] = {("experiment", "run"): "experiment_reports"}
+"""By noun and verb, modules with options (`OPTIONS`: name to help) of the command alone, and what is done with them
+(`after`) when its run has ended."""
+
 
 def group(noun: Noun) -> Any:
     """Build the command group of a noun."""
     application = typer.Typer(name=noun.name, help=noun.help, no_args_is_help=True, pretty_exceptions_enable=False)
     service = noun.load()
     for spec in operations(service):
-        application.command(spec.verb.replace("_", "-"), help=inspect.getdoc(spec.function))(command(spec))
+        made = command(spec, AFTER.get((noun.name, spec.verb), ""))
+        application.command(spec.verb.replace("_", "-"), help=inspect.getdoc(spec.function))(made)
     for module in BY_HAND.get(noun.name, ()):
         application.command(module.rpartition("_")[2])(import_module(f"mainspring.surfaces.commands.{module}").run)
     application.callback()(lambda: None)
@@ -40,13 +45,15 @@ def group(noun: Noun) -> Any:
     return built
 
 
-def command(spec: Operation) -> Callable[..., None]:
+def command(spec: Operation, after: str = "") -> Callable[..., None]:
     """Build the function of one command: positional parameters are arguments, keyword-only ones options."""
+    then = import_module(f"mainspring.surfaces.commands.{after}") if after else None
     signature = spec.signature
     long = signature.return_annotation is Run and spec.status == 202
 
     def run(ctx: typer.Context, as_json: bool, detach: bool = False, **given: Any) -> None:
         settings = ctx.obj or {}
+        own = {name: given.pop(name) for name in (then.OPTIONS if then else ())}
         arguments = {
             name: _value(name, signature.parameters[name].annotation, value)
             for name, value in given.items()
@@ -55,11 +62,20 @@ def command(spec: Operation) -> Callable[..., None]:
         with connect(settings) as client:
             result = call(client, spec, (), arguments)
             if long and not detach:
-                result = follow(client, result).result
+                run_id = result.id
+                try:
+                    result = follow(client, result).result
+                except GateFailed:
+                    if then:
+                        then.after(client, run_id, own)
+                    raise
+                if then:
+                    then.after(client, run_id, own)
             show(result, as_json=as_json)
 
     first = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
     faces = [first, *(_face(name, parameter) for name, parameter in signature.parameters.items())]
+    faces += [_path(name, text) for name, text in (then.OPTIONS.items() if then else ())]
     faces.append(_flag("as_json", "--json", "Print one JSON document."))
     if long:
         faces.append(_flag("detach", "--detach", "Print the run and do not wait for it."))
@@ -81,6 +97,11 @@ def connect(flags: dict[str, str]) -> Client:
 def _flag(name: str, option: str, text: str) -> inspect.Parameter:
     kind = Annotated[bool, typer.Option(option, help=text)]
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=False)
+
+
+def _path(name: str, text: str) -> inspect.Parameter:
+    kind = Annotated[Path | None, typer.Option(help=text, show_default=False)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=None)
 
 
 def _face(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
