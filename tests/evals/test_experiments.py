@@ -98,10 +98,11 @@ def test_a_limit_takes_the_same_sample_for_every_target(experiments, target):
 
 def test_few_rows_have_no_interval_where_none_would_hold(experiments):
     done = figures(ran(experiments, "model/base", prompt="prompt/describe", limit=8))
-    assert done["json"].low is not None
+    assert (done["json"].low, done["json"].method) == (None, "none")
+    assert "at least 35 are needed for a share" in done["json"].note
     assert (done["latency"].low, done["latency"].note) == (
         None,
-        "No interval: 8 rows are too few: at least 20 are needed.",
+        "No interval: 8 rows are too few: at least 30 are needed.",
     )
 
 

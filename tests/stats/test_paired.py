@@ -27,12 +27,53 @@ def test_permutation_is_exact_on_few_rows_and_close_on_many():
     assert stats.permutation(many) == pytest.approx(reference.ttest_1samp(many, 0).pvalue, abs=0.01)
 
 
-@pytest.mark.parametrize(("gain", "loss", "n"), [(0.3, 0.05, 100), (0.6, 0.0, 100), (0.1, 0.1, 50), (0.02, 0.0, 200)])
+@pytest.mark.parametrize("n", [20, 35, 50, 100, 200])
+@pytest.mark.parametrize(
+    ("gain", "loss"),
+    [(0.3, 0.05), (0.6, 0.0), (0.1, 0.1), (0.3, 0.3), (0.1, 0.03), (0.05, 0.0), (0.02, 0.0), (0.0, 0.0)],
+)
 def test_paired_proportions_cover(gain, loss, n):
     draws = np.random.default_rng(2).multinomial(n, [gain, loss, 1 - gain - loss], size=4000)
     found = [stats.paired_proportions(up, down, n) for up, down, _ in draws]
     coverage = np.mean([low <= gain - loss <= high for low, high in found])
-    assert 0.93 <= coverage <= 0.995
+    assert coverage >= 0.93
+    assert coverage <= 0.985 or n * (gain + loss) < 6
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("n", [30, 100])
+def test_the_interval_of_a_mean_difference_covers(n):
+    rng, hits, trials = np.random.default_rng(12), 0, 400
+    for trial in range(trials):
+        base = rng.beta(4, 1, n)
+        found = stats.compare_paired(base, base + rng.lognormal(-2, 1, n), seed=trial)
+        hits += found.low is not None and found.low <= np.exp(-1.5) <= found.high
+    error = 2 * np.sqrt(0.95 * 0.05 / trials)
+    assert 0.93 - error <= hits / trials <= 0.98 + error
+
+
+def test_the_tests_of_no_difference_alarm_as_seldom_as_promised():
+    rng, trials = np.random.default_rng(13), 1000
+    alarms = np.zeros(3)
+    for trial in range(trials):
+        gap = rng.laplace(size=30)
+        up, down, _ = rng.multinomial(60, [0.15, 0.15, 0.7])
+        p = stats.permutation(gap, seed=trial, permutations=300), stats.wilcoxon(gap), stats.mcnemar(int(up), int(down))
+        alarms += np.array(p) < 0.05
+    assert (alarms / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)).all()
+    assert (alarms[:2] / trials >= 0.03).all()
+
+
+def test_too_few_pairs_of_zeros_and_ones_have_no_interval():
+    found = stats.compare_paired([0.0] * 19, [1.0] * 19)
+    assert (found.low, found.verdict, found.needed) == (None, "too few rows", 20)
+    assert found.p_value < 0.001
+
+
+def test_too_few_groups_of_zeros_and_ones_have_no_interval():
+    groups = [str(i % 10) for i in range(60)]
+    found = stats.compare_paired([0.0] * 60, [0.0, 1.0] * 30, groups)
+    assert (found.low, found.verdict, found.needed) == (None, "too few rows", 120)
 
 
 def test_a_clear_gain_is_better():
@@ -79,9 +120,9 @@ def test_many_rows_without_a_gap_show_no_difference():
     assert found.needed is None
 
 
-def test_under_twenty_scores_there_is_no_interval():
+def test_under_thirty_scores_there_is_no_interval():
     found = stats.compare_paired([0.1, 0.3, 0.2], [0.4, 0.9, 0.5])
-    assert (found.low, found.high, found.verdict, found.needed) == (None, None, "too few rows", 20)
+    assert (found.low, found.high, found.verdict, found.needed) == (None, None, "too few rows", 30)
 
 
 def test_identical_columns_show_no_difference():

@@ -20,9 +20,22 @@ def test_the_proportion_is_covered_at_every_look(p):
 def test_a_bounded_mean_is_covered_at_every_look():
     rng, missed, trials = np.random.default_rng(2), 0, 120
     for _ in range(trials):
+        # The ends are the running intersection: that the last holds says that every look did.
         found = stats.bounded_sequence(rng.beta(0.5, 2, 800))
         missed += not found.low <= 0.2 <= found.high
-    assert missed / trials <= 0.08
+    assert missed / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
+
+
+def test_a_difference_is_covered_at_every_look():
+    rng, missed, trials = np.random.default_rng(3), 0, 120
+    looks = np.unique(np.geomspace(1, 800, 20).astype(int))
+    for _ in range(trials):
+        left, right = np.cumsum(rng.random(800) < 0.1), np.cumsum(rng.random(800) < 0.25)
+        found = [
+            stats.difference_sequence((int(left[n - 1]), int(n)), (int(right[n // 2]), int(n // 2 + 1))) for n in looks
+        ]
+        missed += any(not interval.low <= 0.15 <= interval.high for interval in found)
+    assert missed / trials <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / trials)
 
 
 def test_sequences_narrow_as_rows_arrive():

@@ -16,6 +16,7 @@ from mainspring.evals.remote import RemoteChat
 from mainspring.evals.repeats import as_units
 from mainspring.evals.scorers import Answer, Metric
 from mainspring.evals.scorers.structured import text_of
+from mainspring.evals.scoring import judge_all
 from mainspring.evals.spans import Recorded
 from mainspring.kernel import versions
 from mainspring.kernel.errors import LimitReached
@@ -87,6 +88,7 @@ def _perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Exper
         for (place, repeat), outcome in zip(places, asked.outcomes, strict=True)
         if outcome is not None
     ]
+    scored = judge_all(task, metrics, questions, scored)
     return _finish(task, p, plan, metrics, scored, asked, experiment_id), asked
 
 
@@ -159,7 +161,7 @@ def _score(
         "cost": reply.cost if reply else None,
     }
     text = reply.text if reply else ""
-    answer = Answer(text, question.reference, plan.schema, likelihood=likelihood, **usage)
+    answer = Answer(text, question.reference, plan.schema, likelihood=likelihood, contexts=question.contexts, **usage)
     counts = {metric.name: metric.counts(answer) for metric in metrics}
     return ExperimentRow(
         row=question.row,
@@ -170,7 +172,7 @@ def _score(
         answer=text,
         error=outcome.error,
         trace_id=reply.trace_id if reply else "",
-        scores={metric.name: metric.value(answer) for metric in metrics},
+        scores={metric.name: metric.value(answer) for metric in metrics if metric.scorer.batch is None},
         counts={name: list(found) for name, found in counts.items() if found is not None},
         **usage,
     )
@@ -188,8 +190,8 @@ def _finish(
     """Make the figures, store the experiment and link it."""
     settings = {name: p[name] for name in ("limit", "max_tokens", "temperature", "stop", "seed", "repeats")}
     settings["scorers"] = [metric.name for metric in metrics]
-    if any(metric.scorer.name == "bleu" for metric in metrics):
-        settings["bleu_signature"] = scorers.bleu_signature()
+    for name in {metric.scorer.name for metric in metrics} & {"bleu", "chrf", "ter"}:
+        settings[f"{name}_signature"] = scorers.signature(name)
     units = as_units(rows)
     figures = [figure(metric, list(column(metric, units).values()), seed=p["seed"]) for metric in metrics]
     file = store.write_rows(task.platform.files, rows)

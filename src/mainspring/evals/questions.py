@@ -20,6 +20,8 @@ class Question:
     group: str
     messages: list[dict[str, JSON]]
     reference: JSON
+    contexts: tuple[str, ...] = ()
+    """Passages that the answer could rest on, best first: the row's `contexts`."""
 
 
 def choose(rows: Sequence[Row], split: str, limit: int | None, seed: int) -> list[Row]:
@@ -66,4 +68,14 @@ def ask(row: Row, prompt: PromptVersion | None, *, own_system: bool = False) -> 
         raise Invalid(f"Row {row.id} cannot be asked: {str(error)[:300]}") from None
     except Invalid as error:
         raise Invalid(f"Row {row.id} cannot be asked: {error.message}", hint=error.hint) from None
-    return Question(row.id, row.group, sent, answer if row.reference is None else row.reference)
+    reference = answer if row.reference is None else row.reference
+    return Question(row.id, row.group, sent, reference, contexts(row.meta.get("contexts")))
+
+
+def contexts(value: JSON) -> tuple[str, ...]:
+    """Return passages: texts, or objects with a `text` or `content`; what is neither is left out."""
+    found = [
+        one.get("text") or one.get("content") if isinstance(one, dict) else one
+        for one in (value if isinstance(value, list) else [value])
+    ]
+    return tuple(one for one in found if isinstance(one, str) and one)

@@ -21,6 +21,7 @@ def params(
     Raises Invalid, NotFound, Denied.
     """
     from mainspring.evals import plan as plans
+    from mainspring.evals.scoring import pinned
 
     asked = {name: value for name, value in given.items() if value is not None}
     suite = suites.load(tx, source) if source.startswith("suite/") else None
@@ -31,7 +32,7 @@ def params(
         asked = {**said, **asked}
     found = {**_USUAL, **asked}
     plan = plans.make(tx, suite.dataset if suite else source, target, prompt, bool(found["constrained"]), model=model)
-    metrics = plans.choose_metrics(found.get("scorers", []), plan)
+    metrics = plans.choose_metrics(pinned(tx, found.get("scorers", [])), plan)
     return {
         "dataset": plan.dataset,
         "target": plan.target,

@@ -7,6 +7,7 @@ from typing import Any
 
 from mainspring.evals import scorers
 from mainspring.evals.models import SplitName, Suite, SuiteSettings
+from mainspring.evals.scoring import pinned
 from mainspring.kernel import versions
 from mainspring.kernel.tx import Tx
 from mainspring.kernel.versions import Version
@@ -21,7 +22,7 @@ def commit(
     content = {
         "dataset": versions.resolve(tx, dataset, "dataset").ref,
         "split": split,
-        "scorers": [scorers.metric(text).name for text in dict.fromkeys(names)],
+        "scorers": [scorers.metric(text).name for text in dict.fromkeys(pinned(tx, names))],
         "settings": settings.model_dump(),
     }
     return shown(versions.commit(tx, KIND, name, content, note=note))

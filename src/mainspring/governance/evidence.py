@@ -17,7 +17,7 @@ from mainspring.governance.models import CheckResult
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 
-_SPEED = ("ms", "tokens", "cost")
+_SPEED = ("ms", "tokens", "cost", "characters", "words")
 _LOOKED_AT = 1000
 
 

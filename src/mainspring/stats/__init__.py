@@ -7,18 +7,23 @@ from mainspring.stats import drift
 from mainspring.stats.bootstrap import bca_interval, bootstrap_mean, studentised_interval
 from mainspring.stats.drift import DriftResult
 from mainspring.stats.intervals import Interval, TooFewRows, clustered_interval, t_interval, wilson
+from mainspring.stats.judges import Agreement, agreement, prediction_powered, rogan_gladen
 from mainspring.stats.means import mean_interval
 from mainspring.stats.multiple import benjamini_hochberg, holm
 from mainspring.stats.paired import mcnemar, paired_proportions, permutation, wilcoxon
 from mainspring.stats.power import detectable_difference, not_worse, rows_needed, rows_needed_for_proportions
+from mainspring.stats.proportions import agresti_coull, proportion
 from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
 from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge
 
 __all__ = [
+    "Agreement",
     "DriftResult",
     "Interval",
     "PairedDifference",
     "TooFewRows",
+    "agreement",
+    "agresti_coull",
     "bca_interval",
     "benjamini_hochberg",
     "bootstrap_mean",
@@ -36,7 +41,10 @@ __all__ = [
     "not_worse",
     "paired_proportions",
     "permutation",
+    "prediction_powered",
+    "proportion",
     "proportion_sequence",
+    "rogan_gladen",
     "rows_needed",
     "rows_needed_for_proportions",
     "studentised_interval",

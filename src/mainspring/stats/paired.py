@@ -10,6 +10,9 @@ from scipy import special
 
 from mainspring.stats.intervals import Floats, checked, normal_quantile
 
+LEAST_PAIRS = 20
+"""Rows under which the interval of a difference of two shares is not offered."""
+
 
 def mcnemar(gained: int, lost: int) -> float:
     """Return the exact two-sided p-value of McNemar's test from the two discordant counts (Fagerland et al. 2013)."""
@@ -23,7 +26,8 @@ def paired_proportions(gained: float, lost: float, n: float, *, level: float = 0
     """Interval for the difference of two proportions on the same n rows (Bonett and Price 2012, eq. 3).
 
     Wald's interval after one row is added to each discordant count and two to n; n need not be whole, so that grouped
-    rows can be given at their effective number.
+    rows can be given at their effective number. From 20 rows on it covers 93 % at least, and 98 % at most wherever 6
+    rows or more are to be expected to differ; where hardly any differ it covers nearly always.
     """
     z = normal_quantile(0.5 + level / 2)
     up, down = (gained + 1) / (n + 2), (lost + 1) / (n + 2)

@@ -13,8 +13,8 @@ import numpy as np
 
 from mainspring.stats.bootstrap import group_sums, studentised_interval
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, is_binary
-from mainspring.stats.means import design_effect, has_repeats
-from mainspring.stats.paired import mcnemar, paired_proportions, permutation
+from mainspring.stats.means import design_effect, effective_rows, has_repeats
+from mainspring.stats.paired import LEAST_PAIRS, mcnemar, paired_proportions, permutation
 from mainspring.stats.power import detectable_difference, rows_needed
 
 Verdict = Literal["better", "worse", "no difference shown", "too few rows"]
@@ -141,10 +141,15 @@ def _difference(
     n, mean = len(gap), float(gap.mean())
     if is_binary(left) and is_binary(right):
         gained, lost = int((gap > 0).sum()), int((gap < 0).sum())
-        effect = design_effect(gap, groups) if groups is not None else 1.0
-        low, high = paired_proportions(gained / effect, lost / effect, n / effect, level=level)
+        try:
+            count = effective_rows(gap, groups, level=level) if groups is not None else float(n)
+            if n < LEAST_PAIRS:
+                raise TooFewRows(f"{n} rows are too few", LEAST_PAIRS)
+        except TooFewRows as few:
+            return None, mcnemar(gained, lost), "McNemar, exact", max(few.needed, n + 1)
+        low, high = paired_proportions(gained * count / n, lost * count / n, count, level=level)
         method = "paired proportions" if groups is None else "paired proportions, grouped rows"
-        p_value = mcnemar(round(gained / effect), round(lost / effect))
+        p_value = mcnemar(round(gained * count / n), round(lost * count / n))
         return Interval(mean, low, high, level, n, method), p_value, "McNemar, exact", None
     sums, _ = group_sums(gap, groups)
     p_value = permutation(sums, seed=seed)

@@ -1,13 +1,19 @@
-"""Scorers by name. A scorer is one function, registered by a decorator, that turns an answer into a number."""
+"""Scorers by name. A scorer is one function, registered by a decorator, that turns an answer into a number.
+
+Where one must see all answers together, because it asks a model or starts a process, it brings a `batch` besides.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.ports import JSON, LogLikelihoodReply
+from mainspring.kernel.ports import JSON, ChatReply, ChatRequest, LogLikelihoodReply
+
+if TYPE_CHECKING:
+    from mainspring.kernel.platform import Platform
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +33,31 @@ class Answer:
     finish_reason: str = ""
     likelihood: LogLikelihoodReply | None = None
     """Of the reference, under the model that answered."""
+    question: str = ""
+    """What was asked: the last message of the user."""
+    contexts: Sequence[str] = ()
+    """Passages that the answer could rest on, best first."""
+    key: str = ""
+    """Names the row, so that what is asked about it can be told apart in traces."""
 
 
 ScorerFunction = Callable[[Answer, str], float | None]
 """Takes an answer and the scorer's argument; None where the scorer does not apply to the row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """What a scorer that judges all answers together may use."""
+
+    platform: Platform
+    ask: Callable[[Sequence[ChatRequest]], list[ChatReply | None]]
+    """Asks a model, once for each question ever; None where it refused to answer one."""
+    environment: str = ""
+    """Where the model is asked."""
+
+
+BatchFunction = Callable[[Bench, Sequence[Answer], str], list[float | None]]
+"""Takes all answers and the scorer's argument; returns one number an answer, None where it does not apply."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +83,15 @@ class Scorer:
     """Whether the margin is a share of the baseline's figure instead."""
     argument: Literal["none", "optional", "required"]
     needs: frozenset[str]
-    """What must be there: `reference`, `schema`, `likelihood`."""
+    """What must be there: `reference`, `schema`, `likelihood`, `contexts`, or a `version` that the argument names."""
     function: ScorerFunction
     corpus: Corpus | None = None
+    check: Callable[[str], None] | None = None
+    """Raises Invalid for an argument that means nothing."""
+    batch: BatchFunction | None = None
+    """In place of `function`, for all answers at once."""
+    example: str = ""
+    """A metric with an argument that makes sense."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +108,28 @@ class Metric:
 
     def value(self, answer: Answer) -> float | None:
         """Return the row's number; None where the metric does not apply to it."""
+        return self.scorer.function(answer, self.argument) if self._applies(answer) else None
+
+    def values(self, bench: Bench, answers: Sequence[Answer]) -> list[float | None]:
+        """Return the numbers of all rows; None for those that the metric does not apply to."""
+        if self.scorer.batch is None:
+            return [self.value(answer) for answer in answers]
+        places = [place for place, answer in enumerate(answers) if self._applies(answer)]
+        found: list[float | None] = [None] * len(answers)
+        if places:
+            numbers = self.scorer.batch(bench, [answers[place] for place in places], self.argument)
+            for place, number in zip(places, numbers, strict=True):
+                found[place] = number
+        return found
+
+    def _applies(self, answer: Answer) -> bool:
         if "reference" in self.scorer.needs and answer.reference is None:
-            return None
-        return self.scorer.function(answer, self.argument)
+            return False
+        return "contexts" not in self.scorer.needs or bool(answer.contexts)
 
     def counts(self, answer: Answer) -> tuple[float, ...] | None:
         """Return the row's counts for a corpus figure; None where it has none."""
-        if self.scorer.corpus is None or ("reference" in self.scorer.needs and answer.reference is None):
+        if self.scorer.corpus is None or not self._applies(answer):
             return None
         return self.scorer.corpus.counts(answer, self.argument)
 
@@ -99,15 +147,29 @@ def scorer(
     argument: Literal["none", "optional", "required"] = "none",
     needs: Sequence[str] = (),
     corpus: Corpus | None = None,
+    check: Callable[[str], None] | None = None,
+    batch: BatchFunction | None = None,
+    example: str = "",
 ) -> Callable[[ScorerFunction], ScorerFunction]:
     """Register a function as the scorer `name`; the first line of its docstring is the summary."""
 
     def register(function: ScorerFunction) -> ScorerFunction:
         summary = (function.__doc__ or "").strip().partition("\n")[0]
-        made = Scorer(
-            name, summary, unit, higher_is_better, margin, relative, argument, frozenset(needs), function, corpus
+        _scorers[name] = Scorer(
+            name=name,
+            summary=summary,
+            unit=unit,
+            higher_is_better=higher_is_better,
+            margin=margin,
+            relative=relative,
+            argument=argument,
+            needs=frozenset(needs),
+            function=function,
+            corpus=corpus,
+            check=check,
+            batch=batch,
+            example=example or (f"{name}:package" if argument == "required" else ""),
         )
-        _scorers[name] = made
         return function
 
     return register
@@ -125,9 +187,11 @@ def metric(text: str) -> Metric:
     if found is None:
         raise Invalid(f"There is no scorer '{name[:100]}'.", hint=f"There are {', '.join(sorted(_scorers))}.")
     if found.argument == "required" and not argument:
-        raise Invalid(f"The scorer '{name}' needs an argument.", hint=f"Write for example {name}:package.")
+        raise Invalid(f"The scorer '{name}' needs an argument.", hint=f"Write for example {found.example}.")
     if found.argument == "none" and argument:
         raise Invalid(f"The scorer '{name}' takes no argument.", hint=f"Write {name}.")
     if len(argument) > 200:
         raise Invalid(f"The argument of '{name}' is longer than 200 characters.")
+    if found.check is not None and argument:
+        found.check(argument)
     return Metric(found, argument)
