@@ -31,7 +31,7 @@ me = Client()
 recipe = yaml.safe_load((here / "docstrings.yaml").read_text())
 with TemporaryDirectory() as folder:
     corpus = Path(folder) / "docstrings.jsonl"
-    make_corpus(corpus, packages=["python", "numpy", "scipy", "pandas", "sqlalchemy", "sympy"], per_package=400)
+    make_corpus(corpus, packages=["python", "numpy", "scipy", "pandas", "sqlalchemy", "pydantic"], per_package=400)
     raw = me.dataset.import_("docstrings-raw", corpus)
 me.wait(me.recipe.run(recipe, raw.ref, name="docstrings"))
 rows = me.dataset.get("docstrings")

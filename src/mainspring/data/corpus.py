@@ -53,13 +53,14 @@ class Source(NamedTuple):
 
 
 def make_corpus(
-    target: Path, *, packages: Sequence[str] = (), per_package: int = 0, details: int = 360
+    target: Path, *, packages: Sequence[str] = (), per_package: int = 0, per_module: int = 0, details: int = 360
 ) -> dict[str, int]:
     """Write the corpus as JSON lines in the dataset's own row format and return the number of rows for each package.
 
     `packages` are names of distributions, and `python` for the standard library; empty for the standard library and all
     installed dependencies. `per_package` bounds the rows of each (0: no bound); modules are drawn in an order that
-    looks random and is always the same. `details` bounds the characters of a docstring's body that a row keeps.
+    looks random and is always the same. `per_module` bounds the rows of each module, so that few rows still come from
+    many places. `details` bounds the characters of a docstring's body that a row keeps.
     Raises OSError where the file cannot be written.
     """
     counts: dict[str, int] = {}
@@ -67,7 +68,7 @@ def make_corpus(
     try:
         with draft.open("w", encoding="utf-8") as file:
             for source in sources(packages):
-                for row in islice(records(source, details), per_package or None):
+                for row in islice(records(source, details, per_module), per_package or None):
                     file.write(json.dumps(row, ensure_ascii=False) + "\n")
                     counts[source.name] = counts.get(source.name, 0) + 1
         draft.replace(target)
@@ -126,7 +127,7 @@ def license_of(meta: metadata.PackageMetadata) -> str:
     return " OR ".join(classifiers) or "unknown"
 
 
-def records(source: Source, details: int = 360) -> Iterator[dict[str, Any]]:
+def records(source: Source, details: int = 360, per_module: int = 0) -> Iterator[dict[str, Any]]:
     """Yield a row for each class, function, method and property of a package with a docstring of two parts or more."""
     for module, path in sorted(source.files, key=lambda item: hashlib.sha256(item[0].encode()).digest()):
         try:
@@ -135,10 +136,8 @@ def records(source: Source, details: int = 360) -> Iterator[dict[str, Any]]:
             tree = _parsed(path.read_text("utf-8"))
         except (OSError, SyntaxError, ValueError, RecursionError):
             continue
-        for owner, node in _documented(tree):
-            row = _row(source, module, owner, node, details)
-            if row:
-                yield row
+        found = (_row(source, module, owner, node, details) for owner, node in _documented(tree))
+        yield from islice(filter(None, found), per_module or None)
 
 
 def _parsed(text: str) -> ast.Module:

@@ -33,8 +33,9 @@ class EngineProcess:
     ) -> EngineProcess:
         """Start the child without waiting for it to load; `log` takes what it prints."""
         api_key = secrets.token_urlsafe(24)
-        # Threads that spin at the library's barriers make it tenfold slower where somebody else uses the cores too.
-        environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ}
+        # Threads that spin long at the library's barriers make it tenfold slower where somebody else uses the cores
+        # too; those that sleep at once, a third slower where nobody does.
+        environ = {"GOMP_SPINCOUNT": "2000", **os.environ}
         with _open_log(log) as sink:
             process = subprocess.Popen(
                 [sys.executable, "-m", _MODULE],

@@ -8,7 +8,7 @@ from mainspring.registry.models import Parameters, Release
 from mainspring.safety.models import Rule
 from mainspring.surfaces.demo.cast import Stage
 from mainspring.surfaces.demo.plan import METRICS
-from mainspring.surfaces.demo.prepare import measure, show
+from mainspring.surfaces.demo.prepare import likelihood, measure, show
 from mainspring.surfaces.demo.report import as_dict, people, table
 from mainspring.tuning.models import SftConfig
 
@@ -43,9 +43,12 @@ def evidence(stage: Stage) -> None:
     """Measure the tuned model on the same rows and compare it, row by row, with the better baseline."""
     with stage.report.stage("evidence", "Evidence: paired comparison with the better baseline") as figures:
         experiments = stage.made["experiments"]
-        experiments["tuned"] = measure(stage, "tuned", stage.made["tuned"], stage.made["zero"], likelihood=True)
+        experiments["tuned"] = measure(stage, "tuned", stage.made["tuned"], stage.made["zero"])
         experiments["tuned, constrained"] = measure(
             stage, "tuned-schema", stage.made["tuned"], stage.made["zero"], constrained=True
+        )
+        experiments["tuned, likelihood"] = likelihood(
+            stage, "tuned-likelihood", stage.made["tuned"], stage.made["zero"]
         )
         tuned = {name: one for name, one in experiments.items() if name.startswith("tuned")}
         figures |= {name: as_dict(one.figures) for name, one in tuned.items()}

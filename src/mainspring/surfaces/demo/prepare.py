@@ -23,7 +23,13 @@ def data(stage: Stage) -> None:
     with stage.report.stage("data", "Data: from docstrings on this machine to a prepared dataset") as figures:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "docstrings.jsonl"
-            counts = make_corpus(path, packages=packages(), per_package=plan.per_package)
+            counts = make_corpus(
+                path,
+                packages=packages(),
+                per_package=plan.per_package,
+                per_module=plan.per_module,
+                details=plan.details,
+            )
             raw = client.dataset.import_(RAW, path, note="docstrings of installed packages")  # type: ignore[arg-type]
         model = client.model.pull(BASE)
         stage.made["base"] = model.ref
@@ -106,17 +112,16 @@ def baseline(stage: Stage) -> None:
     with stage.report.stage("baseline", "Baseline: the untuned model on held-out rows") as figures:
         base, plan = stage.made["base"], stage.plan
         stage.made["experiments"] = found = {
-            "zero-shot": measure(stage, "zero-shot", base, stage.made["zero"], likelihood=True),
+            "zero-shot": measure(stage, "zero-shot", base, stage.made["zero"]),
             "two-shot": measure(stage, "two-shot", base, stage.made["two"]),
             "two-shot, constrained": measure(stage, "two-shot-schema", base, stage.made["two"], constrained=True),
+            "zero-shot, likelihood": likelihood(stage, "zero-shot-likelihood", base, stage.made["zero"]),
         }
         figures |= {name: as_dict(one.figures) for name, one in found.items()}
         show(f"95 % intervals; {plan.evaluated} rows, {plan.constrained} under the schema", found)
 
 
-def measure(
-    stage: Stage, name: str, target: str, prompt: str, *, constrained: bool = False, likelihood: bool = False
-) -> Experiment:
+def measure(stage: Stage, name: str, target: str, prompt: str, *, constrained: bool = False) -> Experiment:
     """Run one experiment over the test split and return it."""
     plan = stage.plan
     run = stage.client.experiment.run(
@@ -124,13 +129,29 @@ def measure(
         target,
         prompt=prompt,
         split="test",
-        scorers=[*METRICS, *SPEED, *(["perplexity"] if likelihood else [])],
+        scorers=[*METRICS, *SPEED],
         constrained=constrained,
         limit=plan.constrained if constrained else plan.evaluated,
         max_tokens=plan.answer_tokens,
         name=name,
     )
     return stage.client.experiment.get(stage.wait(run, f"Asking {name}").id)
+
+
+def likelihood(stage: Stage, name: str, target: str, prompt: str) -> Experiment:
+    """Score how probable the given answers are to a model; its own answers to these rows are known already."""
+    run = stage.client.experiment.run(
+        stage.made["clean"],
+        target,
+        prompt=prompt,
+        split="test",
+        scorers=["perplexity"],
+        limit=stage.plan.constrained,
+        max_tokens=stage.plan.answer_tokens,
+        reuse=True,
+        name=name,
+    )
+    return stage.client.experiment.get(stage.wait(run, f"Scoring {name}").id)
 
 
 def show(title: str, found: dict[str, Experiment]) -> None:

@@ -28,8 +28,8 @@ def spawn(
 
     It ends itself when our end of its standard input closes, however we ended.
     """
-    # Threads of a numerical library that spin while they wait for each other starve a machine that is shared.
-    environ = {"OMP_WAIT_POLICY": "PASSIVE", **os.environ, "PYTHONUNBUFFERED": "1"}
+    # Threads of a numerical library that spin long while they wait for each other starve a machine that is shared.
+    environ = {"GOMP_SPINCOUNT": "2000", **os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
         [sys.executable, "-m", PROGRAM, role],
         stdin=subprocess.PIPE,
