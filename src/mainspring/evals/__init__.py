@@ -4,7 +4,8 @@ Used by stages 4 to 7.
 """
 
 from mainspring.evals.models import Comparison, Experiment, ExperimentRow, Figure, GivenRow, MetricComparison, Suite
-from mainspring.evals.service import Experiments, Scorers, Suites
+from mainspring.evals.scorer_service import Scorers
+from mainspring.evals.service import Experiments, Suites
 
 __all__ = [
     "Comparison",

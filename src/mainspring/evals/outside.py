@@ -68,6 +68,11 @@ def record(tx: Tx, name: str, rows: Sequence[GivenRow], *, dataset: str, target:
     return experiment
 
 
+def own_metric(name: str) -> str:
+    """Return the metric of a name of one's own; higher is better."""
+    return f"given:{name}"
+
+
 def _metric(name: str) -> str:
     """Return the metric of a name: a scorer's that means a mean over rows, else one of its own."""
     try:

@@ -47,7 +47,7 @@ def judge_all(
         return list(rows)
     passages = {question.row: question.contexts for question in questions}
     answers = [answer_of(row, passages.get(row.row, ())) for row in rows]
-    bench = Bench(task.platform, lambda requests: _ask(task, requests), task.caller.environment)
+    bench = bench_for(task)
     columns = {}
     for done, metric in enumerate(whole):
         task.progress(done, len(whole), f"scoring: {metric.name}")
@@ -58,6 +58,11 @@ def judge_all(
         scores = {**row.scores, **{name: column[place] for name, column in columns.items()}}
         judged.append(row.model_copy(update={"scores": {name: scores[name] for name in order}}))
     return judged
+
+
+def bench_for(task: Job) -> Bench:
+    """Return a bench whose calls the run remembers."""
+    return Bench(task.platform, lambda requests: _ask(task, requests), task.caller.environment)
 
 
 def answer_of(row: ExperimentRow, contexts: Sequence[str] = ()) -> Answer:

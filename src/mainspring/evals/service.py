@@ -1,4 +1,4 @@
-"""Operations on scorers and experiments."""
+"""Operations on suites and experiments."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from mainspring.evals.models import (
     MaxTokens,
     Repeats,
     RowLimit,
-    ScorerInfo,
     Seed,
     SplitName,
     Suite,
@@ -41,31 +40,6 @@ TargetText = Annotated[str, Field(min_length=1, max_length=300)]
 """A reference, or `https://host/v1#model`."""
 ExportFormat = Literal["markdown", "junit", "jsonl", "lm-eval-results", "lm-eval-samples"]
 Level = Annotated[float, Field(ge=0.5, le=0.999)]
-
-
-class Scorers(Service):
-    """Scorers: how an answer is judged."""
-
-    noun = "scorer"
-
-    @operation("GET /scorers", permission="scorer.read", mcp=True)
-    def list_(self) -> list[ScorerInfo]:
-        """List the scorers that an experiment may name."""
-        from mainspring.evals import scorers
-
-        return [
-            ScorerInfo(
-                name=found.name,
-                summary=found.summary,
-                unit=found.unit,
-                higher_is_better=found.higher_is_better,
-                margin=found.margin,
-                relative=found.relative,
-                argument=found.argument,
-                needs=sorted(found.needs),
-            )
-            for found in scorers.registered()
-        ]
 
 
 class Suites(Service):

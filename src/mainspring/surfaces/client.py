@@ -37,7 +37,8 @@ from mainspring.surfaces.prompt_cache import CachedPrompts
 
 if TYPE_CHECKING:
     from mainspring.data.service import Datasets, Profiles, Recipes
-    from mainspring.evals.service import Experiments, Scorers, Suites
+    from mainspring.evals.scorer_service import Scorers
+    from mainspring.evals.service import Experiments, Suites
     from mainspring.governance.service import Audits, Lineages, Releases
     from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
     from mainspring.prompts.service import Prompts

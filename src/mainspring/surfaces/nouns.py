@@ -32,7 +32,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("profile", "mainspring.data.service", "Profiles", "Profiles: what a dataset is like."),
     Noun("recipe", "mainspring.data.service", "Recipes", "Recipes: how a dataset is prepared."),
     Noun("prompt", "mainspring.prompts.service", "Prompts", "Prompts and their versions."),
-    Noun("scorer", "mainspring.evals.service", "Scorers", "Scorers: how an answer is judged."),
+    Noun("scorer", "mainspring.evals.scorer_service", "Scorers", "Scorers: how an answer is judged."),
     Noun("suite", "mainspring.evals.service", "Suites", "Suites: what is asked, and how it is scored."),
     Noun("experiment", "mainspring.evals.service", "Experiments", "Experiments and their comparison."),
     Noun("model", "mainspring.registry.service", "Models", "Models and their versions."),
@@ -57,6 +57,7 @@ NOUNS: tuple[Noun, ...] = (
 JOB_MODULES: tuple[str, ...] = (
     "mainspring.data.jobs",
     "mainspring.evals.jobs",
+    "mainspring.evals.calibrating",
     "mainspring.tuning.jobs",
     "mainspring.monitoring.jobs",
 )
