@@ -16,9 +16,8 @@ from sqlalchemy import update
 
 from mainspring.kernel import access, lineage, runs
 from mainspring.kernel.access import ROLES, Caller
-from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.ports import ChatReply, ChatRequest, Endpoint, EngineSpec, EngineState
+from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.kernel.spans import Span
 from mainspring.kernel.tables import runs as run_table
 from mainspring.registry import keep_file
@@ -66,19 +65,6 @@ class WordEmbed:
             for word in text.lower().split():
                 vectors[row, zlib.crc32(word.encode()) % 64] += 1
         return vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-
-
-class IdleEngine:
-    """The Engine port with no engine."""
-
-    def ensure(self, spec: EngineSpec) -> Endpoint:
-        raise Unavailable("No engine runs here.")
-
-    def stop(self, spec: EngineSpec) -> bool:
-        return False
-
-    def list(self) -> list[EngineState]:
-        return []
 
 
 def signed_in(role: str, member: str) -> Any:

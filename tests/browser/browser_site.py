@@ -13,7 +13,8 @@ from types import ModuleType
 from typing import Any
 
 import uvicorn
-from browser_seed import IdleEngine, WordEmbed, fill
+from browser_engine import TalkingEngine
+from browser_seed import WordEmbed, fill
 from playwright.sync_api import BrowserContext, Page, expect
 
 from mainspring.backends.files_object import open_files
@@ -67,7 +68,7 @@ class Site:
 def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
     load_rooms()
     config = settings.load({"home": str(home)}, environ={}, folder=home)
-    runner = InlineRunner()
+    runner, engine = InlineRunner(), TalkingEngine()
     platform = Platform(
         home=home,
         settings=config,
@@ -78,7 +79,7 @@ def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
         files=open_files("", home, config),
         spans_port=open_spans("", home, config),
         runner_port=runner,
-        engine_port=IdleEngine(),
+        engine_port=engine,
         embed_port=WordEmbed(),
     )
     runner.platform = platform
@@ -97,6 +98,7 @@ def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
     yield Site(f"http://127.0.0.1:{listening.getsockname()[1]}", owner.secret, names)
     server.should_exit = True
     thread.join(timeout=20)
+    engine.close()
     platform.spans.close()
     platform.records.close()
 

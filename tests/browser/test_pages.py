@@ -26,6 +26,10 @@ PAGES = {
     "/prompts": "Prompts",
     "/prompts/docs": "docs",
     "/prompts/docs?tab=Changes": "docs",
+    "/prompts/docs?tab=Labels": "docs",
+    "/prompts/docs?tab=Metrics": "docs",
+    "/playground": "Playground",
+    "/playground?prompt=prompt/docs@1,prompt/docs@2": "Playground",
     "/models": "Models",
     "/models/docs-lora": "docs-lora",
     "/models/docs-lora?tab=Lineage": "docs-lora",
@@ -46,7 +50,18 @@ PAGES = {
     "/audit": "Audit",
     "/nowhere": "There is no such page",
 }
-LISTS = ("/", "/traces", "/datasets", "/prompts", "/models", "/runs", "/experiments", "/releases", "/deployments")
+LISTS = (
+    "/",
+    "/traces",
+    "/datasets",
+    "/prompts",
+    "/playground",
+    "/models",
+    "/runs",
+    "/experiments",
+    "/releases",
+    "/deployments",
+)
 
 
 @pytest.mark.parametrize("colours", ["light", "dark"])

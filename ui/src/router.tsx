@@ -32,6 +32,7 @@ const routes = [
   page("/datasets/$name", () => import("./rooms/data/DatasetPage"), "DatasetPage"),
   page("/prompts", () => import("./rooms/prompts/PromptList"), "PromptList"),
   page("/prompts/$name", () => import("./rooms/prompts/PromptPage"), "PromptPage"),
+  page("/playground", () => import("./rooms/playground/Playground"), "Playground"),
   page("/models", () => import("./rooms/registry/ModelList"), "ModelList"),
   page("/models/$name", () => import("./rooms/registry/ModelPage"), "ModelPage"),
   page("/runs", () => import("./rooms/tuning/RunList"), "RunList"),

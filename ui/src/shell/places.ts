@@ -14,6 +14,7 @@ export const PLACES: { group: string; places: Place[] }[] = [
     places: [
       { label: "Datasets", to: "/datasets", icon: "data" },
       { label: "Prompts", to: "/prompts", icon: "prompt" },
+      { label: "Playground", to: "/playground", icon: "tool" },
       { label: "Models", to: "/models", icon: "model" },
       { label: "Runs", to: "/runs", icon: "run" },
       { label: "Experiments", to: "/experiments", icon: "experiment" },

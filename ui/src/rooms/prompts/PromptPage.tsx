@@ -1,16 +1,19 @@
-import { useParams } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import { $api } from "../../api/client";
-import type { AliasMove, PromptVersion } from "../../api/types";
-import { Blank, Card, Id, KeyValues, Snippet, Time } from "../../kit/basics";
+import type { PromptVersion } from "../../api/types";
+import { Card, Id, KeyValues, Snippet, Time } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
 import { useUrl } from "../../kit/hooks";
-import { Table } from "../../kit/list";
-import { Page, Show } from "../../kit/page";
-import { Tabs, useTab } from "../../kit/Tabs";
-import { VersionPick } from "../../kit/VersionPick";
+import { Icon } from "../../kit/icons";
+import { useTab } from "../../kit/Tabs";
+import { VersionedPage } from "../../kit/Versioned";
+import { RefLink } from "../../shell/RefLink";
 import { LineageView } from "../governance/LineageView";
+import { Changes } from "./Changes";
+import { Labels } from "./Labels";
+import { Metrics } from "./Metrics";
 
-const TABS = ["Template", "Changes", "Lineage"] as const;
+const TABS = ["Template", "Changes", "Labels", "Metrics", "Lineage"] as const;
 
 export function PromptPage() {
   const { name } = useParams({ strict: false }) as { name: string };
@@ -19,58 +22,77 @@ export function PromptPage() {
   const query = $api.useQuery("get", "/prompts/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
   const versions = $api.useQuery("get", "/prompts/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
   return (
-    <Page
-      title={name}
-      crumbs={[{ label: "Prompts", to: "/prompts" }]}
-      badge={
-        <>
-          <VersionPick versions={versions.data?.items.map((one) => ({ number: one.number, names: one.labels }))} current={query.data?.number} />
-          {query.data?.labels?.map((label) => (
-            <span key={label} className="tag">
-              {label}
-            </span>
-          ))}
-        </>
+    <VersionedPage
+      name={name}
+      crumb={{ label: "Prompts", to: "/prompts" }}
+      query={query}
+      versions={versions.data?.items.map((one) => ({ number: one.number, names: one.labels }))}
+      names={query.data?.labels}
+      tabs={TABS}
+      tab={tab}
+      tabsLabel="Parts of the prompt"
+      actions={
+        query.data && (
+          <Link className="btn" to="/playground" search={{ prompt: query.data.ref } as never}>
+            <Icon name="tool" size={14} /> Open in playground
+          </Link>
+        )
       }
-      tabs={<Tabs tabs={TABS} label="Parts of the prompt" current={tab} />}
     >
-      <Show query={query}>
-        {(prompt) => (
-          <>
-            {tab === "Template" && <Template prompt={prompt} />}
-            {tab === "Changes" && <Changes prompt={prompt} />}
-            {tab === "Lineage" && <LineageView reference={prompt.ref} />}
-          </>
-        )}
-      </Show>
-    </Page>
+      {(prompt) => (
+        <>
+          {tab === "Template" && <Template prompt={prompt} />}
+          {tab === "Changes" && <Changes prompt={prompt} versions={versions.data?.items.map((one) => one.number) ?? []} />}
+          {tab === "Labels" && <Labels prompt={prompt} />}
+          {tab === "Metrics" && <Metrics name={prompt.name} />}
+          {tab === "Lineage" && <LineageView reference={prompt.ref} />}
+        </>
+      )}
+    </VersionedPage>
   );
 }
 
-/** The text with its variables marked. */
-function Marked({ text }: { text: string }) {
-  return (
-    <p>
-      {text.split(/({{[^{}]*}})/).map((part, index) => (part.startsWith("{{") ? <mark key={index}>{part}</mark> : part))}
-    </p>
-  );
+/** The text with its variables, and where there are blocks its tags, marked. */
+function Marked({ text, blocks }: { text: string; blocks?: boolean }) {
+  const parts = text.split(blocks ? /({{[^{}]*}}|{%[^%]*%})/ : /({{[^{}]*}})/);
+  return <p>{parts.map((part, index) => (/^{[{%]/.test(part) ? <mark key={index}>{part}</mark> : part))}</p>;
 }
 
 function Template({ prompt }: { prompt: PromptVersion }) {
   const variables = Object.entries(prompt.variables);
+  const includes = Object.entries(prompt.includes ?? {});
   return (
     <div className="columns">
       <div className="stack">
-        <Card title="Messages">
+        <Card title={prompt.kind === "text" ? "Text" : "Messages"}>
           <div className="stack tight">
             {prompt.messages.map((message, index) => (
               <article key={index} className={`message ${message.role}`}>
-                <header>{message.role}</header>
-                <Marked text={message.content} />
+                {prompt.kind !== "text" && <header>{message.role}</header>}
+                <Marked text={message.content} blocks={prompt.blocks} />
               </article>
             ))}
           </div>
         </Card>
+        {includes.length > 0 && (
+          <Card title="Includes">
+            <div className="stack tight">
+              {includes.map(([ref, held]) => (
+                <article key={ref} className="message">
+                  <header>
+                    <RefLink value={ref} />
+                  </header>
+                  <Marked text={held.text} blocks={held.blocks} />
+                </article>
+              ))}
+            </div>
+          </Card>
+        )}
+        {(prompt.tools?.length ?? 0) > 0 && (
+          <Card title="Tools">
+            <Snippet code={JSON.stringify(prompt.tools, null, 2)} label="Copy the tools" />
+          </Card>
+        )}
         {prompt.response_schema && (
           <Card title="Response schema">
             <Snippet code={JSON.stringify(prompt.response_schema, null, 2)} label="Copy the schema" />
@@ -91,7 +113,16 @@ function Template({ prompt }: { prompt: PromptVersion }) {
         </Card>
         <Card title="Variables">
           {variables.length ? (
-            <KeyValues items={variables.map(([name, variable]) => [name, `${variable.type ?? "text"}${variable.default == null ? ", required" : ""}`])} />
+            <KeyValues
+              items={variables.map(([name, variable]) => [
+                name,
+                <span key={name}>
+                  {variable.type ?? "text"}
+                  {variable.default != null ? `, default ${JSON.stringify(variable.default)}` : variable.required === false ? ", optional" : ", required"}
+                  {variable.description && <span className="faint"> · {variable.description}</span>}
+                </span>,
+              ])}
+            />
           ) : (
             <span className="faint">none</span>
           )}
@@ -99,59 +130,7 @@ function Template({ prompt }: { prompt: PromptVersion }) {
         <Card title="Parameters">
           <Facts value={prompt.parameters} />
         </Card>
-        <Labels name={prompt.name} />
       </div>
     </div>
-  );
-}
-
-function Labels({ name }: { name: string }) {
-  const query = $api.useQuery("get", "/prompts/{name}/history", { params: { path: { name }, query: { limit: 50 } } });
-  return (
-    <Card title="Labels" flush>
-      <Show query={query} lines={2}>
-        {(page) =>
-          page.items.length === 0 ? (
-            <Blank small icon="prompt" title="No label was ever set" code={`mainspring prompt label ${name} production`} />
-          ) : (
-            <Table<AliasMove>
-              label="Moves of labels"
-              items={page.items}
-              id={(move) => `${move.alias}${move.moved_at}`}
-              columns={[
-                { key: "label", label: "Label", cell: (move) => <span className="tag">{move.alias}</span> },
-                { key: "to", label: "To", cell: (move) => (move.number == null ? "removed" : `@${move.number}`) },
-                { key: "at", label: "When", cell: (move) => <Time at={move.moved_at} /> },
-                { key: "by", label: "By", cell: (move) => move.moved_by },
-              ]}
-            />
-          )
-        }
-      </Show>
-    </Card>
-  );
-}
-
-function Changes({ prompt }: { prompt: PromptVersion }) {
-  const query = $api.useQuery(
-    "get",
-    "/prompts/{name}/diff",
-    { params: { path: { name: prompt.name }, query: { left: String(prompt.number - 1), right: String(prompt.number) } } },
-    { enabled: prompt.number > 1 },
-  );
-  if (prompt.number === 1) return <Blank icon="prompt" title="This is the first version" />;
-  return (
-    <Show query={query}>
-      {(diff) => (
-        <pre className="code diff" tabIndex={0} aria-label={`Changes from ${diff.left} to ${diff.right}`}>
-          {diff.lines.map((line, index) => (
-            <span key={index} className={line.startsWith("+") ? "add" : line.startsWith("-") ? "cut-out" : undefined}>
-              {line}
-              {"\n"}
-            </span>
-          ))}
-        </pre>
-      )}
-    </Show>
   );
 }

@@ -1,15 +1,15 @@
 import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { $api } from "../../api/client";
-import type { AliasMove, ModelVersion } from "../../api/types";
+import type { ModelVersion } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Snippet, Stats, Status, Time } from "../../kit/basics";
 import { bytes, count, plural, short } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { Table } from "../../kit/list";
-import { Page, Show } from "../../kit/page";
-import { Tabs, useTab } from "../../kit/Tabs";
-import { VersionPick } from "../../kit/VersionPick";
+import { Show } from "../../kit/page";
+import { useTab } from "../../kit/Tabs";
+import { Moves, VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { LineageView } from "../governance/LineageView";
 import { Facts } from "../../kit/Facts";
@@ -23,32 +23,25 @@ export function ModelPage() {
   const query = $api.useQuery("get", "/models/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
   const versions = $api.useQuery("get", "/models/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
   return (
-    <Page
-      title={name}
-      crumbs={[{ label: "Models", to: "/models" }]}
-      badge={
-        <>
-          <VersionPick versions={versions.data?.items.map((one) => ({ number: one.number, names: one.aliases }))} current={query.data?.number} />
-          {query.data?.aliases?.map((alias) => (
-            <span key={alias} className="tag">
-              {alias}
-            </span>
-          ))}
-        </>
-      }
-      tabs={<Tabs tabs={TABS} label="Parts of the model" current={tab} />}
+    <VersionedPage
+      name={name}
+      crumb={{ label: "Models", to: "/models" }}
+      query={query}
+      versions={versions.data?.items.map((one) => ({ number: one.number, names: one.aliases }))}
+      names={query.data?.aliases}
+      tabs={TABS}
+      tab={tab}
+      tabsLabel="Parts of the model"
     >
-      <Show query={query}>
-        {(model) => (
-          <>
-            {tab === "Overview" && <Overview model={model} />}
-            {tab === "Lineage" && <LineageView reference={model.ref} />}
-            {tab === "Chat template" &&
-              (model.chat_template ? <Snippet code={model.chat_template} label="Copy the template" /> : <Blank icon="chat" title="No chat template" text="Messages are joined as plain text." />)}
-          </>
-        )}
-      </Show>
-    </Page>
+      {(model) => (
+        <>
+          {tab === "Overview" && <Overview model={model} />}
+          {tab === "Lineage" && <LineageView reference={model.ref} />}
+          {tab === "Chat template" &&
+            (model.chat_template ? <Snippet code={model.chat_template} label="Copy the template" /> : <Blank icon="chat" title="No chat template" text="Messages are joined as plain text." />)}
+        </>
+      )}
+    </VersionedPage>
   );
 }
 
@@ -158,17 +151,7 @@ function Aliases({ name }: { name: string }) {
           page.items.length === 0 ? (
             <Blank small icon="model" title="No alias was ever set" code={`mainspring model alias ${name} production --number 1`} />
           ) : (
-            <Table<AliasMove>
-              label="Moves of aliases"
-              items={page.items}
-              id={(move) => `${move.alias}${move.moved_at}`}
-              columns={[
-                { key: "alias", label: "Alias", cell: (move) => <span className="tag">{move.alias}</span> },
-                { key: "to", label: "To", cell: (move) => (move.number == null ? "removed" : `@${move.number}`) },
-                { key: "at", label: "When", cell: (move) => <Time at={move.moved_at} /> },
-                { key: "by", label: "By", cell: (move) => move.moved_by },
-              ]}
-            />
+            <Moves moves={page.items} label="Moves of aliases" noun="Alias" />
           )
         }
       </Show>

@@ -5,10 +5,12 @@ import type { Span, Trace } from "../../api/types";
 import { Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { count, duration, money } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
+import { Icon } from "../../kit/icons";
 import { Page, Show } from "../../kit/page";
 import { LineageView } from "../governance/LineageView";
 import { RefLink } from "../../shell/RefLink";
 import { Content } from "./Content";
+import { readMessages } from "./messages";
 import { Scores } from "./Scores";
 import { SpanTree } from "./SpanTree";
 import { timed } from "./tree";
@@ -110,6 +112,13 @@ function SpanDetail({ span }: { span: Span }) {
   return (
     <div className="stack">
       <KeyValues items={facts} />
+      {readMessages(span.input, "user") && (
+        <div>
+          <Link className="btn" to="/playground" search={{ trace: span.trace_id, span: span.span_id } as never}>
+            <Icon name="tool" size={14} /> Open in playground
+          </Link>
+        </div>
+      )}
       <Content span={span} />
       {attributes.length > 0 && (
         <details>

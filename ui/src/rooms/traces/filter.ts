@@ -1,5 +1,5 @@
 /** The filters of the list of traces, as they stand in the address and as the API takes them. */
-export const FILTERS = ["query", "status", "model", "deployment", "release", "session_id", "user_id", "service", "environment", "min_duration_ms"] as const;
+export const FILTERS = ["query", "status", "model", "deployment", "release", "prompt", "session_id", "user_id", "service", "environment", "min_duration_ms"] as const;
 
 export const SINCE: Record<string, { label: string; ms: number }> = {
   "15m": { label: "last 15 minutes", ms: 900_000 },
