@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import islice
 
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
@@ -16,6 +17,9 @@ MAX_CALLS, MAX_SCORES = 5_000, 2_000
 """Of one version: its newest calls, and of one score the newest numbers."""
 PLAYGROUND = "playground"
 """The service of calls that people try things out with."""
+_EXPERIMENT = "mainspring.experiment"
+"""The attribute of an experiment's calls."""
+_MAX_READ = 20_000
 _NAMES, _LABELS = 50, 20
 
 
@@ -55,8 +59,9 @@ def _of(
 
 
 def _calls(platform: Platform, project: str, where: SpanFilter) -> list[Span]:
-    found = platform.spans.scan(project, where, limit=MAX_CALLS)
-    return [span for span in found if span.service != PLAYGROUND]
+    found = platform.spans.scan(project, where, limit=_MAX_READ)
+    traffic = (span for span in found if span.service != PLAYGROUND and _EXPERIMENT not in span.attributes)
+    return list(islice(traffic, MAX_CALLS))
 
 
 def _quantiles(times: Sequence[float]) -> tuple[float | None, float | None, float | None]:

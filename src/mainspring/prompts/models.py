@@ -224,13 +224,13 @@ class ScoreMetric(Record):
 
 
 class PromptMetrics(Record):
-    """How one version of a prompt did in traffic; calls of the playground are left out."""
+    """How one version of a prompt did in traffic; calls of the playground and of experiments are left out."""
 
     ref: str
     number: int
     labels: list[str]
     calls: int
-    """At most the newest 5,000."""
+    """At most the newest 5,000, out of 20,000 spans that name the version."""
     errors: int
     cost: float
     """US dollars, of all the calls together."""
