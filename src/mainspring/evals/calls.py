@@ -79,12 +79,13 @@ def answer_all(
     scope: str = "",
     budget: Budget | None = None,
     recorded: Recorded | None = None,
+    all_may_fail: bool = False,
 ) -> Asked:
     """Ask every request once, as far as the budget goes, and return the outcomes in order.
 
     An answer is stored as it arrives, so a run that is cut off pays for it once; requests that are the same are asked
     once. `reuse` takes answers of other runs to the same question as well. `recorded` makes spans of the calls. Raises
-    Unavailable where the target stays away, or where every row has an error.
+    Unavailable where the target stays away, or, unless `all_may_fail`, where every row has an error.
     """
     asking = _Asking(job, chat, requests, scope, budget or Budget(), recorded)
     try:
@@ -101,7 +102,7 @@ def answer_all(
             hint=f"`mainspring run resume {job.run_id}` asks only for what is missing.",
         )
     found = [outcome for outcome in asked.outcomes if outcome is not None]
-    if found and all(outcome.error for outcome in found):
+    if found and not all_may_fail and all(outcome.error for outcome in found):
         raise Unavailable(f"The target answered no row. The first error: {found[0].error}", hint="Try one row first.")
     return asked
 

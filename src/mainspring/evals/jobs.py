@@ -31,7 +31,7 @@ _BATCH = 16
 @job(KIND)
 def run(task: Job) -> JSON:
     """Ask, score and store; the result is the experiment. Raises GateFailed where it is worse than its baseline."""
-    found, asked = _perform(task, task.params, task.run_id)
+    found, asked = perform(task, task.params, task.run_id)
     named = str(task.params["fail_if_worse_than"])
     if named:
         with task.read() as tx:
@@ -53,11 +53,11 @@ def _baseline(task: Job, wanted: Mapping[str, Any], asked: Asked, named: str) ->
     if any(value is not None and value <= 0 for value in left.values()):
         raise LimitReached("The budget ended before the baseline was asked.", hint="Give more, or ask it beforehand.")
     params = {**wanted, **left, "note": f"Asked as the baseline of {task.run_id}: {named}."}
-    made, _ = _perform(task, params, str(task.step("baseline", task.platform.ids.new)))
+    made, _ = perform(task, params, str(task.step("baseline", task.platform.ids.new)))
     return made
 
 
-def _perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experiment, Asked]:
+def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experiment, Asked]:
     """Make one experiment, and say what it took."""
     with task.read() as tx:
         plan = plans.make(tx, p["dataset"], p["target"], p["prompt"], p["constrained"])
@@ -71,7 +71,7 @@ def _perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Exper
     asked = answer_all(
         task,
         chat,
-        [_request(task, p, plan, questions[place], repeat) for place, repeat in places],
+        [request(task, p, plan, questions[place], repeat) for place, repeat in places],
         concurrency=p["concurrency"],
         reuse=p["reuse"] and bool(plan.model),
         scope="" if plan.model else task.run_id,
@@ -84,7 +84,7 @@ def _perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Exper
         inner = [ask(row, plan.prompt or plan.inner) for row in rows]
         likelihoods = _likelihoods(task, plan.model, inner, experiment_id)
     scored = [
-        _score(metrics, plan, questions[place], outcome, likelihoods[place], repeat)
+        score(metrics, plan, questions[place], outcome, likelihoods[place], repeat)
         for (place, repeat), outcome in zip(places, asked.outcomes, strict=True)
         if outcome is not None
     ]
@@ -102,7 +102,8 @@ def _recorded(task: Job, plan: plans.Plan, experiment_id: str) -> Recorded | Non
     return Recorded(task, experiment_id, model=name, release=release, prompt=prompt.ref if prompt else "")
 
 
-def _request(task: Job, p: Mapping[str, Any], plan: plans.Plan, question: Question, repeat: int) -> ChatRequest:
+def request(task: Job, p: Mapping[str, Any], plan: plans.Plan, question: Question, repeat: int) -> ChatRequest:
+    """Return the call that asks a question for the so-many-th time."""
     return ChatRequest(
         model=plan.target,
         messages=question.messages,
@@ -141,7 +142,7 @@ def _likelihoods(
     return found
 
 
-def _score(
+def score(
     metrics: Sequence[Metric],
     plan: plans.Plan,
     question: Question,

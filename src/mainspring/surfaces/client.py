@@ -37,11 +37,11 @@ from mainspring.surfaces.prompt_cache import CachedPrompts
 
 if TYPE_CHECKING:
     from mainspring.data.service import Datasets, Profiles, Recipes
+    from mainspring.evals.prompts import Prompts
     from mainspring.evals.scorer_service import Scorers
     from mainspring.evals.service import Experiments, Suites
     from mainspring.governance.service import Audits, Lineages, Releases
     from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
-    from mainspring.prompts.service import Prompts
     from mainspring.registry.service import Models
     from mainspring.safety.service import Guards
     from mainspring.serving.service import Deployments, Engines

@@ -31,7 +31,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("dataset", "mainspring.data.service", "Datasets", "Datasets and their versions."),
     Noun("profile", "mainspring.data.service", "Profiles", "Profiles: what a dataset is like."),
     Noun("recipe", "mainspring.data.service", "Recipes", "Recipes: how a dataset is prepared."),
-    Noun("prompt", "mainspring.prompts.service", "Prompts", "Prompts and their versions."),
+    Noun("prompt", "mainspring.evals.prompts", "Prompts", "Prompts and their versions."),
     Noun("scorer", "mainspring.evals.scorer_service", "Scorers", "Scorers: how an answer is judged."),
     Noun("suite", "mainspring.evals.service", "Suites", "Suites: what is asked, and how it is scored."),
     Noun("experiment", "mainspring.evals.service", "Experiments", "Experiments and their comparison."),
@@ -58,6 +58,7 @@ JOB_MODULES: tuple[str, ...] = (
     "mainspring.data.jobs",
     "mainspring.evals.jobs",
     "mainspring.evals.calibrating",
+    "mainspring.evals.optimise",
     "mainspring.tuning.jobs",
     "mainspring.monitoring.jobs",
 )
