@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 
 from mainspring.kernel.errors import Invalid, MainspringError, MissingExtra, NoSpace, Unavailable
 from mainspring.kernel.settings import Settings
@@ -86,8 +86,12 @@ def _translated() -> Iterator[None]:
         yield
     except MainspringError:
         raise
+    except UnicodeEncodeError as error:
+        raise Invalid.unwritable() from error
     except DBAPIError as error:
         state = getattr(error.orig, "sqlstate", None) or ""
+        if isinstance(error, DataError) and "NUL" in str(error.orig):
+            raise Invalid.unwritable() from error
         if state.startswith("53"):
             raise NoSpace.of("the change") from error
         if error.connection_invalidated or state.startswith(("08", "57")) or state in ("40001", "40P01"):

@@ -95,6 +95,8 @@ def _translated() -> Iterator[None]:
         yield
     except MainspringError:
         raise
+    except UnicodeEncodeError as error:
+        raise Invalid.unwritable() from error
     except OperationalError as error:
         text = str(error.orig)
         if "full" in text or "I/O" in text:

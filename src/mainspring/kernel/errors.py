@@ -22,6 +22,11 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 
+def whole(text: str) -> str:
+    """Return the text with what cannot be written, NUL and halves of surrogate pairs, as question marks."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "?")
+
+
 class MainspringError(Exception):
     """Base of all errors that a user meets."""
 
@@ -37,7 +42,7 @@ class MainspringError(Exception):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the wire form `{"error": {"code", "message", "hint"}}`, with `details` where there are any."""
-        body: dict[str, Any] = {"code": self.code, "message": self.message, "hint": self.hint}
+        body: dict[str, Any] = {"code": self.code, "message": whole(self.message), "hint": whole(self.hint)}
         if self.details:
             body["details"] = self.details
         return {"error": body}
@@ -45,6 +50,12 @@ class MainspringError(Exception):
 
 class Invalid(MainspringError):
     code, status, exit_code = "invalid", 422, 2
+
+    @classmethod
+    def unwritable(cls) -> Invalid:
+        """Return the error for a text that no database keeps."""
+        problem = "A text holds a character that cannot be stored: NUL, or half of a surrogate pair."
+        return cls(problem, hint="Send whole Unicode text.")
 
 
 class TooLarge(Invalid):

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from mainspring.kernel import access, audit
-from mainspring.kernel.errors import Denied, MainspringError
+from mainspring.kernel.errors import Denied, MainspringError, whole
 
 if TYPE_CHECKING:
     from mainspring.kernel.service import Service
@@ -99,7 +99,7 @@ def _perform(spec: Operation, service: Service, args: tuple[Any, ...], kwargs: d
     arguments = dict(list(bound.arguments.items())[1:])
     target = f"{spec.method} {spec.path}"
     for name in spec.path_parameters:
-        target = re.sub(rf"{{{name}(:path)?}}", str(arguments.get(name, ""))[:200].replace("\\", "/"), target)
+        target = re.sub(rf"{{{name}(:path)?}}", whole(str(arguments.get(name, ""))[:200].replace("\\", "/")), target)
     detail = {name: _brief(name, value) for name, value in arguments.items() if name not in spec.path_parameters}
     try:
         access.require(caller, spec.permission)
@@ -135,7 +135,7 @@ def _brief(name: str, value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else str(value)
     if isinstance(value, str):
-        value = _URL.sub(r"\1\2/…", value)  # what follows a host may be a credential
+        value = _URL.sub(r"\1\2/…", whole(value))  # what follows a host may be a credential
         return value if len(value) <= 200 else f"[{len(value)} characters]"
     if isinstance(value, list | tuple | dict | set):
         return f"[{type(value).__name__} of {len(value)}]"
