@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
@@ -20,7 +21,7 @@ from mainspring.registry import grant_file, require_file
 from mainspring.serving.gateway import Gateway
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
-from mainspring.surfaces.rest import rest_app
+from mainspring.surfaces.rest import http_problem, rest_app
 from mainspring.surfaces.static import static_app
 from mainspring.traces.http import otlp_routes
 from mainspring.workspace import sessions
@@ -64,7 +65,8 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
         Mount("/api/v1", rest_app(platform)),
         Mount("/", static_app()),
     ]
-    return Guarded(platform, Starlette(routes=routes, lifespan=lifespan, exception_handlers={MainspringError: _ours}))
+    problems: dict[Any, Any] = {MainspringError: _ours, HTTPException: http_problem}
+    return Guarded(platform, Starlette(routes=routes, lifespan=lifespan, exception_handlers=problems))
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:

@@ -63,7 +63,7 @@ def rest_app(platform: Platform | None) -> FastAPI:
             _mount(app, platform, noun.name, service, spec)
     app.add_exception_handler(MainspringError, _ours)
     app.add_exception_handler(RequestValidationError, _malformed)
-    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(HTTPException, http_problem)
     app.add_exception_handler(Exception, _unexpected)
     return app
 
@@ -144,7 +144,8 @@ async def _malformed(request: Request, error: Exception) -> JSONResponse:
     return JSONResponse(reply.to_dict(), reply.status)
 
 
-async def _http(request: Request, error: Exception) -> JSONResponse:
+async def http_problem(request: Request, error: Exception) -> JSONResponse:
+    """Answer what the framework refuses, such as an unknown path, in the one shape of error."""
     assert isinstance(error, HTTPException)
     code = {404: "not_found", 405: "invalid"}.get(error.status_code, "invalid")
     message = f"There is no {request.method} {request.url.path}." if error.status_code in (404, 405) else error.detail
