@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -37,19 +37,20 @@ def alive(pid: int) -> bool:
 
 
 class Server:
-    """`mainspring up` on a home folder of its own."""
+    """`mainspring up` on a home folder of its own, begun by the command `under` where one is given."""
 
-    def __init__(self, home: Path, *options: str, **environ: str) -> None:
+    def __init__(self, home: Path, *options: str, under: Sequence[str] = (), **environ: str) -> None:
         self.home = home
         self.environ = {**os.environ, "MAINSPRING_HOME": str(home), **environ}
         self._options = options
+        self._under = under
         self.process: subprocess.Popen[str] | None = None
         self.state: dict[str, Any] = {}
 
     def start(self, port: int = 0) -> Server:
         """Start and wait until it answers."""
         self.process = subprocess.Popen(
-            [*MAINSPRING, "up", f"--port={port}", "--json", *self._options],
+            [*self._under, *MAINSPRING, "up", f"--port={port}", "--json", *self._options],
             env=self.environ,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

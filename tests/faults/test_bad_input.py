@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from fault_servers import MAINSPRING, Server
+from test_nothing_lost import client
 
 pytestmark = pytest.mark.slow
 
@@ -19,6 +20,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("bad") / "home").start()
     yield server
     server.stop()
+
+
+def said(done: subprocess.CompletedProcess[str]) -> str:
+    """Return what a command told people, on one line."""
+    return " ".join(done.stderr.split())
 
 
 def names(server: Server, noun: str) -> list[str]:
@@ -31,10 +37,16 @@ def test_a_malformed_row_is_named_and_nothing_is_stored(server: Server, tmp_path
     path.write_text(f'{json.dumps(good)}\n{json.dumps(good)}\n{{"messages": [\n')
     done = server.run("dataset", "import", "broken", str(path))
     assert done.returncode == 2
-    assert "3" in done.stderr
-    assert "Hint" in done.stderr
+    assert "Row 3 is not valid JSON: " in said(done)
+    assert "Hint: Each line is one JSON object." in said(done)
     assert "Traceback" not in done.stderr
     assert "broken" not in names(server, "dataset")
+    with client(server) as http:
+        file = http.post("/api/v1/files", content=path.read_bytes()).json()["sha256"]
+        reply = http.post("/api/v1/datasets/broken/import", json={"file": file})
+    error = reply.json()["error"]
+    assert (reply.status_code, error["code"]) == (422, "invalid")
+    assert error["message"].startswith("Row 3 is not valid JSON: ")
 
 
 @pytest.mark.parametrize(
@@ -52,7 +64,10 @@ def test_a_missing_variable_is_named(server: Server) -> None:
     assert server.run("prompt", "commit", "greet", messages).returncode == 0
     done = server.run("prompt", "render", "greet", '{"greeting": "hi"}')
     assert done.returncode == 2
-    assert "name" in done.stderr
+    assert "The prompt's variable 'name' got no value." in said(done)
+    with client(server) as http:
+        reply = http.post("/api/v1/prompts/greet/render", json={"variables": {"greeting": "hi"}})
+    assert (reply.status_code, reply.json()["error"]["code"]) == (422, "invalid")
 
 
 @pytest.mark.model
@@ -83,33 +98,41 @@ def test_no_server_is_said_so(tmp_path: Path) -> None:
     assert "mainspring up" in done.stderr
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 96 MiB."""
+@pytest.fixture(params=["limit", "disk"])
+def small_home(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, list[str]]]:
+    """A home folder where no large file fits, and what the server is started under.
+
+    Everywhere, a process that may write no file over 64 MiB; where one can be mounted, also a disk of 96 MiB.
+    """
     folder = tmp_path / "disk"
     folder.mkdir()
+    if request.param == "limit":
+        yield folder / "home", ["/bin/sh", "-c", f'ulimit -f {(64 << 20) // 512}; exec "$@"', "sh"]
+        return
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("a small disk can be mounted by root alone")
-    yield folder
+        pytest.skip("a disk can be mounted by root alone; the limit is tested all the same")
+    yield folder / "home", []
     subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
-def test_a_full_disk_stops_an_import_and_leaves_nothing_behind(small_disk: Path, tmp_path: Path) -> None:
-    server = Server(small_disk / "home").start()
+def test_a_full_disk_stops_an_import_and_leaves_nothing_behind(
+    small_home: tuple[Path, list[str]], tmp_path: Path
+) -> None:
+    home, under = small_home
+    server = Server(home, under=under).start()
     try:
         path = tmp_path / "rows.jsonl"
         with path.open("w") as file:
-            for _ in range(40_000):
-                text = os.urandom(1500).hex()
-                row = {"messages": [{"role": "user", "content": text}, {"role": "assistant", "content": "b"}]}
+            for _ in range(400):
+                row = {"messages": [{"role": "user", "content": "a" * 300_000}, {"role": "assistant", "content": "b"}]}
                 file.write(json.dumps(row) + "\n")
         assert path.stat().st_size > 96 << 20
         done = server.run("dataset", "import", "large", str(path))
         assert done.returncode == 1, done.stderr
-        assert "disk is full" in done.stderr
+        assert "The disk is full: the file was not written." in said(done)
         assert not any((server.home / "tmp").glob("put-*"))
         assert names(server, "dataset") == []
         assert server.run("status").returncode == 0

@@ -165,7 +165,7 @@ def _translated(what: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise NoSpace.of(what) from error
         if error.errno in (errno.EROFS, errno.EACCES):
             raise Unavailable(
