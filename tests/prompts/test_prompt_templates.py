@@ -217,6 +217,14 @@ def test_includes_do_not_go_round_nor_too_deep(prompts):
         prompts.commit("g", text='{% include "dataset/x@1" %}')
 
 
+def test_what_is_included_again_and_again_costs_a_commit_nothing(prompts):
+    prompts.commit("v0", text="x")
+    for level in range(1, 5):
+        prompts.commit(f"v{level}", text=f'{{% include "prompt/v{level - 1}" %}}' * 1000)
+    with pytest.raises(TooLarge, match=r"steps|seconds|characters"):
+        prompts.render("v4")
+
+
 def test_types_are_taken_from_use_and_checked():
     needed = {"rows": Variable(type="list"), "n": Variable(type="integer")}
     with pytest.raises(Invalid, match="'n' takes integer, not str"):

@@ -216,10 +216,15 @@ def _includes(tx: Tx, name: str, refs: list[str]) -> _Found:
 
 def _depth(version: PromptVersion) -> int:
     """Return how many includes stand behind one another below a version; 1 for one that includes nothing."""
+    known: dict[str, int] = {}
 
     def below(text: str, blocks: bool) -> int:
-        inner = [version.includes[ref] for ref in grammar.includes_in(grammar.parse(text, blocks))]
-        return 1 + max((below(held.text, held.blocks) for held in inner), default=0)
+        refs = dict.fromkeys(grammar.includes_in(grammar.parse(text, blocks)))
+        for ref in refs:
+            if ref not in known:  # each once, however often it is included
+                held = version.includes[ref]
+                known[ref] = below(held.text, held.blocks)
+        return 1 + max((known[ref] for ref in refs), default=0)
 
     return below(version.messages[0].content, version.blocks)
 

@@ -20,6 +20,8 @@ from functools import lru_cache
 from mainspring.kernel.errors import Invalid, TooLarge
 
 MAX_TAGS, MAX_DEPTH = 2000, 8
+_SHORT = 20_000
+"""Characters of a template whose tree is worth remembering."""
 _NAME = r"[A-Za-z_][A-Za-z0-9_]{0,63}"
 _KEY = r"""\[\s*(?:"[^"\\\n]{1,128}"|'[^'\\\n]{1,128}'|\d{1,6})\s*\]"""
 _PATH = rf"{_NAME}(?:{_KEY}){{0,8}}"
@@ -123,9 +125,12 @@ def has_blocks(text: str) -> bool:
     return _KNOWN.search(text) is not None
 
 
-@lru_cache(maxsize=256)
 def parse(text: str, blocks: bool) -> tuple[Node, ...]:
     """Read a template. Without `blocks` only holes have a meaning. Raises Invalid with the place, TooLarge."""
+    return _remembered(text, blocks) if len(text) <= _SHORT else _parse(text, blocks)
+
+
+def _parse(text: str, blocks: bool) -> tuple[Node, ...]:
     top = _Open("")
     stack = [top]
     pattern, position, tags = (_BLOCKS if blocks else _PLAIN), 0, 0
@@ -158,6 +163,9 @@ def parse(text: str, blocks: bool) -> tuple[Node, ...]:
         raise Invalid(f"{{% {stack[-1].tag} %}} is not closed", hint=f"Write {{% end{stack[-1].tag} %}}.")
     top.nodes.append(text[position:])
     return tuple(node for node in top.nodes if node != "")
+
+
+_remembered = lru_cache(maxsize=128)(_parse)
 
 
 def walk(nodes: Sequence[Node], bound: frozenset[str] = frozenset()) -> Iterator[tuple[str, Path]]:
