@@ -94,7 +94,14 @@ def test_what_lists_lists_nothing(nobody: TestClient) -> None:
 
 
 def test_every_tool_is_refused(nobody: TestClient) -> None:
-    fit = {"messages": HI, "ref": "dataset/x", "trace_id": "0" * 32, "alert_id": "0" * 36, "run_id": "0" * 36}
+    fit = {
+        "kind": "judge",
+        "messages": HI,
+        "ref": "dataset/x",
+        "trace_id": "0" * 32,
+        "alert_id": "0" * 36,
+        "run_id": "0" * 36,
+    }
     assert len(tools()) > 40
     for name, (_, spec, _) in tools().items():
         needed = {

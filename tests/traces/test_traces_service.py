@@ -63,6 +63,16 @@ def test_lists_narrow_and_follow_pages(platform):
         traces.list_(cursor="bad")
 
 
+def test_a_moment_that_no_clock_reaches_bounds_nothing_and_breaks_nothing(platform):
+    platform.spans.append([span()])
+    platform.spans.flush()
+    far, early = datetime.max.replace(tzinfo=UTC), datetime(1, 1, 1, tzinfo=UTC)
+    for rows in (Traces(platform), Sessions(platform)):
+        assert rows.list_(since=far).items == []
+        rows.list_(since=early, until=far)
+    assert len(Traces(platform).list_(since=early, until=far).items) == 1
+
+
 def test_traces_are_found_by_their_scores(platform):
     platform.spans.append([span(1), span(2), span(3)])
     scores = Scores(platform)

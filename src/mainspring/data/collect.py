@@ -11,7 +11,7 @@ from mainspring.kernel.lineage import SourceKind
 from mainspring.kernel.records import Record
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.traces import scores
-from mainspring.traces.models import Score
+from mainspring.traces.models import Score, nanoseconds
 
 if TYPE_CHECKING:
     from mainspring.kernel.platform import Platform
@@ -88,8 +88,7 @@ def _scored(platform: Platform, choice: Choice) -> Iterator[list[str]]:
 
 
 def _listed(platform: Platform, project: str, choice: Choice) -> Iterator[list[str]]:
-    since = int(choice.since.timestamp() * 1e9) if choice.since else 0
-    where = SpanFilter(deployment=choice.deployment, release=choice.release, since_ns=since)
+    where = SpanFilter(deployment=choice.deployment, release=choice.release, since_ns=nanoseconds(choice.since))
     cursor = ""
     while True:
         lines, cursor = platform.spans.traces(project, where, limit=_PAGE, cursor=cursor)

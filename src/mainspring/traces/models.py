@@ -229,8 +229,11 @@ def moment(nanoseconds: int) -> datetime:
 
 
 def nanoseconds(at: datetime | None) -> int:
-    """Return a moment as Unix time in nanoseconds; 0 for none. One without a time zone is taken as UTC."""
+    """Return a moment as Unix time in nanoseconds, within what 63 bits hold (1970 to 2262); 0 for none.
+
+    One without a time zone is taken as UTC.
+    """
     if at is None:
         return 0
     aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return max(0, int(aware.timestamp() * 1_000_000) * 1000)
+    return min(max(0, int(aware.timestamp() * 1_000_000) * 1000), (1 << 63) - 1)
