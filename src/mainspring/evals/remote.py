@@ -19,7 +19,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from mainspring.kernel.errors import Denied, Invalid, LimitReached, MainspringError, Unavailable
-from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
+from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.kernel.settings import Settings
 from mainspring.safety.addresses import check_url, permitted, resolve
 from mainspring.traces import Price
@@ -210,18 +210,7 @@ def _session(server: Server, concurrency: int) -> ClientSession:
 
 
 def _body(model: str, request: ChatRequest) -> bytes:
-    body: dict[str, JSON] = {
-        "model": model,
-        "messages": [dict(message) for message in request.messages],
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "seed": request.seed,
-    }
-    if request.stop:
-        body["stop"] = list(request.stop)
-    if request.schema is not None:
-        schema = {"name": "answer", "schema": dict(request.schema)}
-        body["response_format"] = {"type": "json_schema", "json_schema": schema}
+    body = {"model": model, "messages": [dict(message) for message in request.messages], **request.options()}
     return json.dumps(body, ensure_ascii=False).encode()
 
 

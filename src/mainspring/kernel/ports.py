@@ -219,6 +219,16 @@ class ChatRequest:
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Attributes for the trace."""
 
+    def options(self) -> dict[str, JSON]:
+        """Return all but model and messages as the body of an OpenAI chat completion names it."""
+        found: dict[str, JSON] = {"max_tokens": self.max_tokens, "temperature": self.temperature, "seed": self.seed}
+        if self.stop:
+            found["stop"] = list(self.stop)
+        if self.schema is not None:
+            schema = {"name": "answer", "schema": dict(self.schema)}
+            found["response_format"] = {"type": "json_schema", "json_schema": schema}
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class ChatReply:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
+from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.serving.answering import Answerer
 from mainspring.serving.engines import Engines
 from mainspring.serving.models import Answer, Origin, Question, Target
@@ -98,7 +98,7 @@ class EngineChat:
     async def _answer(self, target: Target, request: ChatRequest) -> ChatReply:
         question = Question(
             messages=list(request.messages),
-            options=_options(request),
+            options=request.options(),
             origin=Origin(metadata=dict(request.metadata)),
         )
         assert self._answerer is not None
@@ -118,20 +118,6 @@ class EngineChat:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()
             return self._loop
-
-
-def _options(request: ChatRequest) -> dict[str, JSON]:
-    options: dict[str, JSON] = {
-        "max_tokens": request.max_tokens,
-        "temperature": request.temperature,
-        "seed": request.seed,
-    }
-    if request.stop:
-        options["stop"] = list(request.stop)
-    if request.schema is not None:
-        schema = {"name": "answer", "schema": dict(request.schema)}
-        options["response_format"] = {"type": "json_schema", "json_schema": schema}
-    return options
 
 
 def _reply(answer: Answer) -> ChatReply:
