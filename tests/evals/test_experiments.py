@@ -142,8 +142,10 @@ def test_answers_of_another_run_are_taken_only_when_asked(experiments, target):
     ran(experiments, "model/base", prompt="prompt/describe")
     ran(experiments, "model/base", prompt="prompt/describe")
     assert len(target.asked) == 200
-    reused = figures(ran(experiments, "model/base", prompt="prompt/describe", reuse=True))
+    taken = ran(experiments, "model/base", prompt="prompt/describe", reuse=True)
+    reused = figures(taken)
     assert len(target.asked) == 200
+    assert (taken.calls, taken.reused, taken.rows) == (0, 100, 100)
     assert reused["json"].value == 1.0
     assert (reused["latency"].value, reused["latency"].n) == (None, 0)
     ran(experiments, "model/base", prompt="prompt/describe", reuse=True, max_tokens=50)

@@ -103,9 +103,15 @@ def test_rows_stand_side_by_side_the_largest_gap_first(experiments, target):
     ran(experiments, "dataset/docs", "model/tuned", scorers=["json"], name="best")
     everything = experiments.align("base", "best", limit=200)
     assert len(everything.items) == 100
-    changed = experiments.align("base", "best", metric="json", changed=True, limit=30)
+    better = experiments.align("base", "best", metric="json", show="improved", limit=200)
+    assert len(better.items) == 50
+    assert experiments.align("base", "best", metric="json", show="worsened").items == []
+    assert len(experiments.align("best", "base", metric="json", show="worsened", limit=200).items) == 50
+    with pytest.raises(Invalid, match="told by a metric"):
+        experiments.align("base", "best", show="improved")
+    changed = experiments.align("base", "best", metric="json", show="changed", limit=30)
     assert len(changed.items) == 30
-    rest = experiments.align("base", "best", metric="json", changed=True, limit=30, cursor=changed.next_cursor)
+    rest = experiments.align("base", "best", metric="json", show="changed", limit=30, cursor=changed.next_cursor)
     assert (len(rest.items), rest.next_cursor) == (20, None)
     first = changed.items[0]
     assert [answer.scores["json"] for answer in first.answers] == [0.0, 1.0]
@@ -120,6 +126,9 @@ def test_rows_are_filtered(experiments, target):
     bad = experiments.rows(done.id, metric="json", at_most=0.5, limit=1000).items
     assert all(row.scores["json"] == 0 for row in bad)
     assert len(bad) == 100 - round(done.figures[0].value * 100)
+    good = experiments.rows(done.id, metric="json", at_least=0.5, limit=1000).items
+    assert {row.scores["json"] for row in good} == {1}
+    assert len(good) + len(bad) == 100
 
 
 def test_scores_from_outside_are_compared_as_any_other(experiments):

@@ -52,6 +52,11 @@ class Asked:
     cost: float
     """Of the run's own calls, in US dollars."""
 
+    @property
+    def reused(self) -> int:
+        """Answers that no call was made for."""
+        return sum(outcome is not None and outcome.reply is not None and not outcome.own for outcome in self.outcomes)
+
 
 def request_key(request: ChatRequest, scope: str = "") -> str:
     """Return the hash of everything that shapes an answer; `scope` sets apart what no reference pins."""

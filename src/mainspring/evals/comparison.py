@@ -64,20 +64,24 @@ def compare_many(
     return corrected[0].model_copy(update={"more": corrected[1:]})
 
 
-def align(
-    files: Files, experiments: Sequence[Experiment], *, metric: str = "", changed: bool = False
-) -> list[AlignedRow]:
-    """Return the rows that all experiments have, in the first's order; `changed` keeps those that differ.
+def align(files: Files, experiments: Sequence[Experiment], *, metric: str = "", show: str = "all") -> list[AlignedRow]:
+    """Return the rows that all experiments have, in the first's order, or those that `show` keeps.
 
-    They differ in the metric named, else in the answer. With a metric, the row with the largest gap between the first
-    and any other comes first. Raises Invalid where no row is shared.
+    Rows `changed` in the metric named, else in the answer; they `improved` or `worsened` where any score is better or
+    worse than the first's. With a metric, the row with the largest gap between the first and any other comes first.
+    Raises Invalid where no row is shared, or where a direction is asked for without a metric.
     """
+    if show in ("improved", "worsened") and not metric:
+        raise Invalid(f"Rows that {show} are told by a metric.", hint="Name one: metric.")
     tables = [{(row.row, row.repeat): row for row in store.read_rows(files, one.file)} for one in experiments]
     shared = [key for key in tables[0] if all(key in table for table in tables[1:])]
     if not shared:
         raise Invalid("The experiments have no row in common.", hint="Use the same dataset, split, limit and seed.")
-    if changed:
+    if show == "changed":
         shared = [key for key in shared if _differs([table[key] for table in tables], metric)]
+    elif show != "all":
+        sign = 1 if scorers.metric(metric).scorer.higher_is_better == (show == "improved") else -1
+        shared = [key for key in shared if _moved([table[key] for table in tables], metric, sign)]
     if metric:
         shared.sort(key=lambda key: -_gap([table[key] for table in tables], metric))
     return [
@@ -105,6 +109,12 @@ def _differs(rows: Sequence[ExperimentRow], metric: str) -> bool:
     if metric:
         return len({row.scores.get(metric) for row in rows}) > 1
     return len({row.answer for row in rows}) > 1
+
+
+def _moved(rows: Sequence[ExperimentRow], metric: str, sign: int) -> bool:
+    """Tell whether any row scores higher (`sign` 1) or lower (-1) than the first."""
+    first, *others = [row.scores.get(metric) for row in rows]
+    return first is not None and any(other is not None and sign * (other - first) > 0 for other in others)
 
 
 def _gap(rows: Sequence[ExperimentRow], metric: str) -> float:

@@ -212,6 +212,7 @@ def _finish(
             figures=figures,
             stopped=asked.stopped,
             calls=asked.calls,
+            reused=asked.reused,
             cost=asked.cost,
             file=file,
             note=p["note"],

@@ -86,6 +86,8 @@ class Experiment(Record):
     """Id of the experiment that it was held against; empty where there was none."""
     calls: int = 0
     """Calls that the run made, those without an answer included."""
+    reused: int = 0
+    """Answers that no call was made for: asked before by another experiment, or by this one in another row."""
     cost: float = 0.0
     """Of the run's own calls, in US dollars."""
     file: str

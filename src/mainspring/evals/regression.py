@@ -68,7 +68,7 @@ def hold(files: Files, baseline: Experiment, candidate: Experiment, named: str) 
     if bad:
         raise GateFailed(
             f"Worse than {named}. " + " ".join(f"{one.metric}: {one.sentence}" for one in bad)[:2000],
-            hint=f"`mainspring experiment align {baseline.id} {candidate.id} --changed` shows the rows.",
+            hint=f"`mainspring experiment align {baseline.id} {candidate.id} --show changed` shows the rows.",
             baseline=baseline.id,
             candidate=candidate.id,
             metrics=[one.metric for one in bad],

@@ -38,6 +38,7 @@ Named = Annotated[str, Field(min_length=1, max_length=128)]
 Several = Annotated[list[Named], Field(max_length=20)]
 TargetText = Annotated[str, Field(min_length=1, max_length=300)]
 """A reference, or `https://host/v1#model`."""
+Shown = Literal["all", "changed", "improved", "worsened"]
 ExportFormat = Literal["markdown", "junit", "jsonl", "lm-eval-results", "lm-eval-samples"]
 Level = Annotated[float, Field(ge=0.5, le=0.999)]
 
@@ -226,19 +227,20 @@ class Experiments(Service):
         more: Several | None = None,
         *,
         metric: Annotated[str, Field(max_length=300)] = "",
-        changed: bool = False,
+        show: Shown = "all",
         limit: Annotated[int, Field(ge=1, le=200)] = 50,
         cursor: Cursor = "",
     ) -> Page[AlignedRow]:
         """List the rows that all of some experiments have, with their answers side by side.
 
-        `metric` puts the largest gaps first, `changed` keeps the rows that differ. Raises Invalid, NotFound.
+        `metric` puts the largest gaps first. `show` keeps the rows that `changed`: in the metric, or without one in the
+        answer; or those where a candidate's score `improved` or `worsened` on the baseline's. Raises Invalid, NotFound.
         """
         from mainspring.evals.comparison import align
 
         with self.read() as tx:
             found = [store.load(tx, one) for one in (baseline, candidate, *(more or []))]
-        every = align(self.platform.files, found, metric=metric, changed=changed)
+        every = align(self.platform.files, found, metric=metric, show=show)
         return _slice(every, limit, cursor)
 
     @operation("GET /experiments/{id}", permission="experiment.read", mcp=True)
@@ -297,13 +299,14 @@ class Experiments(Service):
         query: Annotated[str, Field(max_length=200)] = "",
         metric: Annotated[str, Field(max_length=300)] = "",
         at_most: float | None = None,
+        at_least: float | None = None,
         limit: Limit = 100,
         cursor: Cursor = "",
     ) -> Page[ExperimentRow]:
         """List an experiment's rows with question, answer and scores, in the dataset's order.
 
-        `errors` keeps rows without an answer, `query` those whose text holds it, `metric` with `at_most` those that
-        score no more than that. Raises Invalid, NotFound.
+        `errors` keeps rows without an answer, `query` those whose text holds it, `metric` with `at_most` and `at_least`
+        those that score so much. Raises Invalid, NotFound.
         """
         with self.read() as tx:
             found = store.load(tx, id)
@@ -312,7 +315,7 @@ class Experiments(Service):
             page = _slice(lines, limit, cursor)
             kept = [ExperimentRow.model_validate_json(line) for line in page.items]
             return Page(items=kept, next_cursor=page.next_cursor)
-        return _slice(store.matching(lines, errors, query, metric, at_most), limit, cursor)
+        return _slice(store.matching(lines, errors, query, metric, at_most, at_least), limit, cursor)
 
 
 def _slice(every: Sequence[T], limit: int, cursor: str) -> Page[T]:

@@ -47,8 +47,10 @@ def held_against(tx: Tx, experiment: Experiment, baseline: str) -> Experiment:
     return experiment.model_copy(update={"baseline": baseline})
 
 
-def matching(lines: Iterable[str], errors: bool, query: str, metric: str, at_most: float | None) -> list[ExperimentRow]:
-    """Return the rows that fit: without an answer, with a text in them, with a score of at most so much."""
+def matching(
+    lines: Iterable[str], errors: bool, query: str, metric: str, at_most: float | None, at_least: float | None
+) -> list[ExperimentRow]:
+    """Return the rows that fit: without an answer, with a text in them, with a score within bounds."""
     wanted = query.lower()
     found = []
     for line in lines:
@@ -56,12 +58,16 @@ def matching(lines: Iterable[str], errors: bool, query: str, metric: str, at_mos
         score = row["scores"].get(metric)
         if errors and not row["error"]:
             continue
-        if metric and (score is None or (at_most is not None and score > at_most)):
+        if metric and (score is None or not _within(score, at_most, at_least)):
             continue
         if wanted and wanted not in canonical([row["messages"], row["reference"], row["answer"], row["row"]]).lower():
             continue
         found.append(ExperimentRow.model_validate(row))
     return found
+
+
+def _within(score: float, at_most: float | None, at_least: float | None) -> bool:
+    return (at_most is None or score <= at_most) and (at_least is None or score >= at_least)
 
 
 def remove(tx: Tx, experiment: Experiment) -> bool:

@@ -25,6 +25,7 @@ experiments = Table(
     Column("stopped", String(300), nullable=False),
     Column("baseline", String(36), nullable=False),
     Column("calls", Integer, nullable=False),
+    Column("reused", Integer, nullable=False),
     Column("cost", Float, nullable=False),
     Column("file", String(64), nullable=False),
     Column("note", Text, nullable=False),
