@@ -36,6 +36,10 @@ class ScriptedChat:
     def complete(self, request: ChatRequest) -> ChatReply:
         asked = str(request.messages[-1]["content"])
         draw = random.Random(f"{request.model}{asked}").random()
+        if request.schema is not None and "step" in request.schema.get("properties", {}):
+            step = "pass" if '"package' in asked.replace("\\", "") else "fail"
+            reply = {"reason": "It has the form asked for." if step == "pass" else "It is prose.", "step": step}
+            return ChatReply(json.dumps(reply), "stop", 140, 20, 0.00003, 210.0, 30.0)
         good = draw < (0.9 if "lora" in request.model or "release" in request.model else 0.3)
         right = next((text for question, text in self.answers.items() if question in asked), "{}")
         text = right if good else "This function does something useful."
@@ -81,6 +85,7 @@ def fill(platform: Platform) -> dict[str, str]:
         base, tuned = make_models(platform, dataset)
         tune = make_runs(platform, dataset, base, tuned)
         ids = make_experiments(platform, dataset, prompt, base, tuned)
+        make_scorers(platform, base, ids[1])
         release = make_releases(platform, base, tuned, prompt, ids)
         make_deployment(platform)
         trace = make_traces(platform, tuned, prompt)
@@ -217,6 +222,22 @@ def make_experiments(platform: Platform, dataset: str, prompt: str, base: str, t
     options: dict[str, Any] = {"prompt": prompt, "scorers": ["json", "schema", "field:package", "rougeL:summary"]}
     targets = {"zero-shot": base, "tuned": tuned}
     return [service.run(dataset, model, name=name, **options).id for name, model in targets.items()]
+
+
+def make_scorers(platform: Platform, base: str, experiment: str) -> None:
+    """Make two judges and a scorer in Python; calibrate one judge on 40 rows that somebody scored."""
+    from mainspring.evals.scorer_service import Scorers
+    from mainspring.evals.service import Experiments
+    from mainspring.traces.service import Scores
+
+    service = Scorers(platform)
+    service.create_judge("form", base, "A good answer is JSON with summary, kind and package.", note="first")
+    service.create_judge("graded", base, "Grade the summary.", scale=["bad", "fair", "good"], shows=["reference"])
+    service.create_code("short", "def score(answer, reference, question, contexts):\n    return len(answer) < 200")
+    for number, row in enumerate(Experiments(platform).rows(experiment, limit=40).items):
+        right = (row.scores["json"] == 1) != (number % 13 == 5)
+        Scores(platform).create("quality", trace_id=row.trace_id, label="pass" if right else "fail")
+    service.calibrate("form", experiment)
 
 
 def make_releases(platform: Platform, base: str, tuned: str, prompt: str, ids: list[str]) -> str:

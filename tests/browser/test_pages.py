@@ -40,6 +40,13 @@ PAGES = {
     "/experiments/{experiment}": "tuned",
     "/experiments/{experiment}?tab=Rows": "tuned",
     "/experiments/{experiment}?tab=Compare": "tuned",
+    "/scorers": "Scorers",
+    "/scorers?tab=Python": "Scorers",
+    "/scorers?tab=Built+in": "Scorers",
+    "/scorers/form": "form",
+    "/scorers/form?tab=Definition": "form",
+    "/scorers/graded": "graded",
+    "/scorers/short?kind=code": "short",
     "/releases": "Releases",
     "/releases/docs?version=2": "docs",
     "/releases/docs?version=1&tab=Card": "docs",
@@ -59,6 +66,7 @@ LISTS = (
     "/models",
     "/runs",
     "/experiments",
+    "/scorers",
     "/releases",
     "/deployments",
 )
@@ -206,3 +214,18 @@ def test_nothing_is_asked_of_another_host(visit: Visitor) -> None:
     visit.open("/")
     visit.open(f"/traces/{visit.site.names['trace']}")
     assert asked and all(url.startswith(visit.site.url) for url in asked)
+
+
+def test_a_calibration_says_what_a_judge_is_worth(visit: Visitor) -> None:
+    page = visit.open("/scorers")
+    expect(page.get_by_text("not calibrated")).to_have_count(1)
+    page.get_by_text("form", exact=True).click()
+    expect(page.locator("main h1")).to_have_text("form")
+    expect(page.get_by_text("Agreement", exact=True)).to_be_visible()
+    confusion = page.get_by_role("group", name="Confusion")
+    expect(confusion.locator("tbody tr")).to_have_count(2)
+    expect(page.get_by_role("group", name="Disagreements").get_by_role("link").first).to_be_visible()
+    expect(page.get_by_text("Corrected for the judge's errors")).to_be_visible()
+    page.get_by_role("button", name="Definition").click()
+    expect(page.get_by_text("A good answer is JSON")).to_be_visible()
+    assert visit.complaints == []

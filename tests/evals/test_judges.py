@@ -93,6 +93,7 @@ def ran(platform, *metrics, **kwargs):
 def test_a_judge_is_a_version_with_its_model_made_exact(scorers):
     made = scorers.create_judge("even", "model/judge", "Good answers have an even number.")
     assert (made.ref, made.metric, made.judge.model) == ("judge/even@1", "judge:even@1", "model/judge@1")
+    assert scorers.calibration("even").items == []
     assert scorers.create_judge("even", "model/judge", "Good answers have an even number.").existed
     assert scorers.create_judge("even", "model/judge", "Another rubric.").number == 2
     assert scorers.get("judge", "even", selector="1").judge.rubric.startswith("Good")
@@ -187,6 +188,8 @@ def test_a_judge_is_calibrated_and_its_figure_corrected(platform, scorers, world
     assert [one.ref for one in scorers.calibrations().items] == ["calibration/kind@1"]
     assert scorers.calibration("kind").items[0].sentence == found.sentence
     assert len(world.judged) == ROWS
+    with pytest.raises(NotFound):
+        scorers.calibration("nobody")
 
 
 def test_errors_of_a_judge_are_carried_to_another_experiment(platform, scorers, world):

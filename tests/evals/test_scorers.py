@@ -44,6 +44,49 @@ def test_bleu_is_equal_to_sacrebleu():
     )
 
 
+MARKS = [
+    "a",
+    "B",
+    "7",
+    "3.5",
+    ".",
+    ",",
+    "-",
+    "'",
+    '"',
+    "&",
+    "&amp;",
+    "&quot;",
+    "<",
+    "<skipped>",
+    "-\n",
+    "\n",
+    "\t",
+    "é",
+    "数",
+]
+MARKS += ["(", ")", "[", "{", "~", "/", ":", "$", "%", "+", "=", "`", "\u2028", "\r", " ", " "]
+
+
+def test_bleu_is_equal_where_marks_stand_anyhow():
+    import sacrebleu
+
+    rng = random.Random(8)
+    for count in [1] * 200 + [30] * 20:
+        texts = [["".join(rng.choices(MARKS, k=rng.randint(0, 40))) for _ in range(count)] for _ in range(2)]
+        mixed = [one if rng.random() < 0.5 else one[::2] + other for one, other in zip(*texts, strict=True)]
+        assert scorers.bleu(mixed, texts[1]) == sacrebleu.corpus_bleu(mixed, [texts[1]]).score, (mixed, texts[1])
+
+
+def test_bleu_is_equal_where_no_word_comes_twice():
+    import sacrebleu
+
+    rng = random.Random(9)
+    texts = [" ".join(f"w{rng.randrange(90_000)}" for _ in range(60)) for _ in range(1500)]
+    outputs = [text.replace("w1", "v1") for text in texts]
+    assert scorers.bleu(outputs, texts) == sacrebleu.corpus_bleu(outputs, [texts]).score
+
+
 def test_row_counts_add_up_to_corpus_bleu():
     outputs, references = sentences(150, 5), sentences(150, 6)
     found = metric("bleu")

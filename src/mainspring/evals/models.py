@@ -26,7 +26,7 @@ class ScorerInfo(Record):
     name: str
     summary: str
     unit: str
-    """`share` (0 to 1), `score`, `ms`, `tokens`, `cost` or `perplexity`."""
+    """`share` (0 to 1), `score`, `ms`, `tokens`, `characters`, `words`, `cost` or `perplexity`."""
     higher_is_better: bool
     margin: float
     """Smallest difference that matters, in the unit; a share of the baseline's figure where `relative`."""
@@ -34,7 +34,7 @@ class ScorerInfo(Record):
     argument: Literal["none", "optional", "required"]
     """Whether it is written `name`, `name:argument`, or either."""
     needs: list[str]
-    """What must be there: `reference`, `schema`, `likelihood`."""
+    """What must be there: `reference`, `schema`, `likelihood`, `contexts`, or a `version` that the argument names."""
 
 
 class Figure(Record):

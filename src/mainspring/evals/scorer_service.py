@@ -15,7 +15,7 @@ from mainspring.evals.scorers.code import Code
 from mainspring.evals.scorers.judges import Judgement, Shown, Step
 from mainspring.evals.scorers.judges import load as load_judge
 from mainspring.kernel import versions
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text
 from mainspring.kernel.runs import Run
@@ -171,9 +171,13 @@ class Scorers(Service):
 
     @operation("GET /scorers/calibrations/{judge}", permission="scorer.read", mcp=True)
     def calibration(self, judge: Name, *, limit: Limit = 100, cursor: Cursor = "") -> Page[Calibration]:
-        """List the calibrations of a judge, newest first. Raises NotFound where there is none."""
+        """List the calibrations of a judge, newest first. Raises NotFound where there is no such judge."""
         with self.read() as tx:
-            found, following = versions.list_(tx, "calibration", judge, limit, cursor)
+            load_judge(tx, judge)
+            try:
+                found, following = versions.list_(tx, "calibration", judge, limit, cursor)
+            except NotFound:
+                found, following = [], None
         return Page(items=[_shown(version) for version in found], next_cursor=following)
 
     @operation("GET /scorers/corrected", permission="scorer.read", mcp=True)

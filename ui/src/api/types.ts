@@ -5,6 +5,7 @@ type Schemas = components["schemas"];
 
 export type AliasMove = Schemas["AliasMove"];
 export type Alert = Schemas["Alert"];
+export type Calibration = Schemas["Calibration"];
 export type DatasetVersion = Schemas["DatasetVersion"];
 export type Deployment = Schemas["Deployment"];
 export type Experiment = Schemas["Experiment"];
@@ -33,6 +34,8 @@ export type MetricComparison = Schemas["MetricComparison"];
 export type NearRow = Schemas["NearRow"];
 export type UsageHour = Schemas["UsageHour"];
 export type Score = Schemas["Score"];
+export type ScorerInfo = Schemas["ScorerInfo"];
+export type ScorerVersion = Schemas["ScorerVersion"];
 export type Span = Schemas["SpanDetail"];
 export type Trace = Schemas["TraceDetail"];
 export type TraceLine = Schemas["TraceLine"];

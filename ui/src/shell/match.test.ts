@@ -6,6 +6,7 @@ it.each([
   ["model/base@production", "/models/base?version=production"],
   ["release/docs@2", "/releases/docs?version=2"],
   ["prompt/greet", "/prompts/greet"],
+  ["judge/helpful@2", "/scorers/helpful?version=2"],
   ["run/01a20a3a-82a5-756f-ad6f-ed3ee19df559", "/runs/01a20a3a-82a5-756f-ad6f-ed3ee19df559"],
   ["dataset/faq@3#r1", "/datasets/faq?version=3"],
   ["guard/usual@1", undefined],

@@ -4,6 +4,7 @@ const KINDS: Record<string, [string, IconName]> = {
   dataset: ["/datasets", "data"],
   model: ["/models", "model"],
   prompt: ["/prompts", "prompt"],
+  judge: ["/scorers", "check"],
   release: ["/releases", "release"],
   deployment: ["/deployments", "deploy"],
   experiment: ["/experiments", "experiment"],

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
+from mainspring.evals.scorers.ngrams import bleu_counts
 from mainspring.evals.scorers.registry import Answer, Corpus, scorer
 from mainspring.evals.scorers.structured import answer_text, text_of
 from mainspring.kernel.errors import Invalid
@@ -65,7 +66,8 @@ def bleu(outputs: Sequence[str], references: Sequence[str]) -> float:
     One reference each. Raises Invalid where the lists differ in length or are empty.
     """
     _check_pairs("BLEU", outputs, references)
-    return float(_bleu(False).corpus_score(list(outputs), [list(references)]).score)
+    hits, totals, length, wanted = bleu_counts(outputs, references)
+    return _bleu_figure([*hits, *totals, length, wanted])
 
 
 def chrf(outputs: Sequence[str], references: Sequence[str]) -> float:
@@ -113,8 +115,8 @@ def _bleu_counts(answer: Answer, argument: str) -> tuple[float, ...] | None:
     reference = text_of(answer.reference, argument)
     if reference is None:
         return None
-    found = _bleu(False).corpus_score([answer_text(answer, argument)], [[reference]])
-    return (*found.counts, *found.totals, found.sys_len, found.ref_len)
+    hits, totals, length, wanted = bleu_counts([answer_text(answer, argument)], [reference])
+    return (*hits, *totals, length, wanted)
 
 
 def _bleu_figure(sums: Sequence[float]) -> float:

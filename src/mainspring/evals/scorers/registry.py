@@ -75,7 +75,7 @@ class Scorer:
     name: str
     summary: str
     unit: str
-    """`share` (0 to 1), `score`, `ms`, `tokens`, `cost` or `perplexity`."""
+    """`share` (0 to 1), `score`, `ms`, `tokens`, `characters`, `words`, `cost` or `perplexity`."""
     higher_is_better: bool
     margin: float
     """Smallest difference that matters, in the unit."""
