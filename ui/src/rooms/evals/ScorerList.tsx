@@ -39,7 +39,7 @@ function Judges() {
   const navigate = useNavigate();
   const query = useOwn("judge");
   const held = $api.useQuery("get", "/scorers/calibrations", { params: { query: { limit: 200 } } });
-  const latest = new Map<string, Calibration>(held.data?.items.map((one) => [one.judge.split("@")[0]!, one]));
+  const latest = new Map<string, Calibration>(held.data?.items.map((one) => [one.judge.split("@")[0]!, one] as [string, Calibration]));
   const found = (one: ScorerVersion) => latest.get(`judge/${one.name}`);
   const columns: Column<ScorerVersion>[] = [
     { key: "name", label: "Judge", width: "minmax(160px,1fr)", cell: (one) => one.name },
