@@ -85,7 +85,7 @@ def fill(platform: Platform) -> dict[str, str]:
         base, tuned = make_models(platform, dataset)
         tune = make_runs(platform, dataset, base, tuned)
         ids = make_experiments(platform, dataset, prompt, base, tuned)
-        make_scorers(platform, base, ids[1])
+        make_scorers(platform, base, ids[0])
         release = make_releases(platform, base, tuned, prompt, ids)
         make_deployment(platform)
         trace = make_traces(platform, tuned, prompt)

@@ -69,11 +69,11 @@ def test_the_lock_names_no_address_to_fetch_from() -> None:
 
 
 def test_the_commands_that_pages_show_are_commands() -> None:
-    known = {f"{noun.name} {spec.verb}": spec for noun in NOUNS for spec in operations(noun.load())}
+    known = {f"{noun.name} {spec.verb}".replace("_", "-"): spec for noun in NOUNS for spec in operations(noun.load())}
     shown = set()
     for source in (ROOT / "ui" / "src").rglob("*.tsx"):
         text = source.read_text().replace("\\n", "\n")
-        shown |= set(re.findall(r"mainspring ([a-z]+ [a-z]+)([^\n`\"]*)", text))
+        shown |= set(re.findall(r"mainspring ([a-z]+ [a-z-]+)([^\n`\"]*)", text))
     wrong = []
     for command, rest in sorted(shown):
         options = {name.replace("-", "_") for name in re.findall(r"--([a-z-]+)", rest)}

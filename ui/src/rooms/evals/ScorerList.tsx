@@ -10,9 +10,9 @@ import { RefLink } from "../../shell/RefLink";
 import { trust } from "./trust";
 
 const TABS = ["Judges", "Python", "Built in"] as const;
-const CODE = `mainspring scorer create-judge helpful model/base "A good answer solves what was asked."
-mainspring experiment run dataset/docs model/base --scorers judge:helpful --name after
-mainspring scorer calibrate helpful after --human quality`;
+const CODE = `mainspring scorer create-judge helpful model/base "It solves what was asked."
+mainspring experiment run dataset/docs model/base --scorers judge:helpful
+mainspring scorer calibrate helpful EXPERIMENT --human quality`;
 
 /** How answers are judged: the project's own scorers, with what they are worth, and those that come with the product. */
 export function ScorerList() {

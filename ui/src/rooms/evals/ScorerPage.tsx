@@ -133,7 +133,13 @@ function Calibrated({ one }: { one: Calibration }) {
           <Disagreements one={one} />
         </div>
         <div className="stack">
-          {one.corrected && <Corrected figure={one.corrected} />}
+          {one.corrected ? (
+            <Corrected figure={one.corrected} />
+          ) : (
+            <Card title="Corrected for the judge's errors">
+              <p className="dim">Nothing is corrected from so few labels: people must score at least 30 rows, and give each of two labels at least 5 times.</p>
+            </Card>
+          )}
           <Card title="Calibration">
             <KeyValues
               items={[
