@@ -161,9 +161,9 @@ def test_retention_erases_what_is_older(platform, clock):
 
 def test_prices_give_calls_their_cost(platform):
     prices = Prices(platform)
-    prices.set("gpt*", input_per_million=100.0, output_per_million=0.0)
-    prices.set("gpt-5", input_per_million=1.0, output_per_million=2.0)
-    prices.set("gpt-5", input_per_million=2.0, output_per_million=4.0, cached_per_million=1.0)
+    prices.set("gpt*", input_per_million=100.0, output_per_million=0.0, holds_from=T0)
+    prices.set("gpt-5", input_per_million=1.0, output_per_million=2.0, holds_from=T0)
+    prices.set("gpt-5", input_per_million=2.0, output_per_million=4.0, cached_per_million=1.0, holds_from=T0)
     assert [(p.model, p.input_per_million) for p in prices.list_()] == [("gpt*", 100.0), ("gpt-5", 2.0)]
     intake = Intake(platform)
     intake.append(

@@ -16,7 +16,7 @@ from mainspring.kernel.tx import Tx
 from mainspring.prompts import PromptVersion
 from mainspring.prompts import load as load_prompt
 from mainspring.registry import load_release
-from mainspring.traces import in_force, price_of
+from mainspring.traces import book
 
 USUAL = ("rougeL", "latency", "input_tokens", "output_tokens")
 _is_url = remote.is_url
@@ -111,16 +111,16 @@ def _answerer(tx: Tx, target: str, prompt: str) -> tuple[str, str, PromptVersion
 def server(tx: Tx, plan: Plan) -> remote.Server:
     """Return the server of a URL target, with the price of its model where the project has one."""
     found = remote.find(plan.target, tx.platform.settings)
-    return replace(found, price=price_of(in_force(tx), found.model))
+    return replace(found, price=book(tx).price(found.model, tx.now))
 
 
 def check_budget(tx: Tx, plan: Plan, max_cost: float | None) -> None:
     """Raise Invalid where a budget in money would not hold because nobody said what the target costs."""
     if max_cost is None:
         return
-    prices = in_force(tx)
+    prices = book(tx)
     name = plan.model or plan.target.partition("#")[2]
-    known = price_of(prices, name) is not None if name else bool(prices)
+    known = prices.price(name, tx.now) is not None if name else bool(prices)
     if not known:
         raise Invalid(
             f"A budget in money needs a price, and {name or plan.target} has none.",

@@ -22,7 +22,7 @@ from mainspring.kernel.errors import Denied, Invalid, LimitReached, MainspringEr
 from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.kernel.settings import Settings
 from mainspring.safety.addresses import check_url, permitted, resolve
-from mainspring.traces import Price
+from mainspring.traces import Price, openai_tokens
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
@@ -169,15 +169,15 @@ class RemoteChat:
             text = message.get("content") or ""
             if not text and message.get("tool_calls"):
                 text = json.dumps(message["tool_calls"], ensure_ascii=False)
-            sent, made = int(usage.get("prompt_tokens") or 0), int(usage.get("completion_tokens") or 0)
-            cached = int((usage.get("prompt_tokens_details") or {}).get("cached_tokens") or 0)
+            tokens = openai_tokens(usage)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             raise Unavailable(
                 f"{self._server.url} answered in another dialect than OpenAI's.", hint="Is the URL that of its /v1?"
             ) from None
         price = self._server.price
-        cost = price.cost(sent, made, cached) if price else 0.0
-        return ChatReply(str(text), str(choice.get("finish_reason") or ""), sent, made, cost, latency_ms)
+        cost = price.cost(tokens) if price else 0.0
+        reason = str(choice.get("finish_reason") or "")
+        return ChatReply(str(text), reason, tokens.input_tokens, tokens.output_tokens, cost, latency_ms)
 
 
 def _session(server: Server, concurrency: int) -> ClientSession:

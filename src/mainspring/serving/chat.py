@@ -16,7 +16,7 @@ from mainspring.serving.answering import Answerer
 from mainspring.serving.engines import Engines
 from mainspring.serving.models import Answer, Origin, Question, Target
 from mainspring.serving.targets import resolve
-from mainspring.traces import in_force, price_of
+from mainspring.traces import book
 
 T = TypeVar("T")
 _PATIENT_QUEUE = 1_000_000
@@ -74,7 +74,7 @@ class EngineChat:
     def _target(self, request: ChatRequest) -> Target:
         with self._platform.read() as tx:
             target = resolve(tx, request.model, request.environment or tx.caller.environment)
-            return replace(target, price=price_of(in_force(tx), target.model))
+            return replace(target, price=book(tx).price(target.model, tx.now, provider=target.provider))
 
     async def _answer_all(
         self,

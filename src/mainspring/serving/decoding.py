@@ -7,6 +7,7 @@ from typing import Any
 
 from mainspring.kernel.errors import Unavailable
 from mainspring.serving.models import Usage
+from mainspring.traces import openai_tokens
 
 
 class Calls:
@@ -55,9 +56,4 @@ def usage(event: Mapping[str, Any]) -> Usage | None:
     found = event.get("usage")
     if not found:
         return None
-    details = found.get("prompt_tokens_details") or {}
-    return Usage(
-        input_tokens=int(found.get("prompt_tokens", 0)),
-        output_tokens=int(found.get("completion_tokens", 0)),
-        cached_tokens=int(details.get("cached_tokens") or 0),
-    )
+    return openai_tokens(found)

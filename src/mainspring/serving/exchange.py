@@ -12,6 +12,7 @@ from mainspring.kernel.ports import JSON
 from mainspring.kernel.spans import Span, SpanStatus
 from mainspring.serving.guarding import Findings
 from mainspring.serving.models import Answer, Message, Question, Target, Usage
+from mainspring.traces import span_attributes
 
 _REQUEST_ATTRIBUTES = {
     "max_tokens": "gen_ai.request.max_tokens",
@@ -59,8 +60,7 @@ class Exchange:
     @property
     def cost(self) -> float | None:
         """US dollars, where the target's price is known here."""
-        price, usage = self.target.price, self.usage
-        return price.cost(usage.input_tokens, usage.output_tokens, usage.cached_tokens) if price else None
+        return self.target.price.cost(self.usage) if self.target.price else None
 
     def answer(self) -> Answer:
         """Return the whole answer."""
@@ -93,7 +93,7 @@ class Exchange:
             status=status,
             status_message=message,
             model=target.model,
-            provider="mainspring",
+            provider=target.provider,
             deployment=target.deployment,
             release=target.release,
             prompt=target.prompt,
@@ -128,6 +128,7 @@ class Exchange:
             found |= {"mainspring.guard": target.guard, "mainspring.guard.action": self.findings.action}
         if self.findings.hits:
             found["mainspring.guard.hits"] = self.findings.hits[:100]
+        found |= span_attributes(self.usage)
         return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
 
 

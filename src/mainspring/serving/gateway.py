@@ -26,7 +26,7 @@ from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve, with_prompt
-from mainspring.traces import Intake, in_force, price_of
+from mainspring.traces import Intake, book
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -174,7 +174,7 @@ class Gateway:
                 if isinstance(body, openai.ChatBody) and body.prompt:
                     target = with_prompt(tx, target, body.prompt, body.options())
                 if origin.service == PLAYGROUND:
-                    target = replace(target, price=price_of(in_force(tx), target.model))
+                    target = replace(target, price=book(tx).price(target.model, tx.now, provider=target.provider))
                 return origin, target
 
         return await self._as_caller(request, admit)

@@ -10,6 +10,9 @@ from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.prompts import PromptVersion
 from mainspring.safety.models import Policy
 from mainspring.traces import Price
+from mainspring.traces import Tokens as Usage
+
+__all__ = ["Answer", "Message", "Operation", "Origin", "Piece", "Question", "Target", "Usage"]
 
 Operation = Literal["chat", "text_completion"]
 Message = Mapping[str, JSON]
@@ -25,6 +28,8 @@ class Target:
     spec: EngineSpec
     model: str
     """Exact reference of the model version."""
+    provider: str = "mainspring"
+    """Who runs the model: `mainspring` for a local one."""
     release: str = ""
     prompt: str = ""
     guard: str = ""
@@ -68,15 +73,6 @@ class Question:
     variables: Mapping[str, JSON] = field(default_factory=dict)
     """Values for the prompt's variables."""
     origin: Origin = field(default_factory=Origin)
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """Tokens of one answer."""
-
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -45,7 +45,8 @@ if TYPE_CHECKING:
     from mainspring.registry.service import Models
     from mainspring.safety.service import Guards
     from mainspring.serving.service import Deployments, Engines
-    from mainspring.traces.service import Prices, Retentions, Scores, Sessions, Traces
+    from mainspring.traces.price_service import Prices
+    from mainspring.traces.service import Retentions, Scores, Sessions, Traces
     from mainspring.tuning.service import Runs, Tunes
     from mainspring.workspace.service import Environments, Keys, Members, Projects
 

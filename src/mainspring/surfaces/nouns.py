@@ -47,7 +47,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("trace", "mainspring.traces.service", "Traces", "Traces of production traffic."),
     Noun("session", "mainspring.traces.service", "Sessions", "Sessions: traces that belong together."),
     Noun("score", "mainspring.traces.service", "Scores", "Scores and feedback."),
-    Noun("price", "mainspring.traces.service", "Prices", "What tokens cost."),
+    Noun("price", "mainspring.traces.price_service", "Prices", "What calls cost."),
     Noun("retention", "mainspring.traces.service", "Retentions", "How long traces are kept."),
     Noun("monitor", "mainspring.monitoring.service", "Monitors", "Monitors of live traffic."),
     Noun("alert", "mainspring.monitoring.service", "Alerts", "Alerts."),

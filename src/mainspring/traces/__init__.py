@@ -6,7 +6,6 @@ Every call of a model leaves a trace; what is not to be kept is removed before a
 from mainspring.traces.erasure import erase_traces, expire
 from mainspring.traces.intake import Intake
 from mainspring.traces.models import (
-    Price,
     Score,
     SessionLine,
     SpanDetail,
@@ -16,13 +15,17 @@ from mainspring.traces.models import (
     moment,
     nanoseconds,
 )
-from mainspring.traces.prices import in_force, price_of
+from mainspring.traces.price_service import Prices
+from mainspring.traces.prices import book
+from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.scores import of_traces as scores_of_traces
-from mainspring.traces.service import Prices, Retentions, Scores, Sessions, Traces
+from mainspring.traces.service import Retentions, Scores, Sessions, Traces
+from mainspring.traces.tokens import Tokens, anthropic_tokens, openai_tokens, span_attributes, span_tokens
 
 __all__ = [
     "Intake",
     "Price",
+    "PriceBook",
     "Prices",
     "Retentions",
     "Score",
@@ -30,15 +33,19 @@ __all__ = [
     "SessionLine",
     "Sessions",
     "SpanDetail",
+    "Tokens",
     "TraceDetail",
     "TraceLine",
     "Traces",
     "UsageHour",
+    "anthropic_tokens",
+    "book",
     "erase_traces",
     "expire",
-    "in_force",
     "moment",
     "nanoseconds",
-    "price_of",
+    "openai_tokens",
     "scores_of_traces",
+    "span_attributes",
+    "span_tokens",
 ]

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Sequence
+from datetime import datetime
 
 import msgspec
 
 from mainspring.kernel import access
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
-from mainspring.traces.models import Price
-from mainspring.traces.prices import in_force, price_of
+from mainspring.traces.models import moment
+from mainspring.traces.prices import book
+from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.privacy import redacted, without_content
+from mainspring.traces.tokens import span_tokens
 
 _PRICES_SECONDS = 5.0
 
@@ -23,7 +26,7 @@ class Intake:
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._prices: dict[str, tuple[float, dict[str, Price]]] = {}
+        self._prices: dict[str, tuple[float, PriceBook]] = {}
         self._lock = threading.Lock()
 
     def append(self, spans: Sequence[Span]) -> None:
@@ -43,19 +46,17 @@ class Intake:
 
     def cost(self, span: Span) -> float | None:
         """Return the US dollars of a call by the project's prices; None where the model has none."""
-        price = self.price(span.project, span.model)
-        if price is None:
-            return None
-        return price.cost(span.input_tokens or 0, span.output_tokens or 0, span.cached_tokens or 0)
+        price = self.price(span.project, span.model, moment(span.start_ns), provider=span.provider)
+        return price.cost(span_tokens(span)) if price else None
 
-    def price(self, project: str, model: str) -> Price | None:
-        """Return the price of a model in a project."""
+    def price(self, project: str, model: str, at: datetime, *, provider: str = "") -> Price | None:
+        """Return the price of a model in a project at a moment."""
         now = time.monotonic()
         with self._lock:
             known = self._prices.get(project)
         if known is None or now - known[0] > _PRICES_SECONDS:
             with access.acting_as(access.system(project)), self._platform.read() as tx:
-                known = (now, in_force(tx))
+                known = (now, book(tx))
             with self._lock:
                 self._prices[project] = known
-        return price_of(known[1], model)
+        return known[1].price(model, at, provider=provider)

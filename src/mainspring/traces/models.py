@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import StringConstraints
 
 from mainspring.kernel.records import Record
 from mainspring.kernel.spans import SessionSummary, Span, TraceSummary
+from mainspring.traces.pricing import Price
 
 TraceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 """32 lower-case hex digits."""
@@ -187,28 +188,15 @@ class SessionDetail(Record):
     scores: list[Score]
 
 
-Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
-Model = Annotated[str, StringConstraints(min_length=1, max_length=300, pattern=r"^[^\s*]+\*?$")]
-"""A model's name as spans give it; a trailing * stands for any ending."""
+class Estimate(Record):
+    """What a call would cost."""
 
-
-class Price(Record):
-    """What a model's tokens cost, in US dollars for a million."""
-
-    model: str
-    input_per_million: float
-    output_per_million: float
-    cached_per_million: float | None
-    """For input tokens read from a cache; null: as other input tokens."""
-    created_at: datetime
-    created_by: str
-
-    def cost(self, input_tokens: int, output_tokens: int, cached_tokens: int = 0) -> float:
-        """Return the US dollars of a call; `input_tokens` include the cached ones."""
-        cached = min(cached_tokens, input_tokens)
-        each = self.input_per_million if self.cached_per_million is None else self.cached_per_million
-        fresh = (input_tokens - cached) * self.input_per_million
-        return (fresh + cached * each + output_tokens * self.output_per_million) / 1e6
+    cost: float
+    """US dollars, rounded up to a billionth."""
+    exact: str
+    """US dollars to the last digit."""
+    price: Price
+    """What it was computed from."""
 
 
 class Retention(Record):
@@ -228,6 +216,11 @@ def moment(nanoseconds: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+def aware(at: datetime | None) -> datetime | None:
+    """Return a moment with its time zone; one without is taken as UTC."""
+    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+
+
 def nanoseconds(at: datetime | None) -> int:
     """Return a moment as Unix time in nanoseconds, within what 63 bits hold (1970 to 2262); 0 for none.
 
@@ -235,5 +228,5 @@ def nanoseconds(at: datetime | None) -> int:
     """
     if at is None:
         return 0
-    aware = at if at.tzinfo else at.replace(tzinfo=UTC)
-    return min(max(0, int(aware.timestamp() * 1_000_000) * 1000), (1 << 63) - 1)
+    utc = at if at.tzinfo else at.replace(tzinfo=UTC)
+    return min(max(0, int(utc.timestamp() * 1_000_000) * 1000), (1 << 63) - 1)

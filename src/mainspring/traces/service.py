@@ -1,4 +1,4 @@
-"""Operations of the traces room: traces, sessions, scores, prices and retention."""
+"""Operations of the traces room: traces, sessions, scores and retention."""
 
 from __future__ import annotations
 
@@ -13,14 +13,10 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, decode_cursor, encode_cursor, paginate
 from mainspring.kernel.service import Service
 from mainspring.kernel.spans import SpanFilter
-from mainspring.traces import prices as price_table
 from mainspring.traces import scores as score_store
 from mainspring.traces.erasure import erase_traces
 from mainspring.traces.models import (
-    Dollars,
     Erased,
-    Model,
-    Price,
     Retention,
     Score,
     SessionDetail,
@@ -291,31 +287,6 @@ class Scores(Service):
                 wanted.append(scores.c.session_id == session_id)
             rows, following = paginate(tx, select(scores).where(*wanted), scores.c.id, limit, cursor)
         return Page[Score](items=[score_store.as_score(row) for row in rows], next_cursor=following)
-
-
-class Prices(Service):
-    """What tokens cost."""
-
-    noun = "price"
-
-    @operation("GET /prices", permission="price.read")
-    def list_(self) -> list[Price]:
-        """List the prices in force, by model."""
-        with self.read() as tx:
-            return list(price_table.in_force(tx).values())
-
-    @operation("POST /prices", permission="price.write", status=201)
-    def set(
-        self,
-        model: Model,
-        *,
-        input_per_million: Dollars,
-        output_per_million: Dollars,
-        cached_per_million: Dollars | None = None,
-    ) -> Price:
-        """Set what a model's tokens cost from now on, in US dollars for a million; `gpt*` prices every such model."""
-        with self.begin() as tx:
-            return price_table.put(tx, model, input_per_million, output_per_million, cached_per_million)
 
 
 class Retentions(Service):

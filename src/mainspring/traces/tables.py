@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
-from mainspring.kernel.tables import UtcTime, metadata
+from mainspring.kernel.tables import Json, UtcTime, metadata
 
 scores = Table(
     "scores",
@@ -32,12 +32,13 @@ prices = Table(
     metadata,
     Column("id", String(36), primary_key=True),
     Column("project", String(128), nullable=False),
+    Column("provider", String(128), nullable=False),
     Column("model", String(300), nullable=False),
-    Column("input_per_million", Float, nullable=False),
-    Column("output_per_million", Float, nullable=False),
-    Column("cached_per_million", Float),
+    Column("terms", Json, nullable=False),
+    Column("holds_from", UtcTime, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", String(128), nullable=False),
+    Index(None, "project", "id"),
     Index(None, "project", "model", "id"),
 )
 

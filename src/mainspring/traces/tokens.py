@@ -1,0 +1,104 @@
+"""Tokens: what one call used, in the one normal form that prices, budgets and reports are computed from.
+
+Input includes what was read from a cache and what was written to one; output includes reasoning. The vendors differ:
+Anthropic's `input_tokens` exclude both, OpenAI's include the cached ones. Here they are made alike, once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.kernel.spans import Span
+
+_CACHE_WRITE = ("gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens")
+_REASONING = ("gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning")
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """Tokens of one call, and what else of it has a price."""
+
+    input_tokens: int = 0
+    """All of the input, cached or not."""
+    output_tokens: int = 0
+    """All of the output, reasoning included."""
+    cached_tokens: int = 0
+    """Of the input: read from a cache."""
+    cache_write_tokens: int = 0
+    """Of the input: written to a cache that lasts 5 minutes."""
+    cache_write_1h_tokens: int = 0
+    """Of the input: written to a cache that lasts an hour."""
+    reasoning_tokens: int = 0
+    """Of the output: thought, not said."""
+    images: int = 0
+
+    @property
+    def total(self) -> int:
+        """Input and output."""
+        return self.input_tokens + self.output_tokens
+
+
+def openai_tokens(usage: Mapping[str, Any]) -> Tokens:
+    """Return the tokens of OpenAI's `usage`, of chat completions and of responses."""
+    inputs = _part(usage, "prompt_tokens_details", "input_tokens_details")
+    outputs = _part(usage, "completion_tokens_details", "output_tokens_details")
+    return Tokens(
+        input_tokens=_count(usage, "prompt_tokens", "input_tokens"),
+        output_tokens=_count(usage, "completion_tokens", "output_tokens"),
+        cached_tokens=_count(inputs, "cached_tokens"),
+        reasoning_tokens=_count(outputs, "reasoning_tokens"),
+    )
+
+
+def anthropic_tokens(usage: Mapping[str, Any]) -> Tokens:
+    """Return the tokens of Anthropic's `usage`; a cache write that names no lifetime is one of 5 minutes."""
+    lasting = _part(usage, "cache_creation")
+    hour = _count(lasting, "ephemeral_1h_input_tokens")
+    written = max(_count(usage, "cache_creation_input_tokens"), hour + _count(lasting, "ephemeral_5m_input_tokens"))
+    read = _count(usage, "cache_read_input_tokens")
+    return Tokens(
+        input_tokens=_count(usage, "input_tokens") + written + read,
+        output_tokens=_count(usage, "output_tokens"),
+        cached_tokens=read,
+        cache_write_tokens=written - hour,
+        cache_write_1h_tokens=hour,
+    )
+
+
+def span_tokens(span: Span) -> Tokens:
+    """Return the tokens that a span names, in its fields and in its OpenTelemetry attributes."""
+    return Tokens(
+        input_tokens=span.input_tokens or 0,
+        output_tokens=span.output_tokens or 0,
+        cached_tokens=span.cached_tokens or 0,
+        cache_write_tokens=_count(span.attributes, *_CACHE_WRITE),
+        cache_write_1h_tokens=_count(span.attributes, "mainspring.usage.cache_write_1h_tokens"),
+        reasoning_tokens=_count(span.attributes, *_REASONING),
+        images=_count(span.attributes, "mainspring.usage.images"),
+    )
+
+
+def span_attributes(tokens: Tokens) -> dict[str, int]:
+    """Return the attributes that tell a span what its fields have no room for; `span_tokens` reads them back."""
+    said = {
+        _CACHE_WRITE[0]: tokens.cache_write_tokens,
+        "mainspring.usage.cache_write_1h_tokens": tokens.cache_write_1h_tokens,
+        _REASONING[0]: tokens.reasoning_tokens,
+        "mainspring.usage.images": tokens.images,
+    }
+    return {name: count for name, count in said.items() if count}
+
+
+def _part(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    return next((part for name in names if isinstance(part := usage.get(name), Mapping)), {})
+
+
+def _count(usage: Mapping[str, Any], *names: str) -> int:
+    """Return the first whole number of these names; 0 where none says one."""
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1 << 40:
+            return int(value)
+    return 0
