@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import re
+import string
+from collections import defaultdict
 from collections.abc import Sequence
+from itertools import chain
 
 import numpy as np
 import numpy.typing as npt
 
 ORDER = 4
 _MARKS = re.compile(r"([{-~\[-`!-&(-+:-@/])")
-_ANY_MARK = re.compile(r"[!-/:-@\[-`{-~]")
+_ANY_MARK = string.punctuation.encode()
 _AFTER_TEXT = re.compile(r"([^0-9])([.,])")
 _BEFORE_TEXT = re.compile(r"([.,])([^0-9])")
 _DASH = re.compile(r"([0-9])(-)")
 _ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
-_LIMIT = 1 << 62
+_LIMIT = 1 << 61
 Ints = npt.NDArray[np.int64]
 
 
@@ -25,7 +28,8 @@ def tokens(texts: Sequence[str]) -> list[list[str]]:
     All texts go through each rule together: a line apart and padded, no rule reaches from one into the next.
     """
     whole = " \n ".join(_line(text) for text in texts)
-    if _ANY_MARK.search(whole):
+    raw = whole.encode(errors="surrogatepass")
+    if len(raw.translate(None, _ANY_MARK)) < len(raw):
         whole = _MARKS.sub(r" \1 ", f" {whole} ")
         whole = _AFTER_TEXT.sub(r"\1 \2 ", whole)
         whole = _BEFORE_TEXT.sub(r" \1 \2", whole)
@@ -48,37 +52,50 @@ def bleu_counts(outputs: Sequence[str], references: Sequence[str]) -> tuple[list
 
     A hit is an n-gram of an output that stands in its reference, as often as it stands there (Papineni et al. 2002,
     section 2.1). An n-gram is one number: its pair's and its tokens' as digits, packed anew before it grows too large.
+    It can hit only where its first n − 1 tokens did, so that each order looks at what the one before it left.
     """
-    known: dict[str, int] = {}
-    words, pairs = zip(*(_numbered(tokens(texts), known) for texts in (outputs, references)), strict=True)
+    known: defaultdict[str, int] = defaultdict()
+    known.default_factory = known.__len__
+    sides = [_numbered(tokens(texts), known) for texts in (outputs, references)]
     base = max(2, len(known))
-    grams: list[Ints] = list(pairs)
-    hits, totals = [], []
-    for order in range(1, ORDER + 1):
+    totals = [sum(max(0, int(length) - order) for length in sides[0][1]) for order in range(ORDER)]
+    words = [np.append(side[0], np.zeros(ORDER, np.int64)) for side in sides]
+    ends = [np.repeat(np.cumsum(side[1]), side[1]) for side in sides]
+    starts = [np.arange(len(side[0])) for side in sides]
+    grams = [np.repeat(np.arange(len(side[1])), side[1]) for side in sides]
+    hits = []
+    for order in range(ORDER):
         if max((int(side.max()) for side in grams if len(side)), default=0) >= _LIMIT // base:
             packed = np.unique(np.concatenate(grams), return_inverse=True)[1].astype(np.int64)
             grams = [packed[: len(grams[0])], packed[len(grams[0]) :]]
-        found = []
         for side in (0, 1):
-            ends = words[side][order - 1 :]
-            grams[side] = grams[side][: len(ends)] * base + ends
-            within = pairs[side][: len(ends)] == pairs[side][order - 1 :]
-            found.append(grams[side][within])
-        totals.append(len(found[0]))
-        hits.append(_shared(*found))
-    return hits, totals, len(words[0]), len(words[1])
+            whole = starts[side] + order < ends[side][starts[side]]
+            starts[side] = starts[side][whole]
+            grams[side] = grams[side][whole] * base + words[side][starts[side] + order]
+        found, kept = _shared(*grams)
+        hits.append(found)
+        for side in (0, 1):
+            starts[side], grams[side] = starts[side][kept[side]], grams[side][kept[side]]
+    return hits, totals, len(sides[0][0]), len(sides[1][0])
 
 
-def _numbered(texts: Sequence[list[str]], known: dict[str, int]) -> tuple[Ints, Ints]:
-    """Return the number of each token, and that of the text it stands in."""
-    numbers = [known.setdefault(token, len(known)) for text in texts for token in text]
-    places = np.repeat(np.arange(len(texts), dtype=np.int64), [len(text) for text in texts])
-    return np.array(numbers, dtype=np.int64), places
+def _numbered(texts: Sequence[list[str]], known: defaultdict[str, int]) -> tuple[Ints, Ints]:
+    """Return the number of each token of all texts, and how many tokens each text has."""
+    numbers = np.fromiter(map(known.__getitem__, chain.from_iterable(texts)), np.int64)
+    return numbers, np.array([len(text) for text in texts], dtype=np.int64)
 
 
-def _shared(own: Ints, other: Ints) -> int:
-    """Return how many of the first also stand in the second, each as often as there."""
-    left, mine = np.unique(own, return_counts=True)
-    right, theirs = np.unique(other, return_counts=True)
-    _, at, there = np.intersect1d(left, right, assume_unique=True, return_indices=True)
-    return int(np.minimum(mine[at], theirs[there]).sum())
+def _shared(own: Ints, other: Ints) -> tuple[int, tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_]]]:
+    """Return how many of the first also stand in the second, each as often as there, and which of each are in both."""
+    both = np.concatenate((own, other))
+    order = np.argsort(both, kind="stable")
+    ordered = both[order]
+    first = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1])) if len(both) else np.zeros(0, np.int64)
+    if not len(first):
+        return 0, (np.zeros(0, np.bool_), np.zeros(0, np.bool_))
+    mine = np.add.reduceat((order < len(own)).astype(np.int64), first)
+    each = np.diff(np.append(first, len(both)))
+    least = np.minimum(mine, each - mine)
+    kept = np.empty(len(both), np.bool_)
+    kept[order] = np.repeat(least > 0, each)
+    return int(least.sum()), (kept[: len(own)], kept[len(own) :])
