@@ -109,6 +109,22 @@ def test_evidence_of_another_model_does_not_count(world) -> None:
     assert "Not of this release's model" in bad["evidence"]["summary"]
 
 
+def test_an_experiment_that_its_budget_stopped_is_no_evidence(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    whole = world.measure(world.base)
+    cut = world.measure(world.tuned, max_calls=50)
+    world.release()
+    assert "budget of 50 calls is spent" in failing(world)["evidence"]["summary"]
+    named = failing(world, candidate=[cut])
+    assert "no evidence" in named["evidence"]["summary"] and cut in named["evidence"]["summary"]
+    world.measure(world.tuned)
+    assert "no evidence" in failing(world, baseline=[world.measure(world.base, max_calls=55)])["evidence"]["summary"]
+    # The newest of both sides are now a whole and a cut one: the whole ones are compared.
+    evidence = next(one for one in Releases(platform).check("docs").checks if one.name == "evidence")
+    assert {one["baseline_experiment"] for one in evidence.detail["comparisons"]} == {whole}
+    assert {one["n"] for one in evidence.detail["comparisons"] if one["metric"] == "exact"} == {60}
+
+
 def test_rows_that_were_trained_on_are_found(platform: Platform, worlds) -> None:
     rows = worlds.make_rows(
         test_50=f"question 50 {worlds.text_of(7)} again", train_7=f"question 50 {worlds.text_of(7)} again"

@@ -33,7 +33,7 @@ def evidence(gate: Gate) -> CheckResult:
     detail = {"comparisons": found, "better": better, "worse": worse, "missing": missing}
     passed, summary = False, ""
     if not own:
-        summary = f"No experiment shows {gate.release.model} with the release's prompt."
+        summary = f"No experiment shows {gate.release.model} with the release's prompt.{_cut_off(gate)}"
     elif not found:
         summary = "No baseline was measured on the same rows in the same way."
     elif missing:
@@ -76,9 +76,12 @@ def leakage(gate: Gate) -> CheckResult:
 
 
 def own_experiments(gate: Gate) -> list[Experiment]:
-    """Return the experiments of the release: those named, or the newest of each kind. Raises Invalid for another's."""
+    """Return the experiments of the release: those named, or the newest of each kind that came to its end.
+
+    Raises Invalid for one of another release, and for one that its budget stopped: its rows are not those chosen.
+    """
     if gate.candidate:
-        named = [Experiments(gate.platform).get(run_id) for run_id in gate.candidate]
+        named = _named(gate, gate.candidate)
         strange = [one.id for one in named if not _is_own(gate, one)]
         if strange:
             raise Invalid(f"Not of this release's model and prompt: {', '.join(strange)}.", hint="Name its own.")
@@ -87,10 +90,31 @@ def own_experiments(gate: Gate) -> list[Experiment]:
 
 
 def baselines(gate: Gate) -> list[Experiment]:
-    """Return what the release is compared with: the experiments named, or the newest of each other target."""
+    """Return what the release is compared with: the experiments named, or the newest of each other target.
+
+    Raises Invalid for one that its budget stopped.
+    """
     if gate.baseline:
-        return [Experiments(gate.platform).get(run_id) for run_id in gate.baseline]
+        return _named(gate, gate.baseline)
     return _newest([one for one in _recent(gate) if not _is_own(gate, one)])
+
+
+def _named(gate: Gate, names: Sequence[str]) -> list[Experiment]:
+    """Return the experiments named. Raises NotFound, Invalid for one that was stopped."""
+    found = [Experiments(gate.platform).get(name) for name in names]
+    cut = [f"{one.name or one.id} ({one.stopped})" for one in found if one.stopped]
+    if cut:
+        raise Invalid(
+            f"Stopped before every row was asked, and so no evidence: {', '.join(cut)}.",
+            hint="Run it again with a budget that is enough; answers that were paid for can be reused.",
+        )
+    return found
+
+
+def _cut_off(gate: Gate) -> str:
+    """Say which experiments of the release were left out because they were stopped."""
+    cut = [f"{one.name or one.id} ({one.stopped})" for one in _recent(gate) if one.stopped and _is_own(gate, one)]
+    return f" Stopped, and so no evidence: {', '.join(cut[:3])}." if cut else ""
 
 
 def _recent(gate: Gate) -> list[Experiment]:
@@ -98,9 +122,11 @@ def _recent(gate: Gate) -> list[Experiment]:
 
 
 def _newest(found: Sequence[Experiment]) -> list[Experiment]:
-    """Keep the newest experiment of each target, prompt, dataset, split and kind; they come newest first."""
+    """Keep the newest whole experiment of each target, prompt, dataset, split and kind; they come newest first."""
     kept: dict[tuple[str, str, str, str, bool], Experiment] = {}
     for one in found:
+        if one.stopped:
+            continue
         kept.setdefault((one.target, one.prompt, one.dataset, one.split, one.constrained), one)
     return list(kept.values())
 
