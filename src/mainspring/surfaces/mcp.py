@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError, create_model
+from pydantic import TypeAdapter, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -19,6 +19,7 @@ from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.service import Service
+from mainspring.surfaces.arguments import model_of
 from mainspring.surfaces.nouns import NOUNS
 
 VERSIONS = ("2026-07-28", "2025-11-25")
@@ -43,8 +44,7 @@ def _arguments(name: str, spec: Operation) -> type[Any]:
         key: (parameter.annotation, ... if parameter.default is inspect.Parameter.empty else parameter.default)
         for key, parameter in spec.signature.parameters.items()
     }
-    model: type[Any] = create_model(name, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
-    return model
+    return model_of(name, fields)
 
 
 def mcp_route(platform: Platform) -> Route:

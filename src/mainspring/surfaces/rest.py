@@ -5,14 +5,12 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
-import warnings
 from collections.abc import Callable
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import ConfigDict, create_model
 from starlette.exceptions import HTTPException
 
 from mainspring import __version__
@@ -22,6 +20,7 @@ from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
 from mainspring.kernel.service import Service
+from mainspring.surfaces.arguments import model_of
 from mainspring.surfaces.nouns import NOUNS
 
 _log = logging.getLogger(__name__)
@@ -117,10 +116,7 @@ def _parameters(noun: str, spec: Operation) -> tuple[list[inspect.Parameter], li
         found.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default))
     if fields:
         title = f"{noun.capitalize()}{spec.verb.title().replace('_', '')}Request"
-        with warnings.catch_warnings():
-            # A parameter may be named as a method of pydantic's models: `schema` is.
-            warnings.filterwarnings("ignore", message="Field name", category=UserWarning)
-            model = create_model(title, __config__=ConfigDict(extra="forbid", protected_namespaces=()), **fields)
+        model = model_of(title, fields)
         optional = all(default is not ... for _, default in fields.values())
         default = model() if optional else inspect.Parameter.empty
         annotation = Annotated[model, Body()]  # type: ignore[valid-type]
