@@ -7,21 +7,40 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field
 from sqlalchemy import ColumnElement, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from mainspring.kernel import events
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.records import Record, paginate
 from mainspring.kernel.tx import Tx
+from mainspring.registry import require_deployable
 from mainspring.serving.tables import deployment_moves as table
+from mainspring.workspace import is_protected
 
 Weight = Annotated[float, Field(ge=0, le=1)]
 """Share of the traffic that the canary gets, from 0 to 1."""
 
-Action = Literal["create", "roll", "promote", "rollback", "pause", "resume"]
+Action = Literal["create", "roll", "promote", "rollback", "pause", "resume", "shadow"]
+
+Split = Literal["request", "user", "session"]
+"""What the traffic is split by: the unit that stays with one release."""
+
+
+class Subject(NamedTuple):
+    """Whom a call is for, as far as it says so."""
+
+    request: str = ""
+    """Its trace."""
+    user: str = ""
+    session: str = ""
+
+    def unit(self, split: Split | Literal[""]) -> str:
+        """Return what decides between the two releases: empty where the call does not say it."""
+        return str(getattr(self, split)) if split else self.session or self.user or self.request
 
 
 class Deployment(Record):
@@ -40,6 +59,12 @@ class Deployment(Record):
     """Exact reference of the release that is tried beside it, or empty."""
     weight: float
     """Share of the traffic that the canary gets."""
+    split: Split | Literal[""] = ""
+    """What stays with one release; empty: the session, else the user, else the request."""
+    shadow: str = ""
+    """Exact reference of the release that is asked too, after the answer and for nobody to see, or empty."""
+    shadow_share: float = 0.0
+    """Share of the calls that the shadow gets a copy of."""
     previous: str
     """The baseline before the last promotion, to which a rollback returns; or empty."""
     moved_at: datetime
@@ -79,8 +104,24 @@ def history(tx: Tx, environment: str, name: str, limit: int, cursor: str = "") -
     return [_shown(row) for row in rows], following
 
 
+def live_at(tx: Tx, environment: str, name: str, moment: datetime) -> Deployment | None:
+    """Return a deployment as it was at a moment, or None where it did not exist yet. Raises NotFound."""
+    get(tx, environment, name)
+    query = select(table).where(_of(tx, environment, name), table.c.moved_at <= moment)
+    row = tx.execute(query.order_by(table.c.revision.desc()).limit(1)).mappings().one_or_none()
+    return _shown(row) if row else None
+
+
+def deployable(tx: Tx, ref: str, environment: str) -> str:
+    """Return the exact reference of a release that may be deployed there. Raises NotFound, Denied or Conflict."""
+    return require_deployable(tx, ref, protected=is_protected(tx, environment)).ref
+
+
 def move(tx: Tx, now: Deployment | None, environment: str, name: str, action: Action, **changes: Any) -> Deployment:
-    """Append a move that changes `changes` of the deployment `now`. Raises Conflict where another came first."""
+    """Append a move that changes `changes` of the deployment `now`, and say so to who listens.
+
+    Raises Conflict where another came first.
+    """
     before = now.model_dump() if now else {"state": "active", "canary": "", "weight": 0.0, "previous": "", "note": ""}
     after = Deployment(
         **{
@@ -100,17 +141,19 @@ def move(tx: Tx, now: Deployment | None, environment: str, name: str, action: Ac
             tx.execute(insert(table).values(id=tx.new_id(), project=tx.project, **after.model_dump()))
     except IntegrityError:
         raise Conflict(f"The deployment {name} was changed at the same time.", hint="Look, and try again.") from None
+    events.emit(tx, "deployment.moved", after.model_dump(mode="json"))
     return after
 
 
 def arm_of(deployment: Deployment, subject: str) -> Literal["baseline", "canary"]:
     """Return which release answers a subject (a session, a user, a trace).
 
-    The same subject stays with the same release while the weight only grows; another deployment splits independently.
+    The same subject stays with the same release while the weight only grows; another deployment, or another canary,
+    splits independently, so that it is not always the same users with whom releases are tried.
     """
     if not deployment.canary or not subject:
         return "baseline"
-    key = f"{deployment.environment}/{deployment.name}/{subject}".encode()
+    key = f"{deployment.environment}/{deployment.name}/{deployment.canary}/{subject}".encode()
     place = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
     return "canary" if place < deployment.weight else "baseline"
 

@@ -20,8 +20,9 @@ from mainspring.kernel.errors import MainspringError, Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
+from mainspring.serving.deployments import Subject
 from mainspring.serving.engines import Engines
-from mainspring.serving.models import Operation, Origin, Piece, Question, Target
+from mainspring.serving.models import PLAYGROUND, Operation, Origin, Piece, Question, Target
 from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
@@ -34,8 +35,6 @@ if TYPE_CHECKING:
     from starlette.routing import BaseRoute
 
 T = TypeVar("T")
-PLAYGROUND = "playground"
-"""The service that traces name, and what the header x-mainspring-source says, where somebody tries something out."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 
@@ -168,7 +167,7 @@ class Gateway:
 
         def admit(caller: Caller) -> tuple[Origin, Target]:
             origin = self._origin(request, caller, body.user, body.metadata)
-            subject = origin.session_id or origin.user_id or origin.trace_id
+            subject = Subject(origin.trace_id, origin.user_id, origin.session_id)
             with self._platform.read() as tx:
                 target = resolve(tx, body.model, caller.environment, subject=subject)
                 if isinstance(body, openai.ChatBody) and body.prompt:
@@ -189,7 +188,7 @@ class Gateway:
             trace_id=request.state.trace_id,
             parent_id=parent[2] if parent else "",
             session_id=given.pop("session_id", "") or request.headers.get("x-mainspring-session", "")[:256],
-            user_id=user or given.pop("user_id", ""),
+            user_id=user or given.pop("user_id", "") or request.headers.get("x-mainspring-user", "")[:256],
             service=PLAYGROUND if request.headers.get("x-mainspring-source") == PLAYGROUND else "mainspring",
             metadata=given,
         )

@@ -14,6 +14,10 @@ from mainspring.traces import Tokens as Usage
 
 __all__ = ["Answer", "Message", "Operation", "Origin", "Piece", "Question", "Target", "Usage"]
 
+PLAYGROUND = "playground"
+"""The service that traces name, and what the header x-mainspring-source says, where somebody tries something out."""
+SHADOW = "shadow"
+"""The service that the traces of copies name, which nobody waits for."""
 Operation = Literal["chat", "text_completion"]
 Message = Mapping[str, JSON]
 """`role` and `content` (text), and for tools `tool_calls` or `tool_call_id`."""

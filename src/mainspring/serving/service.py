@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 from pydantic import Field
 
-from mainspring.kernel import events
 from mainspring.kernel.errors import Conflict
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Record, RefText, Text
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
-from mainspring.registry import file_hashes, require_deployable
-from mainspring.serving import deployments
+from mainspring.registry import file_hashes
+from mainspring.serving import canaries, deployments
 from mainspring.serving.deployments import Action, Deployment, Weight
-from mainspring.workspace import environment_for, is_protected
+from mainspring.workspace import environment_for
 
 Place = Annotated[str, Field(max_length=128)]
 """Name of an environment; empty for the caller's own."""
@@ -52,7 +52,7 @@ class Deployments(Service):
                 raise Conflict(
                     f"The deployment {name} exists in {place}.", hint=f"`mainspring deployment roll {name}`."
                 )
-            exact = _deployable(tx, release, place)
+            exact = deployments.deployable(tx, release, place)
             return self._moved(tx, None, place, name, "create", baseline=exact, note=note)
 
     @operation("GET /deployments/{name}", permission="deployment.read", mcp=True)
@@ -76,7 +76,7 @@ class Deployments(Service):
         with self.begin() as tx:
             place = environment_for(tx, environment)
             now = deployments.get(tx, place, name)
-            exact = _deployable(tx, release, place)
+            exact = deployments.deployable(tx, release, place)
             if exact == now.baseline:
                 raise Conflict(f"{exact} is the baseline of {name} already.", hint="Roll another release.")
             return self._moved(tx, now, place, name, "roll", canary=exact, weight=weight, note=note)
@@ -89,7 +89,7 @@ class Deployments(Service):
             now = deployments.get(tx, place, name)
             if not now.canary:
                 raise Conflict(f"The deployment {name} has no canary.", hint=f"`mainspring deployment roll {name}`.")
-            exact = _deployable(tx, now.canary, place)
+            exact = deployments.deployable(tx, now.canary, place)
             changes: dict[str, str | float] = {"canary": "", "weight": 0.0, "previous": now.baseline}
             return self._moved(tx, now, place, name, "promote", baseline=exact, **changes, note=note)
 
@@ -103,7 +103,7 @@ class Deployments(Service):
                 return self._moved(tx, now, place, name, "rollback", canary="", weight=0.0, note=note)
             if not now.previous:
                 raise Conflict(f"The deployment {name} has nothing to return to.", hint="Roll a release instead.")
-            exact = _deployable(tx, now.previous, place)
+            exact = deployments.deployable(tx, now.previous, place)
             return self._moved(tx, now, place, name, "rollback", baseline=exact, previous="", note=note)
 
     @operation("POST /deployments/{name}/pause", permission="deployment.write")
@@ -118,11 +118,24 @@ class Deployments(Service):
 
     @operation("GET /deployments/{name}/history", permission="deployment.read", mcp=True)
     def history(
-        self, name: Name, *, environment: Place = "", limit: Limit = 100, cursor: Cursor = ""
+        self,
+        name: Name,
+        *,
+        at: datetime | None = None,
+        environment: Place = "",
+        limit: Limit = 100,
+        cursor: Cursor = "",
     ) -> Page[Deployment]:
-        """List every move of a deployment, newest first: what was live when, and who made it so."""
+        """List every move of a deployment, newest first: what was live when, who made it so, and why.
+
+        With `at`, only the move that was in force at that moment, or none where the deployment did not exist yet.
+        """
         with self.read() as tx:
-            found, following = deployments.history(tx, environment or tx.caller.environment, name, limit, cursor)
+            place = environment or tx.caller.environment
+            if at is not None:
+                live = deployments.live_at(tx, place, name, at if at.tzinfo else at.replace(tzinfo=UTC))
+                return Page[Deployment](items=[live] if live else [])
+            found, following = deployments.history(tx, place, name, limit, cursor)
         return Page[Deployment](items=found, next_cursor=following)
 
     def _switched(self, name: str, environment: str, action: Literal["pause", "resume"], note: str) -> Deployment:
@@ -137,9 +150,10 @@ class Deployments(Service):
     def _moved(
         self, tx: Tx, now: Deployment | None, place: str, name: str, action: Action, **changes: str | float
     ) -> Deployment:
-        made = deployments.move(tx, now, place, name, action, **changes)
-        events.emit(tx, "deployment.moved", made.model_dump(mode="json"))
-        return made
+        if action in _SPLITTING:
+            canaries.interrupt(tx, place, name, action)
+            changes = {"split": "", **changes}
+        return deployments.move(tx, now, place, name, action, **changes)
 
 
 class Engines(Service):
@@ -160,9 +174,6 @@ class Engines(Service):
         ]
 
 
+_SPLITTING = ("roll", "promote", "rollback")
+"""Moves that change who gets what, and so end a canary that is judged by it."""
 _STATE = ("state", "pid", "restarts", "rss_bytes", "idle_seconds")
-
-
-def _deployable(tx: Tx, ref: str, environment: str) -> str:
-    """Return the exact reference of a release that may be deployed there. Raises NotFound, Denied or Conflict."""
-    return require_deployable(tx, ref, protected=is_protected(tx, environment)).ref

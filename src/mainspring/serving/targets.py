@@ -21,14 +21,16 @@ from mainspring.registry import catalog, releases
 from mainspring.registry.models import Release
 from mainspring.safety.service import load as load_policy
 from mainspring.serving import deployments
+from mainspring.serving.deployments import Subject
 from mainspring.serving.models import Target
 
+_NOBODY = Subject()
 _ENDED = ("rejected", "withdrawn")
 _REMEMBERED = 1000
 _known: WeakKeyDictionary[Platform, dict[tuple[str, str], Target]] = WeakKeyDictionary()
 
 
-def resolve(tx: Tx, text: str, environment: str, *, subject: str = "") -> Target:
+def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) -> Target:
     """Return where a call goes; `subject` chooses between a deployment's two releases, the same always for the same.
 
     Raises Invalid, NotFound, Denied, or Conflict for a deployment that is paused and a release that was withdrawn.
@@ -50,7 +52,7 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: str = "") -> Target
         )
     if move.state == "paused":
         raise Conflict(f"The deployment {ref.name} is paused.", hint=f"`mainspring deployment resume {ref.name}`.")
-    arm = deployments.arm_of(move, subject)
+    arm = deployments.arm_of(move, subject.unit(move.split))
     chosen = move.canary if arm == "canary" else move.baseline
     return _released(tx, chosen, environment, {"deployment": ref.name, "arm": arm})
 

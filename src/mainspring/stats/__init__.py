@@ -15,13 +15,16 @@ from mainspring.stats.power import detectable_difference, not_worse, rows_needed
 from mainspring.stats.proportions import agresti_coull, proportion
 from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
 from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge
+from mainspring.stats.watch import Arm, Watch
 
 __all__ = [
     "Agreement",
+    "Arm",
     "DriftResult",
     "Interval",
     "PairedDifference",
     "TooFewRows",
+    "Watch",
     "agreement",
     "agresti_coull",
     "bca_interval",

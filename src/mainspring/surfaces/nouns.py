@@ -42,6 +42,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("lineage", "mainspring.governance.service", "Lineages", "Lineage: what led to what."),
     Noun("audit", "mainspring.governance.service", "Audits", "The audit log."),
     Noun("deployment", "mainspring.serving.service", "Deployments", "Deployments: what is live, and how it rolls."),
+    Noun("canary", "mainspring.serving.rollouts", "Canaries", "Canaries: releases that the traffic judges."),
     Noun("engine", "mainspring.serving.service", "Engines", "Local model engines."),
     Noun("guard", "mainspring.safety.service", "Guards", "Guard policies."),
     Noun("trace", "mainspring.traces.service", "Traces", "Traces of production traffic."),
@@ -60,6 +61,7 @@ JOB_MODULES: tuple[str, ...] = (
     "mainspring.evals.calibrating",
     "mainspring.evals.optimise",
     "mainspring.tuning.jobs",
+    "mainspring.serving.jobs",
     "mainspring.monitoring.jobs",
 )
 """Modules that hold jobs and event handlers; every process that composes a platform imports them."""

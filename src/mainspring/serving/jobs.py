@@ -1,0 +1,8 @@
+"""What the worker does for serving: looks at the canaries that run."""
+
+from __future__ import annotations
+
+from mainspring.kernel import hooks
+from mainspring.serving.judging import judge_due
+
+hooks.periodic("serving.canaries", 2.0, judge_due)
