@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -19,7 +19,13 @@ from mainspring.kernel.runs import Run
 from mainspring.surfaces.client import Client
 
 people = Console(stderr=True)
-WIDE = 60
+WIDE, _SHORT = 60, 28
+_EMPTY: tuple[Any, ...] = (None, "", [], {})
+_NESTED: dict[str, tuple[str, ...]] = {
+    "figures": ("metric", "value", "low", "high", "n", "unit", "method", "note"),
+    "metrics": ("metric", "baseline", "candidate", "difference", "low", "high", "p_adjusted", "verdict", "needed"),
+}
+"""By field, what a person is shown of a list of records, as a table below the other fields; `--json` has the rest."""
 
 
 def show(result: Any, *, as_json: bool) -> None:
@@ -50,7 +56,12 @@ def _rows(items: list[Any]) -> None:
         for item in items:
             typer.echo(_cell(item))
         return
-    columns = [name for name in items[0] if any(item.get(name) not in (None, "", [], {}) for item in items)]
+    _print(list(items[0]), items)
+
+
+def _print(columns: Sequence[str], items: list[dict[str, Any]]) -> None:
+    """Print records as a table, without the columns that are empty in all of them."""
+    columns = [name for name in columns if any(item.get(name) not in _EMPTY for item in items)]
     table = Table(box=None, header_style="bold", pad_edge=False)
     for name in columns:
         number = all(isinstance(item.get(name), int | float | None) for item in items)
@@ -64,10 +75,24 @@ def _fields(item: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
+    nested = {name: value for name, value in item.items() if _is_nested(name, value)}
+    diff = item["lines"] if {"left", "right", "lines", "parts"} <= set(item) else []
     for name, value in item.items():
-        if value not in (None, "", [], {}):
+        if value not in _EMPTY and name not in nested and not (diff and name in ("lines", "parts")):
             table.add_row(name, _cell(value, wide=2000))
     _console().print(table)
+    for line in diff:
+        typer.echo(line)
+    for name, value in nested.items():
+        _console().print()
+        _print(_NESTED[name], value)
+
+
+def _is_nested(name: str, value: Any) -> bool:
+    columns = set(_NESTED.get(name, ()))
+    if not columns or not isinstance(value, list) or not value:
+        return False
+    return all(isinstance(one, dict) and columns <= set(one) for one in value)
 
 
 def _cell(value: Any, wide: int = WIDE) -> str:
@@ -77,9 +102,20 @@ def _cell(value: Any, wide: int = WIDE) -> str:
         return value.strftime("%Y-%m-%d %H:%M:%S")
     if isinstance(value, float):
         return f"{value:.4g}"
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    said = value if isinstance(value, str) else _said(value) if wide == WIDE else ""
+    text = said or json.dumps(value, ensure_ascii=False, default=str)
     text = " ".join(text.split())
     return (text if len(text) <= wide else text[: wide - 1] + "…").replace("[", r"\[")
+
+
+def _said(value: Any) -> str:
+    """Return what the last of some messages says, or what each of some answers does; empty for anything else."""
+    parts = value if isinstance(value, list) and value and all(isinstance(one, dict) for one in value) else []
+    if parts and all({"role", "content"} <= set(one) for one in parts):
+        return str(parts[-1]["content"])
+    if parts and all({"answer", "experiment"} <= set(one) for one in parts):
+        return " | ".join(str(one["answer"] or one.get("error"))[:_SHORT] for one in parts)
+    return ""
 
 
 def _console() -> Console:
