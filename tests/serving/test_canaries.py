@@ -24,7 +24,7 @@ from mainspring.serving.deployments import arm_of
 from mainspring.serving.judging import judge_due
 from mainspring.serving.rollouts import Canaries
 from mainspring.serving.service import Deployments
-from mainspring.traces import Scores
+from mainspring.traces import Scores, scores
 from mainspring.workspace import Projects
 
 
@@ -73,8 +73,9 @@ class Traffic:
 
     def rate(self, spans: Iterable[Span], number: Callable[[Span], float], name: str = "helpful") -> None:
         """Judge each call."""
-        for span in spans:
-            Scores(self.platform).create(name, trace_id=span.trace_id, number=number(span))
+        with self.platform.begin() as tx:
+            for span in spans:
+                scores.put(tx, name, trace_id=span.trace_id, number=number(span))
 
 
 @pytest.fixture
@@ -213,14 +214,15 @@ def test_what_fails_is_rolled_back_whatever_the_metric(
     judge_due(platform)
     assert Canaries(platform).get("docs").state == "running"
     spans = [traffic.call() for _ in range(200)]
-    traffic.serve(_failing(span) if span.release == release else span for span in spans)
+    traffic.serve(failing(span) if span.release == release else span for span in spans)
     judge_due(platform)
     found = Canaries(platform).get("docs")
     assert found.state == "rolled_back" and "fails more often" in found.reason
     assert found.now.units == 0 and found.now.errors_low is not None and found.now.errors_low > 0
 
 
-def _failing(span: Span) -> Span:
+def failing(span: Span) -> Span:
+    """Return the call as one that went wrong."""
     return msgspec.structs.replace(span, status="error", status_message="boom")
 
 

@@ -59,7 +59,6 @@ def test_drift_of_the_traffic_and_steps_of_the_split_look_like_no_difference() -
     assert missed <= 2
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("share", [0.1, 0.5])
 @pytest.mark.parametrize(("baseline", "candidate"), [(0.95, 0.95), (0.8, 0.7), (0.5, 0.5)])
 def test_the_difference_is_covered_at_every_look(share: float, baseline: float, candidate: float) -> None:

@@ -29,10 +29,6 @@ class Arm:
         """Mean of the values, or None where there are none."""
         return self.total / self.n if self.n else None
 
-    def plus(self, value: float) -> Arm:
-        """Return the arm with one unit more."""
-        return Arm(self.n + 1, self.total + value)
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watch:
@@ -65,19 +61,32 @@ class Watch:
 
         Raises ValueError for a value outside the bounds.
         """
-        now = self
+        span = self.high - self.low
+        course = _Course(1 - self.level, *(getattr(self, name) for name in _SUMS))
+        every = ([self.baseline.n, self.baseline.total], [self.candidate.n, self.candidate.total])
+        new = (
+            [self.open_baseline.n, self.open_baseline.total],
+            [self.open_candidate.n, self.open_candidate.total],
+        )
         for candidate, value in units:
             if not self.low <= value <= self.high:
                 raise ValueError(f"{value} lies outside {self.low} to {self.high}")
-            if candidate:
-                now = replace(now, candidate=now.candidate.plus(value), open_candidate=now.open_candidate.plus(value))
-            else:
-                now = replace(now, baseline=now.baseline.plus(value), open_baseline=now.open_baseline.plus(value))
-            left, right = now.open_baseline.mean, now.open_candidate.mean
-            if left is not None and right is not None:
-                scaled = ((right - left) / (self.high - self.low) + 1) / 2
-                now = replace(now._with(scaled), open_baseline=Arm(), open_candidate=Arm())
-        return now
+            for arm in (every[candidate], new[candidate]):
+                arm[0] += 1
+                arm[1] += value
+            left, right = new
+            if left[0] and right[0]:
+                course.add(((right[1] / right[0] - left[1] / left[0]) / span + 1) / 2)
+                new = ([0, 0.0], [0, 0.0])
+        arms = [Arm(int(n), total) for n, total in (*every, *new)]
+        return replace(
+            self,
+            baseline=arms[0],
+            candidate=arms[1],
+            open_baseline=arms[2],
+            open_candidate=arms[3],
+            **{name: getattr(course, name) for name in _SUMS},
+        )
 
     def interval(self) -> Interval | None:
         """Return the difference of the means within its confidence sequence; None before the first difference."""
@@ -102,22 +111,34 @@ class Watch:
         half = (math.log(2 / (1 - self.level)) + cost) / float(np.sum(bets))
         return 2 * min(1.0, half) * (self.high - self.low)
 
-    def _with(self, x: float) -> Watch:
-        """Return the watch after one difference, scaled to [0, 1]."""
-        alpha, count = 1 - self.level, self.n + 1
-        mean, variance = (0.5 + self.total) / count, (0.25 + self.scatter) / count
-        bet = min(math.sqrt(2 * math.log(2 / alpha) / (variance * count * math.log(count + 1))), 0.5)
-        cost = self.cost + (x - mean) ** 2 * (-math.log1p(-bet) - bet)
-        weight, weighted, total = self.weight + bet, self.weighted + bet * x, self.total + x
-        centre, half = weighted / weight, (math.log(2 / alpha) + cost) / weight
-        return replace(
-            self,
-            n=count,
-            total=total,
-            scatter=self.scatter + (x - (0.5 + total) / (count + 1)) ** 2,
-            weight=weight,
-            weighted=weighted,
-            cost=cost,
-            floor=max(self.floor, centre - half),
-            ceiling=min(self.ceiling, centre + half),
-        )
+
+_SUMS = ("n", "total", "scatter", "weight", "weighted", "cost", "floor", "ceiling")
+
+
+@dataclass(slots=True)
+class _Course:
+    """The sums of a watch while differences are added, one by one."""
+
+    alpha: float
+    n: int
+    total: float
+    scatter: float
+    weight: float
+    weighted: float
+    cost: float
+    floor: float
+    ceiling: float
+
+    def add(self, x: float) -> None:
+        """Take in one difference, scaled to [0, 1]."""
+        before, penalty = self.n + 1, math.log(2 / self.alpha)
+        mean, variance = (0.5 + self.total) / before, (0.25 + self.scatter) / before
+        bet = min(math.sqrt(2 * penalty / (variance * before * math.log(before + 1))), 0.5)
+        self.cost += (x - mean) ** 2 * (-math.log1p(-bet) - bet)
+        self.weight += bet
+        self.weighted += bet * x
+        self.total += x
+        self.n += 1
+        self.scatter += (x - (0.5 + self.total) / (self.n + 1)) ** 2
+        centre, half = self.weighted / self.weight, (penalty + self.cost) / self.weight
+        self.floor, self.ceiling = max(self.floor, centre - half), min(self.ceiling, centre + half)
