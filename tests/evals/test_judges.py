@@ -154,6 +154,15 @@ def test_one_answer_can_be_tried_with_the_reason(scorers, world):
         scorers.try_("nothing", "x")
 
 
+def test_what_is_not_there_is_said_with_what_to_do(scorers):
+    for metric in ("judge:nobody", "code:nothing"):
+        with pytest.raises(NotFound) as caught:
+            scorers.try_(metric, "x")
+        assert f"mainspring scorer own {metric.partition(':')[0]}" in caught.value.hint
+    assert scorers.try_("exact", "x").note == "exact compares with reference: give --reference."
+    assert scorers.try_("cost", "x").note.startswith("cost does not apply")
+
+
 def label(platform, rows, truth, name="quality"):
     """Have a person judge rows on their traces."""
     for row in rows:

@@ -6,8 +6,10 @@ from xml.etree import ElementTree
 import pytest
 from tests.evals.conftest import SCHEMA, half_right, number_of, right
 
-from mainspring.evals import Experiment, Experiments
+from mainspring.evals import Experiment, Experiments, GivenRow
+from mainspring.kernel import aliases, versions
 from mainspring.kernel.errors import Invalid, NotFound
+from mainspring.kernel.runs import events_of
 from mainspring.prompts import Prompts
 
 METRICS = ["json", "latency"]
@@ -49,6 +51,85 @@ def test_a_regression_fails_the_run_and_both_experiments_are_kept(experiments, t
     root = ElementTree.fromstring(experiments.export(run.id, format="junit"))
     assert (root.get("tests"), root.get("failures")) == ("2", "1")
     assert [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None] == ["json"]
+
+
+def test_report_and_exit_code_agree_whatever_else_is_measured(experiments, target):
+    # Six of a hundred rows lost: p = .031, which a correction for the metrics of speed would hide.
+    target.answer = by_prompt(right, lambda request: "no" if number_of(request) < 6 else right(request))
+    run = experiments.run(
+        "dataset/docs",
+        "model/base",
+        prompt="prompt/describe@2",
+        scorers=["json", "latency", "input_tokens", "output_tokens"],
+        fail_if_worse_than="production",
+    )
+    assert run.error["details"]["metrics"] == ["json"]
+    root = ElementTree.fromstring(experiments.export(run.id, format="junit"))
+    assert [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None] == ["json"]
+    found = experiments.compare(experiments.get(run.id).baseline, run.id)
+    assert {one.metric: one.p_adjusted for one in found.metrics}["json"] == 0.03125
+
+
+def test_longer_answers_are_reported_and_fail_nothing(experiments, target):
+    target.answer = by_prompt(right, lambda request: json.dumps(json.loads(right(request)), indent=8))
+    run = experiments.run(
+        "dataset/docs",
+        "model/base",
+        prompt="prompt/describe@2",
+        scorers=["json", "length", "words"],
+        fail_if_worse_than="production",
+    )
+    assert run.state == "succeeded", run.error
+    found = experiments.compare(experiments.get(run.id).baseline, run.id)
+    assert {one.metric: one.verdict for one in found.metrics}["length"] == "worse"
+
+
+def test_what_too_few_rows_show_is_not_called_not_worse(experiments, platform, target):
+    run = held(experiments, limit=10)
+    with platform.read() as tx:
+        said = str([event.body for event in events_of(tx, run.id)])
+    assert "Not shown to be worse than production. json: Too few rows" in said
+
+
+def test_the_baseline_of_a_bare_model_is_a_bare_model(experiments, platform, target):
+    with platform.begin() as tx:
+        versions.commit(tx, "model", "base", {"weights": 3})
+        aliases.move(tx, "model", "base", "production", 1)
+    experiments.run("dataset/docs", "model/base@1", prompt="prompt/describe@1", scorers=METRICS)
+    run = experiments.run("dataset/docs", "model/base@2", scorers=METRICS, fail_if_worse_than="production")
+    assert run.state == "succeeded", run.error
+    baseline = experiments.get(experiments.get(run.id).baseline)
+    assert (baseline.target, baseline.prompt) == ("model/base@1", "")
+
+
+def test_a_constrained_baseline_is_asked_anew_for_a_constrained_experiment(experiments, target):
+    free = experiments.run("dataset/docs", "model/base", prompt="prompt/describe@1", scorers=METRICS)
+    run = held(experiments, constrained=True)
+    baseline = experiments.get(experiments.get(run.id).baseline)
+    assert baseline.id != free.id
+    assert baseline.constrained
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"constrained": True}, "held to a response schema"),
+        ({"scorers": ["rougeL", "latency"]}, "No metric of quality"),
+    ],
+)
+def test_a_baseline_unlike_the_experiment_is_refused_before_anything_is_paid_for(experiments, target, options, message):
+    experiments.run("dataset/docs", "model/base", prompt="prompt/describe@1", scorers=METRICS, name="before")
+    given = {"prompt": "prompt/describe@2", "scorers": METRICS, "fail_if_worse_than": "before", **options}
+    with pytest.raises(Invalid, match=message):
+        experiments.run("dataset/docs", "model/base", **given)
+    assert len(target.asked) == 100
+
+
+def test_a_baseline_over_other_rows_is_refused_before_anything_is_paid_for(experiments, target):
+    experiments.record("elsewhere", [GivenRow(row="r1", scores={"json": 1.0})])
+    with pytest.raises(Invalid, match=r"over no dataset, not dataset/docs@1"):
+        held(experiments, "elsewhere")
+    assert target.asked == []
 
 
 def test_a_baseline_that_was_asked_is_not_asked_again(experiments, target):

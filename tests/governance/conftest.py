@@ -32,12 +32,12 @@ class World:
     base: str
     tuned: str
     prompt: str
-    answers: dict[str, bool]
-    """Model reference → whether it answers well."""
+    answers: dict[str, bool | set[int]]
+    """Model reference → whether it answers well, or which rows it does."""
 
-    def measure(self, model: str, **options: object) -> str:
+    def measure(self, model: str, scorers: Sequence[str] = ("exact", "latency"), **options: object) -> str:
         """Run an experiment and return its id."""
-        run = Experiments(self.platform).run(self.dataset, model, prompt=self.prompt, scorers=["exact", "latency"],
+        run = Experiments(self.platform).run(self.dataset, model, prompt=self.prompt, scorers=list(scorers),
                                              **options)  # type: ignore[arg-type]  # fmt: skip
         execute(self.platform, run.id)
         with self.platform.read() as tx:
@@ -54,12 +54,13 @@ class World:
 class ScriptedChat:
     """Answers right or wrong, as the world says of the model that is asked."""
 
-    def __init__(self, answers: dict[str, bool]) -> None:
+    def __init__(self, answers: dict[str, bool | set[int]]) -> None:
         self.answers = answers
 
     def complete(self, request: ChatRequest) -> ChatReply:
         question = str(request.messages[-1]["content"])
-        right = self.answers[request.model] or int(question.split()[1]) % 7 == 0
+        number, well = int(question.split()[1]), self.answers[request.model]
+        right = number % 7 == 0 or (well if isinstance(well, bool) else number in well)
         return ChatReply(text=f"answer {question.split()[1]}" if right else "no idea", finish_reason="stop",
                          input_tokens=5, output_tokens=2, cost=0.0, latency_ms=3.0)  # fmt: skip
 
@@ -126,7 +127,7 @@ def build(platform: Platform, rows: list[Row] | None = None, *, parity: bool | N
             files=[ModelFile(path="adapter.gguf", sha256=adapter.sha256, size=adapter.size, role="adapter")]),
             run_id=tuning.id)  # fmt: skip
     prompt = Prompts(platform).commit("ask", [{"role": "user", "content": "{{input}}"}])  # type: ignore[list-item]
-    answers = {base.ref: False, tuned.ref: True}
+    answers: dict[str, bool | set[int]] = {base.ref: False, tuned.ref: True}
     platform.chat_port = ScriptedChat(answers)
     return World(platform, data, base.ref, tuned.ref, prompt.ref, answers)
 

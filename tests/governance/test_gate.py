@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from mainspring.evals import Experiments, GivenRow
 from mainspring.governance import GatePolicy, Releases
 from mainspring.governance.gate import names
 from mainspring.kernel import access
@@ -123,6 +124,37 @@ def test_an_experiment_that_its_budget_stopped_is_no_evidence(platform: Platform
     evidence = next(one for one in Releases(platform).check("docs").checks if one.name == "evidence")
     assert {one["baseline_experiment"] for one in evidence.detail["comparisons"]} == {whole}
     assert {one["n"] for one in evidence.detail["comparisons"] if one["metric"] == "exact"} == {60}
+
+
+def test_scores_written_down_by_somebody_are_no_evidence(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    release = world.release()
+    made = [
+        Experiments(platform).record(
+            "made-up",
+            [GivenRow(row=f"r{number}", scores={"exact": score}) for number in range(60)],
+            dataset=world.dataset,
+            target=target,
+        )
+        for target, score in ((world.base, 0.0), (release.ref, 1.0))
+    ]
+    assert "No experiment shows" in failing(world)["evidence"]["summary"]
+    assert "so no evidence" in failing(world, candidate=[made[1].id])["evidence"]["summary"]
+
+
+def test_better_on_one_of_many_metrics_by_chance_is_not_better(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    world.answers[world.tuned] = {50, 51, 52, 53, 54, 55}
+    # Six rows of sixty gained on one metric: p = .031 alone, .09 after correction for the three that count.
+    metrics = ["exact", "contains:never said", "json", "latency"]
+    world.measure(world.base, metrics)
+    world.measure(world.tuned, metrics)
+    world.release()
+    bad = failing(world)["evidence"]
+    exact = next(one for one in bad["detail"]["comparisons"] if one["metric"] == "exact")
+    assert (exact["verdict"], bad["detail"]["better"], bad["detail"]["worse"]) == ("better", [], [])
+    assert exact["p_adjusted"] == pytest.approx(3 * exact["p_value"])
+    assert Releases(platform).check("docs", policy=GatePolicy(metrics=["exact"])).passed
 
 
 def test_rows_that_were_trained_on_are_found(platform: Platform, worlds) -> None:

@@ -9,6 +9,7 @@ from mainspring.evals import scorers, store
 from mainspring.evals.columns import column
 from mainspring.evals.columns import compare as compare_columns
 from mainspring.evals.models import (
+    SPEED,
     AlignedAnswer,
     AlignedRow,
     Comparison,
@@ -49,15 +50,24 @@ def compare_many(
     """Compare several candidates with one baseline; the first is the result, the others are its `more`.
 
     Intervals, and so verdicts, share the error out among the candidates (Dunn 1961); p-values are Holm's over every
-    metric of every candidate. Raises Invalid as `compare` does.
+    metric of every candidate, metrics of quality apart from those of speed and size: what else is measured does not
+    make a regression pass. Raises Invalid as `compare` does.
     """
     shared = 1 - (1 - level) / len(candidates)
     left = _units(files, baseline)
     found = [_one(files, baseline, left, candidate, metrics, margin, shared) for candidate in candidates]
-    adjusted = iter(stats.holm([one.p_value for comparison in found for one in comparison.metrics]))
+    every = [one for comparison in found for one in comparison.metrics]
+    adjusted = {
+        fast: iter(stats.holm([one.p_value for one in every if (one.unit in SPEED) == fast])) for fast in (0, 1)
+    }
     corrected = [
         comparison.model_copy(
-            update={"metrics": [one.model_copy(update={"p_adjusted": next(adjusted)}) for one in comparison.metrics]}
+            update={
+                "metrics": [
+                    one.model_copy(update={"p_adjusted": next(adjusted[one.unit in SPEED])})
+                    for one in comparison.metrics
+                ]
+            }
         )
         for comparison in found
     ]

@@ -47,7 +47,8 @@ class Tried(Record):
 
     metric: str
     value: float | None
-    """Null where it does not apply."""
+    """Null where it does not apply; `note` says why."""
+    note: str = ""
     judgements: list[Judgement] = []
     """What a judge said, each time."""
 

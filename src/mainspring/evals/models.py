@@ -18,6 +18,8 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Repeats = Annotated[int, Field(ge=1, le=100)]
 Verdict = Literal["better", "worse", "no difference shown", "too few rows"]
+SPEED = ("ms", "tokens", "cost", "characters", "words")
+"""Units that tell what an answer took, not how good it is: they are reported, and judge nothing."""
 
 
 class ScorerInfo(Record):
@@ -74,7 +76,8 @@ class Experiment(Record):
     constrained: bool
     """Whether answers were held to the response schema; kept apart in comparisons."""
     settings: dict[str, JSON]
-    """`scorers`, `limit`, `max_tokens`, `temperature`, `stop`, `seed`, `repeats`, and signatures of the metrics."""
+    """`scorers`, `limit`, `max_tokens`, `temperature`, `stop`, `seed`, `repeats`, and signatures of the metrics;
+    `source` is `outside` where answers and scores were made elsewhere."""
     rows: int
     """Answers that were scored: rows times repeats, unless the budget ended before."""
     errors: int
@@ -149,7 +152,7 @@ class MetricComparison(Record):
     p_value: float
     """Two-sided, of no difference."""
     p_adjusted: float
-    """After Holm's correction for the metrics compared here."""
+    """After Holm's correction for the metrics compared here: those of quality together, and those of speed and size."""
     test: str
     margin: float
     """Smallest difference that matters."""

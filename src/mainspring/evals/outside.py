@@ -12,6 +12,9 @@ from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.tx import Tx
 
+OUTSIDE = "outside"
+"""What an experiment's settings say of its source where nothing of the product asked or scored: it is no evidence."""
+
 
 @scorer("given", unit="score", margin=0.05, argument="required")
 def given(answer: Answer, argument: str) -> float | None:
@@ -55,7 +58,7 @@ def record(tx: Tx, name: str, rows: Sequence[GivenRow], *, dataset: str, target:
         target=target,
         prompt="",
         constrained=False,
-        settings={"scorers": list(names)},
+        settings={"scorers": list(names), "source": OUTSIDE},
         rows=len(kept),
         errors=sum(bool(row.error) for row in kept),
         figures=figures,

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from mainspring.evals import store
+from mainspring.evals import plan as plans
+from mainspring.evals import scorers, store
 from mainspring.evals.comparison import compare
-from mainspring.evals.models import Experiment
-from mainspring.evals.report import SPEED, worse
+from mainspring.evals.models import SPEED, Experiment
+from mainspring.evals.report import worse
 from mainspring.kernel import versions
 from mainspring.kernel.errors import GateFailed, Invalid, NotFound
 from mainspring.kernel.ports import Files
@@ -54,11 +55,37 @@ def find(tx: Tx, named: str, params: Mapping[str, Any]) -> tuple[Experiment | No
         limit=_LOOKED_AT,
         cursor="",
     )
-    return next((one for one in found if _alike(one, wanted)), None), wanted
+    constrained = _constrained(tx, wanted)
+    return next((one for one in found if one.constrained == constrained and _alike(one, wanted)), None), wanted
+
+
+def check(tx: Tx, named: str, params: Mapping[str, Any]) -> None:
+    """Refuse, before anything is paid for, a baseline that nothing could be held against. Raises NotFound, Invalid."""
+    found, wanted = find(tx, named, params)
+    if found is not None:
+        dataset, held = found.dataset, found.constrained
+        measured = {figure.metric for figure in found.figures}
+    else:
+        dataset, held, measured = wanted["dataset"], _constrained(tx, wanted), set(wanted["scorers"])
+    if dataset != params["dataset"]:
+        raise Invalid(
+            f"{named} was made over {dataset or 'no dataset'}, not {params['dataset']}.",
+            hint="Name a baseline over the same version of the dataset.",
+        )
+    if held != _constrained(tx, params):
+        raise Invalid(
+            f"Only one of {named} and this experiment is held to a response schema.",
+            hint="Compare like with like: ask both constrained, or neither.",
+        )
+    if all(scorers.metric(name).scorer.unit in SPEED for name in params["scorers"] if name in measured):
+        raise Invalid(
+            f"No metric of quality is measured both in {named} and here.",
+            hint=f"{named} has {', '.join(sorted(measured))}.",
+        )
 
 
 def hold(files: Files, baseline: Experiment, candidate: Experiment, named: str) -> str:
-    """Return in a sentence that the candidate is not worse. Raises GateFailed where it is, on what, and by how much."""
+    """Return in words that the candidate is not shown to be worse. Raises GateFailed where it is, on what, how much."""
     shared = {figure.metric for figure in baseline.figures if figure.unit not in SPEED}
     names = [figure.metric for figure in candidate.figures if figure.metric in shared]
     if not names:
@@ -73,7 +100,7 @@ def hold(files: Files, baseline: Experiment, candidate: Experiment, named: str) 
             candidate=candidate.id,
             metrics=[one.metric for one in bad],
         )
-    return f"Not worse than {named}. " + " ".join(f"{one.metric}: {one.sentence}" for one in found.metrics)
+    return f"Not shown to be worse than {named}. " + " ".join(f"{one.metric}: {one.sentence}" for one in found.metrics)
 
 
 def _alike(one: Experiment, wanted: Mapping[str, Any]) -> bool:
@@ -82,7 +109,13 @@ def _alike(one: Experiment, wanted: Mapping[str, Any]) -> bool:
     measured = {figure.metric for figure in one.figures}
     return (
         not one.stopped
+        and one.prompt == wanted["prompt"]
         and one.split == wanted["split"]
         and all(one.settings.get(name) == wanted[name] for name in same)
         and measured >= set(wanted["scorers"])
     )
+
+
+def _constrained(tx: Tx, params: Mapping[str, Any]) -> bool:
+    """Tell whether what the parameters ask for is held to a schema, by them or by a release itself."""
+    return plans.make(tx, params["dataset"], params["target"], params["prompt"], params["constrained"]).constrained

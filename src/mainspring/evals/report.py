@@ -9,12 +9,9 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
 
-from mainspring.evals.models import Comparison, Experiment, ExperimentRow, Figure, MetricComparison
+from mainspring.evals.models import SPEED, Comparison, Experiment, ExperimentRow, Figure, MetricComparison
 from mainspring.kernel.tables import canonical
 from mainspring.stats.intervals import normal_quantile
-
-SPEED = ("ms", "tokens", "cost")
-"""Units that tell what an answer took, not how good it is."""
 
 
 def worse(comparison: Comparison) -> list[MetricComparison]:

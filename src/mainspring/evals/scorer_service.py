@@ -14,6 +14,7 @@ from mainspring.evals.models import ExperimentRow, Figure, ScorerInfo
 from mainspring.evals.scorers.code import Code
 from mainspring.evals.scorers.judges import Judgement, Shown, Step
 from mainspring.evals.scorers.judges import load as load_judge
+from mainspring.evals.scorers.registry import Answer, Metric
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.operation import operation
@@ -142,7 +143,8 @@ class Scorers(Service):
         asked = scorers.Answer(answer, reference, question=question, contexts=tuple(contexts or ()))
         bench = bench_of(self.platform, self.caller.environment)
         if judge is None:
-            return Tried(metric=found.name, value=found.values(bench, [asked])[0])
+            value = found.values(bench, [asked])[0]
+            return Tried(metric=found.name, value=value, note="" if value is not None else _why_none(found, asked))
         if judge.pair and reference is None:
             raise Invalid("A judge of pairs needs a reference as the answer's opponent.")
         said: list[Judgement] = scorers.judges.judgements(judge, [asked], bench)[0]
@@ -227,6 +229,14 @@ class Scorers(Service):
             figure=columns.figure(metric, list(own.values())),
             comparison=compared,
         )
+
+
+def _why_none(metric: Metric, asked: Answer) -> str:
+    """Say why a metric gave one answer no score."""
+    lacking = [need for need in ("reference", "contexts") if need in metric.scorer.needs and not getattr(asked, need)]
+    if lacking:
+        return f"{metric.name} compares with {lacking[0]}: give --{lacking[0]}."
+    return f"{metric.name} does not apply: what it looks at is known of answers in an experiment, or not in this text."
 
 
 def _units(tx: Tx, file: str) -> list[ExperimentRow]:

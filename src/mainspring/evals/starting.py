@@ -49,11 +49,11 @@ def params(
 
 
 def check(tx: Tx, found: Mapping[str, Any], max_cost: float | None, baseline: str) -> None:
-    """Raise Invalid where a budget in money would not hold, NotFound where there is no such baseline."""
+    """Raise Invalid where a budget in money would not hold, Invalid or NotFound where there is no fitting baseline."""
     from mainspring.evals import plan as plans
     from mainspring.evals import regression
 
     plan = plans.make(tx, found["dataset"], found["target"], found["prompt"], found["constrained"])
     plans.check_budget(tx, plan, max_cost)
     if baseline:
-        regression.find(tx, baseline, found)
+        regression.check(tx, baseline, found)

@@ -8,26 +8,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from mainspring import stats
 from mainspring.data import rows as row_store
 from mainspring.data.leakage import leakage as find_leakage
 from mainspring.evals import Experiment, Experiments
-from mainspring.evals.models import MetricComparison
+from mainspring.evals.models import SPEED, MetricComparison
+from mainspring.evals.outside import OUTSIDE
 from mainspring.governance.gate import Gate, check
 from mainspring.governance.models import CheckResult
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 
-_SPEED = ("ms", "tokens", "cost", "characters", "words")
 _LOOKED_AT = 1000
 
 
 @check("evidence")
 def evidence(gate: Gate) -> CheckResult:
-    """The release is better than the better baseline on a metric, and worse on none."""
+    """The release is better than the better baseline on a metric, and worse on none.
+
+    Better also after Holm's correction for all that counts: of many metrics one looks better by chance. Worse without
+    it, which errs on the side of stopping.
+    """
     own, others = own_experiments(gate), baselines(gate)
     found = [one for mine in own for one in _against_best(gate, mine, [o for o in others if _comparable(mine, o)])]
     counted = [one for one in found if _counts(gate, one)]
-    better = sorted({one["metric"] for one in counted if one["verdict"] == "better"})
+    for one, adjusted in zip(counted, stats.holm([one["p_value"] for one in counted]), strict=True):
+        one["p_adjusted"] = adjusted
+    shown = [one for one in counted if one["p_adjusted"] <= 1 - one["level"]]
+    better = sorted({one["metric"] for one in shown if one["verdict"] == "better"})
     worse = sorted({one["metric"] for one in counted if one["verdict"] == "worse"})
     missing = sorted(set(gate.policy.metrics) - {one["metric"] for one in counted})
     detail = {"comparisons": found, "better": better, "worse": worse, "missing": missing}
@@ -100,8 +108,14 @@ def baselines(gate: Gate) -> list[Experiment]:
 
 
 def _named(gate: Gate, names: Sequence[str]) -> list[Experiment]:
-    """Return the experiments named. Raises NotFound, Invalid for one that was stopped."""
+    """Return the experiments named. Raises NotFound, Invalid for one that was stopped or recorded from outside."""
     found = [Experiments(gate.platform).get(name) for name in names]
+    strange = [one.name or one.id for one in found if _is_outside(one)]
+    if strange:
+        raise Invalid(
+            f"Recorded from outside, where anybody can write scores, and so no evidence: {', '.join(strange)}.",
+            hint="Run the experiment here instead.",
+        )
     cut = [f"{one.name or one.id} ({one.stopped})" for one in found if one.stopped]
     if cut:
         raise Invalid(
@@ -117,8 +131,13 @@ def _cut_off(gate: Gate) -> str:
     return f" Stopped, and so no evidence: {', '.join(cut[:3])}." if cut else ""
 
 
+def _is_outside(one: Experiment) -> bool:
+    return one.settings.get("source") == OUTSIDE
+
+
 def _recent(gate: Gate) -> list[Experiment]:
-    return Experiments(gate.platform).list_(limit=_LOOKED_AT).items
+    found = Experiments(gate.platform).list_(limit=_LOOKED_AT).items
+    return [one for one in found if not _is_outside(one)]
 
 
 def _newest(found: Sequence[Experiment]) -> list[Experiment]:
@@ -167,4 +186,4 @@ def _against_best(gate: Gate, own: Experiment, others: Sequence[Experiment]) -> 
 def _counts(gate: Gate, one: dict[str, Any]) -> bool:
     if gate.policy.metrics:
         return one["metric"] in gate.policy.metrics
-    return one["unit"] not in _SPEED
+    return one["unit"] not in SPEED

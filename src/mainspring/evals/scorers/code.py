@@ -10,7 +10,7 @@ from pydantic import Field
 from mainspring.evals.scorers import limited
 from mainspring.evals.scorers.registry import Answer, Bench, scorer
 from mainspring.kernel import versions
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.records import Record
 from mainspring.kernel.tx import Tx
 
@@ -27,7 +27,10 @@ class Code(Record):
 
 def load(tx: Tx, name: str) -> tuple[str, Code]:
     """Return the exact reference and the code that `name` or `name@2` names. Raises NotFound."""
-    found = versions.resolve(tx, f"code/{name}", "code")
+    try:
+        found = versions.resolve(tx, f"code/{name}", "code")
+    except NotFound as error:
+        raise NotFound(error.message, hint="`mainspring scorer own code` shows what there is.") from None
     return found.ref, Code.model_validate(found.content)
 
 

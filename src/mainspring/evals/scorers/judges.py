@@ -15,7 +15,7 @@ from pydantic import Field, StringConstraints, model_validator
 from mainspring.evals.scorers.registry import Answer, Bench, scorer
 from mainspring.evals.scorers.structured import text_of
 from mainspring.kernel import versions
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
 from mainspring.kernel.records import Record
 from mainspring.kernel.refs import parse
@@ -84,7 +84,10 @@ def pin(tx: Tx, judge: Judge) -> Judge:
 
 def load(tx: Tx, name: str) -> tuple[str, Judge]:
     """Return the exact reference and the judge that `name` or `name@2` names. Raises NotFound."""
-    found = versions.resolve(tx, f"judge/{name}", "judge")
+    try:
+        found = versions.resolve(tx, f"judge/{name}", "judge")
+    except NotFound as error:
+        raise NotFound(error.message, hint="`mainspring scorer own judge` shows what there is.") from None
     return found.ref, Judge.model_validate(found.content)
 
 

@@ -129,8 +129,10 @@ def _plain(annotation: Any) -> tuple[Any, str]:
         return str, "A moment, such as 2026-11-23T14:00:00Z."
     if get_origin(base) is Literal:
         return str, "One of: " + ", ".join(str(choice) for choice in get_args(base)) + "."
-    if get_origin(base) in (list, tuple, set) and _base(get_args(base)[0]) is str:
-        return list[str], "May be given more than once."
+    if get_origin(base) in (list, tuple, set):
+        one, text = _plain(get_args(base)[0])
+        if one is str and (_base(get_args(base)[0]) is str or text.startswith("One of")):
+            return list[str], f"{text} May be given more than once.".lstrip()
     return str, "JSON, or the path of a JSON or YAML file."
 
 
@@ -150,7 +152,7 @@ def _value(name: str, annotation: Any, value: Any) -> Any:
     kind, _ = _plain(annotation)
     base = _base(annotation)
     if kind is str and base not in (str, datetime) and get_origin(base) is not Literal:
-        value = _document(name, value)
+        value = _document(name, value, plain=annotation is Any)
     try:
         return TypeAdapter(annotation).validate_python(value)
     except ValidationError as problem:
@@ -161,8 +163,8 @@ def _value(name: str, annotation: Any, value: Any) -> Any:
         raise Invalid(f"{name.replace('_', '-')} is not valid: {words}", hint="See --help.") from None
 
 
-def _document(name: str, text: str) -> Any:
-    """Read JSON, or a JSON or YAML file. Raises Invalid with the place of the fault."""
+def _document(name: str, text: str, *, plain: bool = False) -> Any:
+    """Read JSON, or a JSON or YAML file, or `plain` text. Raises Invalid with the place of the fault."""
     import yaml
 
     path = Path(text.removeprefix("@"))
@@ -173,6 +175,8 @@ def _document(name: str, text: str) -> Any:
         try:
             return json.loads(text)
         except ValueError:
+            if plain:
+                return text
             raise Invalid(f"{name}: {text[:100]} is neither JSON nor a file that can be read.") from None
     except (ValueError, yaml.YAMLError) as problem:
         raise Invalid(f"{name} is not valid JSON or YAML: {problem}", hint="Mend the line that it names.") from None

@@ -1,0 +1,46 @@
+"""What stands on the command line reaches the operation as what it means."""
+
+from contextlib import nullcontext
+
+import pytest
+from click.testing import CliRunner
+
+from mainspring.surfaces.commands import operations
+from mainspring.surfaces.nouns import NOUNS
+
+
+@pytest.fixture
+def given(monkeypatch):
+    """Run a command with nobody behind it; return what it would send."""
+    sent = {}
+    monkeypatch.setattr(operations, "connect", lambda settings: nullcontext())
+    monkeypatch.setattr(operations, "call", lambda client, spec, path, arguments: sent.update(arguments))
+
+    def run(noun, *words):
+        sent.clear()
+        found = next(one for one in NOUNS if one.name == noun)
+        done = CliRunner().invoke(operations.group(found), list(words))
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == 0, done.output
+        return dict(sent)
+
+    return run
+
+
+def test_a_list_of_choices_is_given_by_repeating_the_option(given):
+    words = ("create-judge", "helpful", "model/base", "Be right.", "--scale", "bad", "--scale", "good")
+    found = given("scorer", *words, "--shows", "question", "--shows", "reference")
+    assert (found["scale"], found["shows"]) == (["bad", "good"], ["question", "reference"])
+
+
+def test_a_choice_that_there_is_not_is_named(given):
+    with pytest.raises(Exception, match="'question', 'reference' or 'contexts'"):
+        given("scorer", "create-judge", "helpful", "model/base", "Be right.", "--shows", "answer")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("yes", "yes"), ("100", 100), ('{"a": 1}', {"a": 1}), ('"100"', "100"), ("no: yes", "no: yes")]
+)
+def test_a_value_of_any_kind_is_json_or_else_the_text_itself(given, text, value):
+    assert given("scorer", "try", "exact", "yes", "--reference", text)["reference"] == value
