@@ -127,6 +127,10 @@ class Upstream:
         """Close the connection after so many words."""
         self.hold = False
         """Send the first word, then wait for the client to leave."""
+        self.hold_when = ""
+        """Hold only what begins with this message."""
+        self.fail_when = ""
+        """Fail what begins with this message."""
         self.cancelled = threading.Event()
         self.deaths = 0
         self.tool_calls: list[dict[str, Any]] = []
@@ -138,8 +142,13 @@ class Upstream:
         request = Request(scope, receive)
         body = await request.json()
         self.bodies.append(body)
+        first = str((body.get("messages") or [{}])[0].get("content"))
         if self.fail is not None:
             await JSONResponse(self.fail[1], self.fail[0])(scope, receive, send)
+        elif self.fail_when and first.startswith(self.fail_when):
+            await JSONResponse({"error": {"message": "no"}}, 400)(scope, receive, send)
+        elif self.hold_when and first.startswith(self.hold_when):
+            await self._until_left(receive)
         elif self.deaths > 0:
             self.deaths -= 1
             headers = [(b"content-length", b"1000")]
@@ -293,6 +302,7 @@ class Keyed:
     """The gateway as the server mounts it: keys become callers before it."""
 
     def __init__(self, gateway: Gateway, callers: dict[str, Caller]) -> None:
+        self.gateway = gateway
         self._app = Starlette(routes=gateway.routes())
         self._callers = callers
 

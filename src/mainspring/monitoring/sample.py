@@ -10,6 +10,8 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.traces.models import nanoseconds
 
+SHADOW = "shadow"
+"""The service that traces of copies name, which nobody sees the answers of."""
 CALLS = ("chat", "text_completion", "generate_content")
 _LOOKED_AT = 20_000
 
@@ -35,7 +37,7 @@ def calls(
     )
     left = limit
     for span in platform.spans.scan(project, where, limit=_LOOKED_AT):
-        if left and span.kind in CALLS:
+        if left and span.kind in CALLS and span.service != SHADOW:
             left -= 1
             yield span
         if not left:

@@ -15,7 +15,7 @@ from mainspring.traces import Score, moment, nanoseconds, scores_of_traces
 
 MAX_CALLS, MAX_SCORES = 5_000, 2_000
 """Of one version: its newest calls, and of one score the newest numbers."""
-PLAYGROUND = "playground"
+_TRIED = ("playground", "shadow")
 """The service of calls that people try things out with."""
 _EXPERIMENT = "mainspring.experiment"
 """The attribute of an experiment's calls."""
@@ -60,7 +60,7 @@ def _of(
 
 def _calls(platform: Platform, project: str, where: SpanFilter) -> list[Span]:
     found = platform.spans.scan(project, where, limit=_MAX_READ)
-    traffic = (span for span in found if span.service != PLAYGROUND and _EXPERIMENT not in span.attributes)
+    traffic = (span for span in found if span.service not in _TRIED and _EXPERIMENT not in span.attributes)
     return list(islice(traffic, MAX_CALLS))
 
 

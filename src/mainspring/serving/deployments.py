@@ -153,9 +153,18 @@ def arm_of(deployment: Deployment, subject: str) -> Literal["baseline", "canary"
     """
     if not deployment.canary or not subject:
         return "baseline"
-    key = f"{deployment.environment}/{deployment.name}/{deployment.canary}/{subject}".encode()
-    place = int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
-    return "canary" if place < deployment.weight else "baseline"
+    return "canary" if _place(deployment, deployment.canary, subject) < deployment.weight else "baseline"
+
+
+def is_shadowed(deployment: Deployment, request: str) -> bool:
+    """Tell whether a request is one of those that the shadow gets a copy of."""
+    return bool(deployment.shadow) and _place(deployment, deployment.shadow, request) < deployment.shadow_share
+
+
+def _place(deployment: Deployment, release: str, subject: str) -> float:
+    """Return where a subject lies between 0 and 1, the same always for the same."""
+    key = f"{deployment.environment}/{deployment.name}/{release}/{subject}".encode()
+    return int.from_bytes(hashlib.sha256(key).digest()[:8], "big") / 2**64
 
 
 def _of(tx: Tx, environment: str, name: str) -> ColumnElement[bool]:

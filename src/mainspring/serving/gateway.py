@@ -25,11 +25,13 @@ from mainspring.serving.engines import Engines
 from mainspring.serving.models import PLAYGROUND, Operation, Origin, Piece, Question, Target
 from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
+from mainspring.serving.shadows import Shadows
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve, with_prompt
 from mainspring.traces import Intake, book
 
 if TYPE_CHECKING:
+    from starlette.background import BackgroundTask
     from starlette.requests import Request
     from starlette.responses import Response
     from starlette.routing import BaseRoute
@@ -53,6 +55,7 @@ class Gateway:
         )
         self._recorder = Recorder(Intake(platform).append)
         self._answerer = Answerer(self._engines, self._recorder, platform.clock, platform.ids)
+        self._shadows = Shadows(self._answerer, lambda: sum(self._engines.load))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
 
     def routes(self) -> list[BaseRoute]:
@@ -73,6 +76,7 @@ class Gateway:
         try:
             yield
         finally:
+            await self._shadows.close()
             await self._engines.close()
             await self._recorder.close()
             self._threads.shutdown(wait=False)
@@ -86,7 +90,7 @@ class Gateway:
             "# TYPE mainspring_num_requests_waiting gauge",
             f"mainspring_num_requests_waiting {waiting}",
         ]
-        return "\n".join(lines) + "\n" + self._answerer.counters.render()
+        return "\n".join(lines) + "\n" + self._answerer.counters.render() + self._shadows.render()
 
     def _guarded(
         self, handle: Callable[[Request], Coroutine[Any, Any, Response]]
@@ -151,16 +155,27 @@ class Gateway:
         self, request: Request, target: Target, question: Question, body: openai.ChatBody | openai.TextBody
     ) -> Response:
         origin, created = question.origin, int(self._platform.clock.now().timestamp())
+        self._shadows.make_way()
         headers = _headers(origin, target)
         head = {"trace_id": origin.trace_id, "model": body.model, "created": created}
         if not body.stream:
             answer = await while_connected(request.receive, self._answerer.complete(target, question))
-            return _json(openai.whole(question.operation, answer, model=body.model, created=created), 200, headers)
+            response = _json(openai.whole(question.operation, answer, model=body.model, created=created), 200, headers)
+            response.background = self._copied(target, question)
+            return response
         pieces = self._answerer.stream(target, question)
         # Until the first piece is here, a refusal can still be an HTTP status.
         first = await while_connected(request.receive, anext(pieces))
         wants_usage = body.stream_options is not None and body.stream_options.include_usage
-        return EventStream(_events(question.operation, first, pieces, head, wants_usage), headers)
+        stream = EventStream(_events(question.operation, first, pieces, head, wants_usage), headers)
+        stream.background = self._copied(target, question)
+        return stream
+
+    def _copied(self, target: Target, question: Question) -> BackgroundTask | None:
+        """Return what makes a copy for the deployment's shadow, to be done after the answer; None without one."""
+        from starlette.background import BackgroundTask
+
+        return BackgroundTask(self._shadows.offer, target, question) if target.shadow else None
 
     async def _admit(self, request: Request, body: openai.ChatBody | openai.TextBody) -> tuple[Origin, Target]:
         """Return who asks and where the call goes. Raises Unauthenticated, Denied, NotFound and others."""

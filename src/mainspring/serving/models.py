@@ -45,6 +45,8 @@ class Target:
     policy: Policy | None = None
     parameters: Mapping[str, JSON] = field(default_factory=dict)
     """Generation parameters that are pinned; they win over what a client asks for."""
+    shadow: Target | None = None
+    """Where a copy of the call goes after the answer, for nobody to see."""
     price: Price | None = None
     """What its tokens cost; None leaves it to the intake of traces."""
 

@@ -106,6 +106,31 @@ class Deployments(Service):
             exact = deployments.deployable(tx, now.previous, place)
             return self._moved(tx, now, place, name, "rollback", baseline=exact, previous="", note=note)
 
+    @operation("POST /deployments/{name}/shadow", permission="deployment.write")
+    def shadow(
+        self, name: Name, release: RefText, *, share: Weight = 0.1, environment: Place = "", note: Text = ""
+    ) -> Deployment:
+        """Send copies of a share of the calls to a release after they were answered; nobody sees its answers.
+
+        Copies wait for idle models, and are dropped rather than kept. Their traces name the service `shadow`, and
+        neither user nor key.
+        """
+        with self.begin() as tx:
+            place = environment_for(tx, environment)
+            now = deployments.get(tx, place, name)
+            exact = deployments.deployable(tx, release, place)
+            return deployments.move(tx, now, place, name, "shadow", shadow=exact, shadow_share=share, note=note)
+
+    @operation("DELETE /deployments/{name}/shadow", permission="deployment.write")
+    def unshadow(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
+        """Send no more copies."""
+        with self.begin() as tx:
+            place = environment_for(tx, environment)
+            now = deployments.get(tx, place, name)
+            if not now.shadow:
+                raise Conflict(f"The deployment {name} has no shadow.", hint=f"`mainspring deployment shadow {name}`.")
+            return deployments.move(tx, now, place, name, "shadow", shadow="", shadow_share=0.0, note=note)
+
     @operation("POST /deployments/{name}/pause", permission="deployment.write")
     def pause(self, name: Name, *, environment: Place = "", note: Text = "") -> Deployment:
         """Stop answering under a name, until it is resumed."""

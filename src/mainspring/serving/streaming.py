@@ -57,6 +57,8 @@ class EventStream(Response):
             await while_connected(receive, self._send(send))
         except ClientGone:
             return
+        if self.background is not None:
+            await self.background()
 
     async def _send(self, send: Send) -> None:
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})

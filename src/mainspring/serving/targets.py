@@ -6,13 +6,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from mainspring import prompts
 from mainspring.kernel import access, versions
-from mainspring.kernel.errors import Conflict, Invalid, NotFound
+from mainspring.kernel.errors import Conflict, Invalid, MainspringError, NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.refs import parse
@@ -54,7 +55,11 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
         raise Conflict(f"The deployment {ref.name} is paused.", hint=f"`mainspring deployment resume {ref.name}`.")
     arm = deployments.arm_of(move, subject.unit(move.split))
     chosen = move.canary if arm == "canary" else move.baseline
-    return _released(tx, chosen, environment, {"deployment": ref.name, "arm": arm})
+    target = _released(tx, chosen, environment, {"deployment": ref.name, "arm": arm})
+    if deployments.is_shadowed(move, subject.request):
+        with suppress(MainspringError):  # what ails a shadow is no caller's concern
+            target = replace(target, shadow=_released(tx, move.shadow, environment, {}))
+    return target
 
 
 def with_prompt(tx: Tx, target: Target, ref: str, options: Mapping[str, JSON]) -> Target:
