@@ -61,6 +61,72 @@ def test_prediction_powered_covers_whatever_the_judge(p, right, wrong, labels):
     assert 0.93 - error <= hits / trials <= 0.98 + error
 
 
+@pytest.mark.parametrize(
+    ("n", "p", "right", "wrong"), [(30, 0.9, 0.98, 0.1), (60, 0.9, 0.98, 0.1), (30, 0.5, 0.98, 0.02)]
+)
+def test_kappa_is_covered_where_hardly_anybody_disagrees(n, p, right, wrong):
+    share = np.array([[(1 - p) * (1 - wrong), p * (1 - right)], [(1 - p) * wrong, p * right]])
+    expected = float((share.sum(axis=1) * share.sum(axis=0)).sum())
+    truth = (float(np.trace(share)) - expected) / (1 - expected)
+    rng, hits, trials = np.random.default_rng(6), 0, 400
+    for trial in range(trials):
+        table = rng.multinomial(n, share.ravel()).reshape(2, 2)
+        judge, people = (np.repeat(lines.ravel(), table.ravel()).tolist() for lines in np.indices((2, 2)))
+        found = stats.agreement(judge, people, 2, seed=trial)
+        hits += found.kappa_low is None or found.kappa_low <= truth <= found.kappa_high
+    error = 2 * np.sqrt(0.95 * 0.05 / trials)
+    assert 0.93 - error <= hits / trials <= 0.98 + error
+
+
+def test_thirty_agreements_do_not_make_a_judge_perfect():
+    found = stats.agreement([0] + [1] * 29, [0] + [1] * 29, 2)
+    assert (found.kappa, found.kappa_high) == (1.0, 1.0)
+    assert found.kappa_low < 0.6
+    assert 0.8 < stats.agreement([0, 1] * 50, [0, 1] * 50, 2).kappa_low < 1.0
+
+
+def test_rows_of_a_group_count_for_less_where_judges_are_compared():
+    people = [0, 0, 0, 0, 1, 1, 1, 1] * 20
+    judge = [0, 0, 0, 0, 1, 1, 1, 1] * 14 + [1, 1, 1, 1, 0, 0, 0, 0] * 6
+    plain = stats.agreement(judge, people, 2)
+    grouped = stats.agreement(judge, people, 2, [row // 4 for row in range(160)])
+    assert grouped.kappa == plain.kappa
+    assert grouped.kappa_high - grouped.kappa_low > 1.7 * (plain.kappa_high - plain.kappa_low)
+    assert stats.agreement(judge, people, 2, [row // 16 for row in range(160)]).kappa_low is None
+
+
+@pytest.mark.parametrize(("labels", "p", "right", "wrong"), [(40, 0.8, 0.98, 0.02), (150, 0.95, 0.99, 0.01)])
+def test_a_good_judge_is_not_taken_for_a_perfect_one(labels, p, right, wrong):
+    rng, hits, trials = np.random.default_rng(7), 0, 0
+    for _ in range(400):
+        people, judge = judged(rng, p, labels, right, wrong)
+        try:
+            found = stats.prediction_powered(people, judge, judged(rng, p, 2000, right, wrong)[1])
+        except stats.TooFewRows:
+            continue
+        trials += 1
+        hits += found.low <= p <= found.high
+    assert hits / trials >= 0.95
+
+
+@pytest.mark.parametrize(("size", "alike"), [(5, 0.5), (3, 0.9)])
+def test_prediction_powered_covers_rows_that_come_in_groups(size, alike):
+    rng, p, count, hits, trials = np.random.default_rng(8), 0.7, 125, 0, 500
+    groups = np.repeat(np.arange(count), size)
+    labelled = 25 * size
+    for _ in range(trials):
+        chance = rng.beta(p * (1 / alike - 1), (1 - p) * (1 / alike - 1), size=count)[groups]
+        good = rng.random(len(groups)) < chance
+        judge = np.where(good, rng.random(len(groups)) < 0.8, rng.random(len(groups)) < 0.3).astype(float)
+        people = good.astype(float)
+        found = stats.prediction_powered(people[:labelled], judge[:labelled], judge[labelled:], groups.tolist())
+        hits += found.low <= p <= found.high
+    error = 2 * np.sqrt(0.95 * 0.05 / trials)
+    assert 0.93 - error <= hits / trials <= 0.98 + error
+    with pytest.raises(stats.TooFewRows, match="groups"):
+        stats.prediction_powered(people[:40], judge[:40], [], np.repeat(np.arange(10), 4).tolist())
+
+
 def test_prediction_powered_covers_scores():
     rng, hits, trials = np.random.default_rng(3), 0, 800
     for _ in range(trials):

@@ -19,6 +19,7 @@ from mainspring.evals.scorers.judges import Judge
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.records import Record
 from mainspring.kernel.tx import Tx
+from mainspring.stats.means import design_effect, effective_rows, has_repeats
 from mainspring.traces import Score
 from mainspring.traces import scores as score_store
 
@@ -63,6 +64,8 @@ class Calibration(Record):
     kappa_high: float | None
     confusion: list[list[int]]
     """Rows by the judge's step (line) and people's (column)."""
+    alike: float = 1.0
+    """How many rows count for one, rows of a group being alike: 1 where they come without groups or repeats."""
     bias: float
     """Mean of the judge minus mean of people, on a scale from 0 to 1: above zero where the judge is kinder."""
     bias_low: float | None
@@ -128,8 +131,10 @@ def calibrate(
     steps = judge.steps
     own = np.array([judged[row.row] for row in both])
     theirs = np.array([people[row.row] for row in both])
-    found = stats.agreement(_steps(own, len(steps)), _steps(theirs, len(steps)), len(steps), weighted=len(steps) > 2)
-    gap = stats.compare_paired(theirs, own, [row.group for row in both])
+    groups = [row.group for row in both]
+    chosen = _steps(own, len(steps)), _steps(theirs, len(steps))
+    found = stats.agreement(*chosen, len(steps), groups, weighted=len(steps) > 2)
+    gap = stats.compare_paired(theirs, own, groups)
     widest = sorted(both, key=lambda row: -abs(judged[row.row] - people[row.row]))[:_SHOWN]
     verdict, sentence = _verdict(found, gap.difference, gap.low, gap.high)
     return Calibration(
@@ -158,29 +163,41 @@ def calibrate(
             for row in widest
             if judged[row.row] != people[row.row]
         ],
-        corrected=corrected(f"judge:{ref.partition('/')[2]}", judged, people),
+        corrected=corrected(f"judge:{ref.partition('/')[2]}", judged, people, {row.row: row.group for row in rows}),
+        alike=_alike([left != right for left, right in zip(*chosen, strict=True)], groups),
     )
 
 
-def corrected(metric: str, judged: Mapping[str, float], people: Mapping[str, float]) -> Figure | None:
+def corrected(
+    metric: str, judged: Mapping[str, float], people: Mapping[str, float], groups: Mapping[str, str]
+) -> Figure | None:
     """Return what people would give on the mean, from all that the judge said and the rows that people judged too.
 
-    By prediction-powered inference, see `mainspring.stats.prediction_powered`. None where rows are too few.
+    By prediction-powered inference, see `mainspring.stats.prediction_powered`. `groups` names the group of each row.
+    None where rows are too few.
     """
     both = [row for row in judged if row in people]
-    rest = [judged[row] for row in judged if row not in people]
+    rest = [row for row in judged if row not in people]
     try:
-        found = stats.prediction_powered([people[row] for row in both], [judged[row] for row in both], rest)
+        found = stats.prediction_powered(
+            [people[row] for row in both],
+            [judged[row] for row in both],
+            [judged[row] for row in rest],
+            [groups.get(row, "") for row in (*both, *rest)],
+        )
     except stats.TooFewRows:
         return None
     return _figure(metric, found, f"{len(both)} rows judged by people, {len(rest)} by the judge alone")
 
 
-def carried_over(metric: str, judged: Mapping[str, float], calibration: Calibration) -> Figure:
+def carried_over(
+    metric: str, judged: Mapping[str, float], calibration: Calibration, groups: Mapping[str, str]
+) -> Figure:
     """Return an experiment's share of passes corrected by the errors that a judge made on another's rows.
 
-    By Rogan and Gladen's estimate, see `mainspring.stats.rogan_gladen`: it takes the judge to err alike on both. Raises
-    Invalid for a scale of more than two steps, for too few labels, and for a judge near chance.
+    By Rogan and Gladen's estimate, see `mainspring.stats.rogan_gladen`: it takes the judge to err alike on both. Rows
+    of one group, on either side, count for as many as they are worth. Raises Invalid for a scale of more than two
+    steps, for too few labels, and for a judge near chance.
     """
     if len(calibration.steps) != 2:
         raise Invalid(
@@ -189,29 +206,46 @@ def carried_over(metric: str, judged: Mapping[str, float], calibration: Calibrat
         )
     table = calibration.confusion
     passes, fails = table[0][1] + table[1][1], table[0][0] + table[1][0]
-    passed = sum(value >= 0.5 for value in judged.values())
+    passed = [value >= 0.5 for value in judged.values()]
+    worth = 1 / _alike(passed, [groups.get(row, "") for row in judged])
     try:
         found = stats.rogan_gladen(
-            passed, len(judged), right_passes=(table[1][1], passes), right_fails=(table[0][0], fails)
+            sum(passed) * worth,
+            len(judged) * worth,
+            right_passes=(table[1][1] / calibration.alike, passes / calibration.alike),
+            right_fails=(table[0][0] / calibration.alike, fails / calibration.alike),
         )
     except ValueError as error:
         raise Invalid(f"The figure cannot be corrected: {error}.", hint="Have people judge more rows.") from None
-    return _figure(metric, found, f"errors of the judge taken from {calibration.n} rows of {calibration.experiment}")
+    return _figure(
+        metric, found, f"errors of the judge taken from {calibration.n} rows of {calibration.experiment}", len(judged)
+    )
 
 
-def _figure(metric: str, found: stats.Interval, note: str) -> Figure:
+def _figure(metric: str, found: stats.Interval, note: str, rows: int = 0) -> Figure:
     return Figure(
         metric=metric,
         value=found.estimate,
         low=found.low,
         high=found.high,
         level=found.level,
-        n=found.n,
+        n=rows or found.n,
         unit="share",
         higher_is_better=True,
         method=found.method,
         note=note,
     )
+
+
+def _alike(values: Sequence[bool], groups: Sequence[str]) -> float:
+    """Return how many rows count for one, by the variance over groups; by their number where they are few."""
+    if not has_repeats(groups):
+        return 1.0
+    numbers = np.array(values, dtype=np.float64)
+    try:
+        return len(values) / effective_rows(numbers, groups)
+    except stats.TooFewRows:
+        return max(design_effect(numbers, groups), len(values) / len(set(groups)))
 
 
 def _steps(values: np.ndarray, steps: int) -> list[int]:

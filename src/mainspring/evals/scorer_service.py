@@ -199,8 +199,9 @@ class Scorers(Service):
             people = calibrating.human_values(tx, rows, latest.human, held.steps)
         if not judged:
             raise Invalid(f"The experiment has no scores by {metric}.", hint=f"Run it with the scorer {metric}.")
-        found = calibrating.corrected(metric, judged, people) if people else None
-        return found or calibrating.carried_over(metric, judged, latest)
+        groups = {row.row: row.group for row in rows}
+        found = calibrating.corrected(metric, judged, people, groups) if people else None
+        return found or calibrating.carried_over(metric, judged, latest, groups)
 
     @operation("GET /scorers/human", permission="scorer.read", mcp=True)
     def human(self, experiment: Named, name: Name, *, baseline: Named | None = None) -> HumanColumn:
