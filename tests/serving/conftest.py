@@ -18,14 +18,16 @@ from openai import OpenAI
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from tests.serving.vendor import KEY, Vendor
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
+from mainspring.kernel import settings
 from mainspring.kernel.access import ROLES, Caller
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
 from mainspring.kernel.spans import Span, SpanFilter
-from mainspring.registry import ModelContent, ModelFile, register
+from mainspring.registry import ModelContent, ModelFile, Providers, register
 from mainspring.serving.gateway import Gateway
 
 
@@ -91,6 +93,34 @@ def pool(shelf: Shelf, tmp_path: Path) -> Iterator[EnginePool]:
 def spec(shelf: Shelf, base_model: Path) -> EngineSpec:
     """A small engine over the base model."""
     return EngineSpec(base=shelf.add(base_model), context=512, slots=2)
+
+
+@pytest.fixture(scope="session")
+def vendor_server() -> Iterator[Served]:
+    """The server of a vendor."""
+    served = Served()
+    yield served
+    served.stop()
+
+
+@pytest.fixture
+def vendor(vendor_server: Served) -> Vendor:
+    """A vendor of models."""
+    made = Vendor()
+    made.url = vendor_server.url
+    vendor_server.app = made.app
+    return made
+
+
+@pytest.fixture
+def providers(platform: Platform, vendor: Vendor) -> Providers:
+    """The vendor under two names, `acme` and `anth`, one for each dialect it speaks."""
+    flags = {"home": str(platform.home), "targets.allow_private": True}
+    platform.settings = settings.load(flags, environ={}, folder=platform.home)
+    made = Providers(platform)
+    made.create("acme", vendor.url, kind="openai", api_key=KEY)
+    made.create("anth", vendor.url, kind="anthropic", api_key=KEY)
+    return made
 
 
 class FixedEngine:

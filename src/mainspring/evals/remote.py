@@ -7,10 +7,8 @@ environment when it is needed, and kept nowhere else.
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
 import os
-import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,10 +16,11 @@ from dataclasses import dataclass, field
 from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from mainspring.kernel.errors import Denied, Invalid, LimitReached, MainspringError, Unavailable
+from mainspring.kernel.errors import Denied, Invalid, LimitReached, Unavailable
 from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.kernel.settings import Settings
-from mainspring.safety.addresses import check_url, permitted, resolve
+from mainspring.safety import outgoing
+from mainspring.safety.addresses import check_url
 from mainspring.traces import Price, openai_tokens
 
 if TYPE_CHECKING:
@@ -64,12 +63,9 @@ def find(target: str, settings: Settings, environ: Mapping[str, str] | None = No
         raise Invalid(f"'{target[:200]}' does not name a model.", hint="Write https://host/v1#model.")
     if parts.query:
         raise Invalid("A target's URL takes no query.", hint="Write https://host/v1#model.")
-    host, allowed = parts.hostname or "", bool(settings[_SETTING])
-    if _is_address(host) and not permitted(host, allow_private=allowed):
-        resolve(host, parts.port or 443, allow_private=allowed, setting=_SETTING)
+    allowed = bool(settings[_SETTING])
     key = _key(str(settings["targets.keys"]), parts.netloc.lower(), environ)
-    if key and parts.scheme != "https" and not _is_loopback(host):
-        raise Denied(f"The key of {host} would travel unencrypted.", hint="Use https.")
+    outgoing.check_place(parts, keyed=bool(key), allow_private=allowed, setting=_SETTING)
     url = base.rstrip("/")
     url = url if url.endswith("/chat/completions") else f"{url}/chat/completions"
     return Server(url, model, key, allowed, float(settings["gateway.timeout_seconds"]))
@@ -144,10 +140,15 @@ class RemoteChat:
         import aiohttp
 
         body = _body(self._server.model, request)
+        headers = {"content-type": "application/json"}
+        if self._server.api_key:
+            headers["authorization"] = f"Bearer {self._server.api_key}"
         for attempt in range(_PATIENCE):
             started = time.perf_counter()
             try:
-                async with session.post(self._server.url, data=body, allow_redirects=False) as response:
+                async with session.post(
+                    self._server.url, data=body, headers=headers, allow_redirects=False
+                ) as response:
                     if response.status in (429, 503) and attempt + 1 < _PATIENCE:
                         await asyncio.sleep(_wait(response, attempt))
                         continue
@@ -156,8 +157,7 @@ class RemoteChat:
             except TimeoutError:
                 raise Unavailable(f"{self._server.url} did not answer in {self._server.timeout:g} s.") from None
             except (aiohttp.ClientError, ConnectionError) as error:
-                refusal = getattr(getattr(error, "os_error", None), "__cause__", None)
-                if isinstance(refusal, MainspringError):
+                if refusal := outgoing.refusal(error):
                     raise refusal from None
                 raise Unavailable(f"{self._server.url} does not answer ({type(error).__name__}).") from None
         raise LimitReached(f"{self._server.url} stays busy.", hint="Lower the concurrency.")
@@ -183,30 +183,11 @@ class RemoteChat:
 def _session(server: Server, concurrency: int) -> ClientSession:
     """Return a client that connects to checked addresses alone."""
     import aiohttp
-    from aiohttp.abc import AbstractResolver, ResolveResult
 
-    class Checked(AbstractResolver):
-        async def resolve(
-            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-        ) -> list[ResolveResult]:
-            try:
-                address = await asyncio.to_thread(
-                    resolve, host, port, allow_private=server.allow_private, setting=_SETTING
-                )
-            except MainspringError as error:
-                raise OSError(error.message) from error
-            kind = socket.AF_INET6 if ":" in address else socket.AF_INET
-            return [{"hostname": host, "host": address, "port": port, "family": kind, "proto": 0, "flags": 0}]
-
-        async def close(self) -> None:
-            return None
-
-    headers = {"content-type": "application/json", "user-agent": "mainspring"}
-    if server.api_key:
-        headers["authorization"] = f"Bearer {server.api_key}"
     timeout = aiohttp.ClientTimeout(total=server.timeout, sock_connect=10)
-    connector = aiohttp.TCPConnector(limit=max(1, concurrency), resolver=Checked())
-    return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers, trust_env=False)
+    return outgoing.session(
+        allow_private=server.allow_private, setting=_SETTING, timeout=timeout, connections=max(1, concurrency)
+    )
 
 
 def _body(model: str, request: ChatRequest) -> bytes:
@@ -261,15 +242,3 @@ def _key(pairs: str, place: str, environ: Mapping[str, str] | None) -> str:
                 )
             return found
     return ""
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
-
-
-def _is_loopback(host: str) -> bool:
-    return host == "localhost" or (_is_address(host) and ipaddress.ip_address(host.partition("%")[0]).is_loopback)

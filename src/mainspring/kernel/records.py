@@ -48,6 +48,14 @@ File = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$"), FileMarker()
 """SHA-256 of a file that was stored before, in 64 lower-case hex digits."""
 
 
+class SecretMarker:
+    """Marks a parameter as a secret: the command line reads it from standard input, so that no history keeps it."""
+
+
+Secret = Annotated[str, StringConstraints(max_length=4096), SecretMarker()]
+"""A secret; empty for none."""
+
+
 class Record(BaseModel):
     """Base of what operations take and return."""
 

@@ -55,7 +55,9 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("body.max_bytes", int, 16 << 20, "Largest body of any other request.", 1024, 1 << 32),
     Setting("otlp.max_bytes", int, 64 << 20, "Largest OTLP request, after decompression.", 1024, 1 << 32),
     Setting("gateway.timeout_seconds", float, 120.0, "Longest time a model may take for one answer.", 1, 86400),
-    Setting("targets.allow_private", bool, False, "Let experiments ask servers on loopback and private addresses."),
+    Setting(
+        "targets.allow_private", bool, False, "Let experiments and providers reach loopback and private addresses."
+    ),
     Setting(
         "targets.keys", str, "", "Keys for servers that experiments ask: host=VARIABLE pairs, with commas between."
     ),

@@ -9,6 +9,10 @@ from mainspring.registry.files import granted as projects_with_file
 from mainspring.registry.files import keep as keep_file
 from mainspring.registry.files import require as require_file
 from mainspring.registry.models import ModelContent, ModelFile, ModelVersion, Parameters, Release
+from mainspring.registry.provider_service import Providers
+from mainspring.registry.providers import Remote
+from mainspring.registry.providers import headers as provider_headers
+from mainspring.registry.providers import said as provider_said
 from mainspring.registry.releases import load as load_release
 from mainspring.registry.releases import require_deployable
 from mainspring.registry.service import Models, Releases
@@ -19,8 +23,10 @@ __all__ = [
     "ModelVersion",
     "Models",
     "Parameters",
+    "Providers",
     "Release",
     "Releases",
+    "Remote",
     "ancestors",
     "engine_spec",
     "file_hashes",
@@ -29,6 +35,8 @@ __all__ = [
     "load",
     "load_release",
     "projects_with_file",
+    "provider_headers",
+    "provider_said",
     "register",
     "require_deployable",
     "require_file",

@@ -31,6 +31,8 @@ def register(tx: Tx, name: str, content: ModelContent, *, note: str = "", run_id
         content = content.model_copy(update={"base": base.ref})
     elif content.format == "lora":
         raise Invalid("An adapter needs its base model.", hint="Name it: base=model/name@version.")
+    if bool(content.source) == bool(content.files):
+        raise Invalid("A model has files, or a provider as its source.", hint="Give one of the two.")
     paths = [file.path for file in content.files]
     if len(set(paths)) != len(paths):
         raise Invalid("Two files of the model have the same path.", hint="Give each its own.")
@@ -62,6 +64,8 @@ def engine_spec(tx: Tx, model: ModelVersion | str) -> EngineSpec:
     Raises Invalid for a model that has no GGUF file.
     """
     found = load(tx, model) if isinstance(model, str) else model
+    if found.source:
+        raise Invalid(f"{found.ref} is served by {found.source}, and has no weights here.", hint="Name a local model.")
     settings = tx.platform.settings
     weights, adapter = _first(found.files, "weights"), _first(found.files, "adapter")
     if found.format == "gguf" and weights:

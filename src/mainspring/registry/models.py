@@ -33,9 +33,11 @@ class ModelFile(Record):
 class ModelContent(Record):
     """What makes a model version what it is; two with the same content are the same version."""
 
-    format: Literal["gguf", "lora", "safetensors", "onnx"]
-    """lora: an adapter over `base`."""
-    files: list[ModelFile] = Field(min_length=1, max_length=200)
+    format: Literal["gguf", "lora", "safetensors", "onnx", "remote"]
+    """lora: an adapter over `base`; remote: a provider's model, without files."""
+    files: list[ModelFile] = Field(max_length=200)
+    source: str = ""
+    """Of a remote model, `provider/NAME:MODEL`: who serves it, and what that calls it."""
     base: str = ""
     """Exact reference of the model that an adapter belongs to."""
     license: str = Field(default="", max_length=200)
@@ -65,6 +67,57 @@ class ModelVersion(ModelContent):
     """Aliases that point here now."""
     existed: bool = False
     """Whether identical content was there before, so that no new version was made."""
+
+
+ProviderKind = Literal["openai", "anthropic"]
+"""The dialect: OpenAI's chat completions, which most servers speak, or Anthropic's messages."""
+
+RemoteId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._:/@+-]*$", max_length=200)]
+"""What a provider calls a model."""
+
+Connect = Annotated[float, Field(ge=0.1, le=60)]
+Wait = Annotated[float, Field(ge=0.1, le=3600)]
+
+
+class Patience(Record):
+    """How long a provider may take, in seconds."""
+
+    connect_seconds: Connect = 5.0
+    first_token_seconds: Wait = 120.0
+    """From the request to the first bytes of a stream."""
+    between_seconds: Wait = 60.0
+    """From some bytes of a stream to the next."""
+    total_seconds: Wait = 600.0
+    """For a whole answer."""
+
+
+class Provider(Patience):
+    """A server of models elsewhere, and how it is reached. Its key is never shown."""
+
+    name: str
+    kind: ProviderKind
+    url: str
+    """The base, such as `https://api.example.com/v1`."""
+    keyed: bool
+    """Whether a key is sealed here; it goes to this URL's host and nowhere else."""
+    note: str
+    created_at: datetime
+    created_by: str
+    changed_at: datetime
+    changed_by: str
+
+
+class ProviderCheck(Record):
+    """How a provider answered when it was asked for its models."""
+
+    provider: str
+    ok: bool
+    status: int
+    """The HTTP status, or 0 where nobody answered."""
+    message: str
+    milliseconds: float
+    models: list[str]
+    """What it calls its models: at most 1,000 of them."""
 
 
 class FileCheck(Record):

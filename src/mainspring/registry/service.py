@@ -8,13 +8,14 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, ValidationError
 
 from mainspring.kernel import aliases, versions
+from mainspring.kernel.access import require
 from mainspring.kernel.aliases import AliasMove
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, RefText, Text
 from mainspring.kernel.refs import Ref, parse
 from mainspring.kernel.service import Service
-from mainspring.registry import catalog, export, files, pull, releases
+from mainspring.registry import catalog, export, files, providers, pull, releases
 from mainspring.registry.formats import adapter_config, inspect_weights
 from mainspring.registry.models import (
     ExportedFile,
@@ -26,6 +27,7 @@ from mainspring.registry.models import (
     Parameters,
     Release,
     ReleaseState,
+    RemoteId,
 )
 from mainspring.registry.pull import Part
 
@@ -109,6 +111,25 @@ class Models(Service):
                 context=facts.context or (below.context if below else 0),
                 metadata={"title": facts.title} if facts.title else {},
             )
+            return catalog.register(tx, name, content, note=note)
+
+    @operation("POST /models/{name}/connect", permission="model.write", status=201)
+    def connect(
+        self,
+        name: Name,
+        provider: Name,
+        remote: RemoteId,
+        *,
+        license: License = "",
+        context: Annotated[int, Field(ge=0, le=100_000_000)] = 0,
+        note: Text = "",
+    ) -> ModelVersion:
+        """Register what a provider serves as `remote` as a model, so that releases pin it; needs `provider.use` too."""
+        with self.begin() as tx:
+            require(tx.caller, "provider.use")
+            providers.get(tx, provider)
+            source = providers.source_of(provider, remote)
+            content = ModelContent(format="remote", files=[], source=source, license=license, context=context)
             return catalog.register(tx, name, content, note=note)
 
     @operation("GET /models", permission="model.read", mcp=True)

@@ -5,7 +5,7 @@ A file's bytes lie in the store under their hash; `file_grants` says which proje
 
 from __future__ import annotations
 
-from sqlalchemy import Column, Index, Integer, String, Table, Text
+from sqlalchemy import Column, Float, Index, Integer, String, Table, Text
 
 from mainspring.kernel.tables import Json, UtcTime, metadata
 
@@ -46,4 +46,23 @@ release_events = Table(
     Column("note", Text, nullable=False),
     Column("detail", Json, nullable=False),
     Index(None, "project", "name", "number", "id"),
+)
+
+providers = Table(
+    "providers",
+    metadata,
+    Column("project", String(128), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("kind", String(16), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("sealed", Text, nullable=False),
+    Column("connect_seconds", Float, nullable=False),
+    Column("first_token_seconds", Float, nullable=False),
+    Column("between_seconds", Float, nullable=False),
+    Column("total_seconds", Float, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("changed_by", String(128), nullable=False),
 )

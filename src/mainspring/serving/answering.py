@@ -10,13 +10,13 @@ from typing import Any, ParamSpec, TypeVar
 
 from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.ports import JSON
+from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.kernel.spans import SpanStatus
 from mainspring.prompts import PromptVersion, frame
-from mainspring.safety.stream import StreamGuard
-from mainspring.serving import decoding
+from mainspring.safety import Policy, StreamGuard
+from mainspring.safety.guards import rules_for
+from mainspring.serving import decoding, parts
 from mainspring.serving.counters import Counters
-from mainspring.serving.engines import Engines
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.guarding import (
     Blocked,
@@ -31,10 +31,10 @@ from mainspring.serving.guarding import (
 )
 from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
 from mainspring.serving.recording import Recorder
+from mainspring.serving.sources import Sources
 
 P = ParamSpec("P")
 T = TypeVar("T")
-_PATHS = {"chat": "/v1/chat/completions", "text_completion": "/v1/completions"}
 _LONG = 4000
 """Characters that a guard reads within a few milliseconds."""
 FILTERED = "content_filter"
@@ -44,9 +44,9 @@ FILTERED = "content_filter"
 class Answerer:
     """Answers calls on one event loop."""
 
-    def __init__(self, engines: Engines, recorder: Recorder | None, clock: Clock, ids: Ids) -> None:
+    def __init__(self, sources: Sources, recorder: Recorder | None, clock: Clock, ids: Ids) -> None:
         """Without a recorder no trace is written."""
-        self._engines = engines
+        self._sources = sources
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
@@ -57,8 +57,8 @@ class Answerer:
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
             body = await _prepared(exchange)
-            reply = await self._engines.complete(target.spec, _PATHS[question.operation], body)
-            text, calls, exchange.finish_reason = decoding.whole(reply)
+            reply = await self._sources.complete(target.spec, question.operation, body)
+            text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
             size = len(text) + len(str(calls)) if target.policy is not None else 0
             await _apart(size, _guard_whole, exchange, text, calls)
@@ -75,50 +75,53 @@ class Answerer:
         """
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
-            body = {**await _prepared(exchange), "stream_options": {"include_usage": True}}
-            async for text in self._safe(exchange, body):
-                exchange.text += text
-                yield Piece(text=text)
-            if exchange.tool_calls:
-                yield Piece(tool_calls=exchange.tool_calls)
+            body = await _prepared(exchange)
+            async with aclosing(self._safe(exchange, body)) as pieces:
+                async for piece in pieces:
+                    exchange.text += piece.text
+                    yield piece
         except BaseException as error:
             await self._record_failure(exchange, error)
             raise
         await self._record(exchange)
-        yield Piece(finish_reason=exchange.finish_reason, usage=exchange.usage, cost=exchange.cost)
+        yield Piece(
+            finish_reason=exchange.finish_reason,
+            stop_sequence=exchange.stop_sequence,
+            usage=exchange.usage,
+            cost=exchange.cost,
+        )
 
-    async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[str, None]:
-        """Yield what the guard lets through, ending the generation at once where it blocks."""
+    async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
+        """Yield what the guard lets through, ending the generation at once where it blocks.
+
+        Without rules for answers nothing is held back; with some, the end of the text that could still become a hit,
+        and tool calls until they are whole.
+        """
         target, question = exchange.target, exchange.question
-        guard = StreamGuard(target.policy) if target.policy is not None else None
+        policy = target.policy if target.policy and rules_for(target.policy, "output") else None
+        guard = StreamGuard(policy) if policy is not None else None
         calls = decoding.Calls()
-        async with aclosing(self._engines.stream(target.spec, _PATHS[question.operation], body)) as events:
+        async with aclosing(self._sources.stream(target.spec, question.operation, body)) as events:
             async for event in events:
-                heard, reason = decoding.piece(event, calls)
-                exchange.usage = decoding.usage(event) or exchange.usage
-                exchange.finish_reason = reason or exchange.finish_reason
-                if heard:
-                    exchange.first_token()
-                safe = guard.feed(heard) if guard else heard
-                if safe:
-                    yield safe
-                if guard and guard.blocked:
+                piece = decoding.piece(event)
+                exchange.hear(piece, decoding.usage(event))
+                for call in piece.tool_calls:
+                    calls.add(call)
+                if guard is None:
+                    if piece.text or piece.tool_calls:
+                        yield Piece(text=piece.text, tool_calls=piece.tool_calls)
+                    continue
+                if safe := guard.feed(piece.text):
+                    yield Piece(text=safe)
+                if guard.blocked:
                     break
-        if guard is None:
-            exchange.tool_calls = calls.whole()
-            return
-        tail = guard.finish()
-        if tail:
-            yield tail
-        exchange.findings.add("output", guard.outcome)
-        if guard.blocked:
-            exchange.finish_reason = FILTERED
-            return
-        try:
-            assert target.policy is not None
-            exchange.tool_calls = guard_calls(target.policy, calls.whole(), exchange.findings)
-        except Blocked:
-            exchange.finish_reason = FILTERED
+        exchange.tool_calls = calls.whole()
+        if policy is not None and guard is not None:
+            if tail := guard.finish():
+                yield Piece(text=tail)
+            exchange.findings.add("output", guard.outcome)
+            if _guard_called(exchange, policy, blocked=guard.blocked) and exchange.tool_calls:
+                yield Piece(tool_calls=decoding.deltas(exchange.tool_calls))
 
     async def _record(self, exchange: Exchange) -> None:
         await self._append(exchange, "ok", "")
@@ -174,6 +177,8 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         options = guard_options(target.policy, options, exchange.findings)
         variables = guard_values(target.policy, variables, exchange.findings)
     exchange.sent = options = _pinned(target, options)
+    if isinstance(target.spec, EngineSpec):
+        messages, options = parts.text_only(messages), parts.local(options)
     body = {name: value for name, value in options.items() if name != "constrained"}
     if question.operation == "text_completion":
         if target.template is not None:
@@ -181,7 +186,7 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         return {**body, "prompt": messages[0]["content"]}
     if target.template is None:
         return {**body, "messages": messages}
-    asked = str(messages[-1].get("content") or "") if messages else ""
+    asked = parts.text_of(messages[-1]) if messages else ""
     before, last = frame(target.template, [str(message["role"]) for message in messages], asked, variables)
     filled = [*before] if last is None else [*before, last]
     if target.policy is not None:
@@ -189,7 +194,9 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         source = _source(target.template)
         texts = [guard_filled(target.policy, message.content, source, exchange.findings) for message in filled]
         filled = [message.model_copy(update={"content": text}) for message, text in zip(filled, texts, strict=True)]
-    framed = [message.model_dump() for message in filled]
+    framed: list[Message] = [message.model_dump() for message in filled]
+    if last is not None:
+        framed[-1] = parts.with_images(framed[-1], messages[-1])
     if not messages:
         exchange.messages = framed
     if last is None:
@@ -230,10 +237,23 @@ def _guard_whole(exchange: Exchange, text: str, calls: list[dict[str, Any]]) -> 
         exchange.finish_reason = FILTERED
 
 
+def _guard_called(exchange: Exchange, policy: Policy, *, blocked: bool) -> bool:
+    """Put the guarded tool calls into the exchange; False where they, or the text before them, are refused."""
+    calls, exchange.tool_calls = exchange.tool_calls, []
+    try:
+        if not blocked:
+            exchange.tool_calls = guard_calls(policy, calls, exchange.findings)
+            return True
+    except Blocked:
+        pass
+    exchange.finish_reason = FILTERED
+    return False
+
+
 def _loggable(exchange: Exchange) -> list[Message]:
     """Return the client's messages as they may be stored where they were refused."""
     policy = exchange.target.policy
     return [
-        {"role": message.get("role", "user"), "content": loggable(policy, str(message.get("content") or ""), "input")}
+        {"role": message.get("role", "user"), "content": loggable(policy, parts.text_of(message), "input")}
         for message in exchange.question.messages
     ]

@@ -13,8 +13,8 @@ from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.serving.answering import Answerer
-from mainspring.serving.engines import Engines
 from mainspring.serving.models import Answer, Origin, Question, Target
+from mainspring.serving.sources import Sources
 from mainspring.serving.targets import resolve
 from mainspring.traces import book
 
@@ -112,9 +112,8 @@ class EngineChat:
         with self._lock:
             if self._loop is None:
                 platform = self._platform
-                timeout = float(platform.settings["gateway.timeout_seconds"])
-                engines = Engines(platform.engine, queue=_PATIENT_QUEUE, timeout=timeout)
-                self._answerer = Answerer(engines, None, platform.clock, platform.ids)
+                sources = Sources(platform, queue=_PATIENT_QUEUE)
+                self._answerer = Answerer(sources, None, platform.clock, platform.ids)
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()
             return self._loop

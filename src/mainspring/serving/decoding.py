@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from mainspring.kernel.errors import Unavailable
-from mainspring.serving.models import Usage
-from mainspring.traces import openai_tokens
+from mainspring.serving.models import Piece, Usage
+from mainspring.traces import Tokens, openai_tokens
+
+_NOTHING = Piece()
 
 
 class Calls:
@@ -31,24 +33,42 @@ class Calls:
         return [self._calls[index] for index in sorted(self._calls)]
 
 
-def whole(reply: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]], str]:
-    """Return the text, the tool calls and the finish reason of a whole answer. Raises Unavailable for no answer."""
+def whole(reply: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]], str, str]:
+    """Return the text, the tool calls, the finish reason and the stop sequence of a whole answer.
+
+    Raises Unavailable for no answer.
+    """
     if not reply.get("choices"):
         raise Unavailable("The engine sent no answer.", hint="Ask again.")
     choice = reply["choices"][0]
     message = choice.get("message") or {"content": choice.get("text")}
-    return message.get("content") or "", list(message.get("tool_calls") or []), choice.get("finish_reason") or "stop"
+    calls = list(message.get("tool_calls") or [])
+    return message.get("content") or "", calls, choice.get("finish_reason") or "stop", _stopped_by(choice)
 
 
-def piece(event: Mapping[str, Any], calls: Calls) -> tuple[str, str]:
-    """Return the text and the finish reason that an event of a stream brings, each possibly empty."""
-    if not event.get("choices"):
-        return "", ""
-    choice = event["choices"][0]
+def piece(event: Mapping[str, Any]) -> Piece:
+    """Return what an event of a stream brings."""
+    choices = event.get("choices")
+    if not choices:
+        return _NOTHING
+    choice = choices[0]
     delta = choice.get("delta") or {"content": choice.get("text")}
-    for call in delta.get("tool_calls") or ():
-        calls.add(call)
-    return delta.get("content") or "", choice.get("finish_reason") or ""
+    return Piece(
+        text=delta.get("content") or "",
+        tool_calls=delta.get("tool_calls") or (),
+        finish_reason=choice.get("finish_reason") or "",
+        stop_sequence=_stopped_by(choice),
+    )
+
+
+def deltas(calls: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Return whole tool calls as the pieces of a stream."""
+    return [{"index": index, **call} for index, call in enumerate(calls)]
+
+
+def _stopped_by(choice: Mapping[str, Any]) -> str:
+    found = choice.get("stop_reason")
+    return found if isinstance(found, str) else ""
 
 
 def usage(event: Mapping[str, Any]) -> Usage | None:
@@ -56,4 +76,4 @@ def usage(event: Mapping[str, Any]) -> Usage | None:
     found = event.get("usage")
     if not found:
         return None
-    return openai_tokens(found)
+    return found if isinstance(found, Tokens) else openai_tokens(found)

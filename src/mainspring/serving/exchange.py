@@ -10,8 +10,9 @@ from typing import Any
 from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.spans import Span, SpanStatus
+from mainspring.registry import Remote
 from mainspring.serving.guarding import Findings
-from mainspring.serving.models import Answer, Message, Question, Target, Usage
+from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
 from mainspring.traces import span_attributes
 
 _REQUEST_ATTRIBUTES = {
@@ -40,6 +41,7 @@ class Exchange:
         self.text = ""
         self.tool_calls: list[Mapping[str, Any]] = []
         self.finish_reason = ""
+        self.stop_sequence = ""
         self.usage = Usage()
         self.ttft_ms: float | None = None
         self.trace_id = question.origin.trace_id or ids.new().replace("-", "")
@@ -52,10 +54,14 @@ class Exchange:
         """Milliseconds since the call came in."""
         return (time.perf_counter_ns() - self._began) / 1e6
 
-    def first_token(self) -> None:
-        """Note that the first token of a stream is here."""
-        if self.ttft_ms is None:
+    def hear(self, piece: Piece, usage: Usage | None) -> None:
+        """Note what one event of a stream told: that the first token is here, how it ended, what it used."""
+        if self.ttft_ms is None and (piece.text or piece.tool_calls):
             self.ttft_ms = self.elapsed_ms
+        if usage is not None:
+            self.usage = usage
+        if piece.finish_reason:
+            self.finish_reason, self.stop_sequence = piece.finish_reason, piece.stop_sequence
 
     @property
     def cost(self) -> float | None:
@@ -68,6 +74,7 @@ class Exchange:
             text=self.text,
             tool_calls=self.tool_calls,
             finish_reason=self.finish_reason,
+            stop_sequence=self.stop_sequence,
             usage=self.usage,
             trace_id=self.trace_id,
             cost=self.cost or 0.0,
@@ -120,6 +127,8 @@ class Exchange:
         }
         if self.finish_reason:
             found["gen_ai.response.finish_reasons"] = [self.finish_reason]
+        if isinstance(target.spec, Remote):
+            found["gen_ai.request.model"] = target.spec.model
         if target.arm:
             found["mainspring.arm"] = target.arm
         if origin.member:
@@ -135,14 +144,27 @@ class Exchange:
 def _parts(message: Message) -> dict[str, Any]:
     """Return a message in the shape of the OpenTelemetry GenAI conventions."""
     parts: list[dict[str, Any]] = []
+    content = message.get("content")
     if message.get("role") == "tool":
-        parts = [
-            {"type": "tool_call_response", "id": message.get("tool_call_id", ""), "result": message.get("content")}
-        ]
-    elif message.get("content"):
-        parts = [{"type": "text", "content": message["content"]}]
+        result = [_part(part) for part in content] if isinstance(content, list) else content
+        parts = [{"type": "tool_call_response", "id": message.get("tool_call_id", ""), "result": result}]
+    elif isinstance(content, list):
+        parts = [_part(part) for part in content]
+    elif content:
+        parts = [{"type": "text", "content": content}]
     parts += [_call_part(call) for call in message.get("tool_calls") or ()]
     return {"role": message.get("role", "user"), "parts": parts}
+
+
+def _part(part: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a part of a message; of an image that came along, what it was, but not its bytes."""
+    if part["type"] == "text":
+        return {"type": "text", "content": part["text"]}
+    url = str(part["image_url"]["url"])
+    if not url.startswith("data:"):
+        return {"type": "uri", "modality": "image", "uri": url}
+    kind, _, data = url.removeprefix("data:").partition(";base64,")
+    return {"type": "blob", "modality": "image", "mime_type": kind, "bytes": len(data) * 3 // 4}
 
 
 def _call_part(call: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,11 +21,11 @@ from mainspring.kernel.platform import Platform
 from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
 from mainspring.serving.deployments import Subject
-from mainspring.serving.engines import Engines
 from mainspring.serving.models import PLAYGROUND, Operation, Origin, Piece, Question, Target
 from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.shadows import Shadows
+from mainspring.serving.sources import Sources
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve, with_prompt
 from mainspring.traces import Intake, book
@@ -50,12 +50,10 @@ class Gateway:
     def __init__(self, platform: Platform) -> None:
         settings = platform.settings
         self._platform = platform
-        self._engines = Engines(
-            platform.engine, queue=int(settings["engine.queue"]), timeout=float(settings["gateway.timeout_seconds"])
-        )
+        self._sources = Sources(platform, queue=int(settings["engine.queue"]))
         self._recorder = Recorder(Intake(platform).append)
-        self._answerer = Answerer(self._engines, self._recorder, platform.clock, platform.ids)
-        self._shadows = Shadows(self._answerer, lambda: sum(self._engines.load))
+        self._answerer = Answerer(self._sources, self._recorder, platform.clock, platform.ids)
+        self._shadows = Shadows(self._answerer, lambda: sum(self._sources.local_load))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
 
     def routes(self) -> list[BaseRoute]:
@@ -77,13 +75,13 @@ class Gateway:
             yield
         finally:
             await self._shadows.close()
-            await self._engines.close()
+            await self._sources.close()
             await self._recorder.close()
             self._threads.shutdown(wait=False)
 
     def metrics(self) -> str:
         """Return what the gateway has counted, in the text format of Prometheus."""
-        running, waiting = self._engines.load
+        running, waiting = self._sources.load
         lines = [
             "# TYPE mainspring_num_requests_running gauge",
             f"mainspring_num_requests_running {running}",

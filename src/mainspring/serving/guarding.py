@@ -147,11 +147,35 @@ def loggable(policy: Policy | None, text: str, stage: Stage) -> str:
 
 def _guarded(policy: Policy, message: Message, stage: Stage, findings: Findings) -> Message:
     kept = dict(message)
-    if kept.get("content"):
+    if isinstance(kept.get("content"), list):
+        kept["content"] = _guarded_parts(policy, kept["content"], stage, findings)
+    elif kept.get("content"):
         kept["content"] = _apply(policy, str(kept["content"]), stage, findings)
     if kept.get("tool_calls"):
         kept["tool_calls"] = [_guarded_call(policy, call, stage, findings) for call in kept["tool_calls"]]
     return kept
+
+
+def _guarded_parts(policy: Policy, parts: Sequence[JSON], stage: Stage, findings: Findings) -> list[JSON]:
+    """Return a message's parts to go on with: texts beside each other are one text, so that no hit is cut in two.
+
+    Raises Blocked, and Invalid for an image where a rule masks or blocks: no detector reads images.
+    """
+    strict = any(rule.action != "log" for rule in guards.rules_for(policy, stage))
+    kept: list[JSON] = []
+    for part in parts:
+        if part["type"] != "text" and strict:
+            raise Invalid("The release's guard reads text, and cannot judge an image.", hint="Send text only.")
+        if part["type"] == "text" and kept and kept[-1]["type"] == "text":
+            kept[-1] = {"type": "text", "text": kept[-1]["text"] + part["text"]}
+        else:
+            kept.append(part)
+    texts = [part["text"] for part in kept if part["type"] == "text"]
+    guard_together(policy, texts, findings)
+    return [
+        {**part, "text": _apply(policy, part["text"], stage, findings)} if part["type"] == "text" else part
+        for part in kept
+    ]
 
 
 def _guarded_call(policy: Policy, call: Mapping[str, Any], stage: Stage, findings: Findings) -> Mapping[str, Any]:

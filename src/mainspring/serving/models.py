@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.prompts import PromptVersion
+from mainspring.registry import Remote
 from mainspring.safety.models import Policy
 from mainspring.traces import Price
 from mainspring.traces import Tokens as Usage
@@ -20,7 +21,11 @@ SHADOW = "shadow"
 """The service that the traces of copies name, which nobody waits for."""
 Operation = Literal["chat", "text_completion"]
 Message = Mapping[str, JSON]
-"""`role` and `content` (text), and for tools `tool_calls` or `tool_call_id`."""
+"""`role` and `content`, and for tools `tool_calls` or `tool_call_id`; names are OpenAI's.
+
+`content` is text or, where there is more to it, a list of parts of the types `text` and `image_url`; a part may carry
+Anthropic's `cache_control`.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +34,14 @@ class Target:
 
     project: str
     environment: str
-    spec: EngineSpec
+    spec: EngineSpec | Remote
+    """The local engine, or the provider, that answers."""
     model: str
-    """Exact reference of the model version."""
+    """Exact reference of the model version, or `PROVIDER/MODEL` where a provider was asked directly."""
     provider: str = "mainspring"
-    """Who runs the model: `mainspring` for a local one."""
+    """Who runs the model: a provider's name, or `mainspring` for a local one."""
+    source: str = ""
+    """Of a model version that a provider serves, `provider/NAME:MODEL`."""
     release: str = ""
     prompt: str = ""
     guard: str = ""
@@ -87,7 +95,10 @@ class Piece:
 
     text: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
+    """Pieces of tool calls, told apart by `index`: the id and the name once, the arguments bit by bit."""
     finish_reason: str = ""
+    stop_sequence: str = ""
+    """The stop sequence that ended the answer, where the model's server tells it."""
     usage: Usage | None = None
     cost: float | None = None
     """US dollars, where the target's price is known."""
@@ -100,6 +111,7 @@ class Answer:
     text: str
     tool_calls: Sequence[Mapping[str, Any]]
     finish_reason: str
+    stop_sequence: str
     usage: Usage
     trace_id: str
     cost: float

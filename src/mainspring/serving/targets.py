@@ -1,6 +1,7 @@
 """Targets: from what a client writes in `model` to exact versions, and who may use them.
 
-`name` or `deployment/name`: a deployment in the caller's environment; `release/name@2`; `model/name@3`.
+`name` or `deployment/name`: a deployment in the caller's environment; `release/name@2`; `model/name@3`;
+`NAME/MODEL`: what the provider NAME calls MODEL.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.refs import parse
 from mainspring.kernel.tx import Tx
-from mainspring.registry import catalog, releases
+from mainspring.registry import catalog, providers, releases
 from mainspring.registry.models import Release
+from mainspring.registry.providers import Remote
 from mainspring.safety.service import load as load_policy
 from mainspring.serving import deployments
 from mainspring.serving.deployments import Subject
@@ -36,9 +38,14 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
 
     Raises Invalid, NotFound, Denied, or Conflict for a deployment that is paused and a release that was withdrawn.
     """
+    head, slash, rest = text.partition("/")
+    if slash and head not in providers.RESERVED:
+        return _direct(tx, head, rest, environment)
     ref = parse(text, None if "/" in text else "deployment")
     if ref.kind not in ("deployment", "release", "model"):
-        raise Invalid(f"'{text}' is a {ref.kind}.", hint="Ask a deployment, release/… or model/….", param="model")
+        raise Invalid(
+            f"'{text}' is a {ref.kind}.", hint="Ask a deployment, release/…, model/… or PROVIDER/….", param="model"
+        )
     access.require(tx.caller, f"{ref.kind}.use")
     if ref.kind == "model":
         return _bare(tx, str(ref), environment)
@@ -77,8 +84,28 @@ def with_prompt(tx: Tx, target: Target, ref: str, options: Mapping[str, JSON]) -
 
 
 def _bare(tx: Tx, ref: str, environment: str) -> Target:
+    return Target(project=tx.project, environment=environment, **_served(tx, ref))
+
+
+def _direct(tx: Tx, name: str, remote: str, environment: str) -> Target:
+    """Return a provider's model that was named without a model of the registry."""
+    access.require(tx.caller, "provider.use")
+    source = providers.source_of(name, remote)
+    facts: dict[str, Any] = {"spec": _remote(tx, source), "provider": name, "source": source}
+    return Target(project=tx.project, environment=environment, model=f"{name}/{remote}", **facts)
+
+
+def _served(tx: Tx, ref: str) -> dict[str, Any]:
+    """Return the fields of a target that say who answers for a model version."""
     model = catalog.load(tx, ref)
-    return Target(project=tx.project, environment=environment, spec=catalog.engine_spec(tx, model), model=model.ref)
+    if not model.source:
+        return {"model": model.ref, "spec": catalog.engine_spec(tx, model)}
+    spec = _remote(tx, model.source)
+    return {"model": model.ref, "spec": spec, "provider": spec.provider, "source": model.source}
+
+
+def _remote(tx: Tx, source: str) -> Remote:
+    return providers.remote(tx, *providers.parts_of(source))
 
 
 def _released(tx: Tx, ref: str, environment: str, place: dict[str, Any]) -> Target:
@@ -86,7 +113,11 @@ def _released(tx: Tx, ref: str, environment: str, place: dict[str, Any]) -> Targ
     state = releases.state_of(tx, exact)
     if state in _ENDED:
         raise Conflict(f"{exact} was {state}.", hint="Ask another release, or roll the deployment back.")
-    return replace(_expanded(tx, exact), environment=environment, **place)
+    target = _expanded(tx, exact)
+    if target.source:
+        # How a provider is reached may have changed since the release was looked up first.
+        place = {**place, "spec": _remote(tx, target.source)}
+    return replace(target, environment=environment, **place)
 
 
 def _expanded(tx: Tx, ref: str) -> Target:
@@ -106,8 +137,7 @@ def _expand(tx: Tx, release: Release) -> Target:
     return Target(
         project=tx.project,
         environment="",
-        spec=catalog.engine_spec(tx, release.model),
-        model=release.model,
+        **_served(tx, release.model),
         release=release.ref,
         prompt=release.prompt,
         guard=release.guard,

@@ -30,7 +30,7 @@ from mainspring.kernel.errors import (
     from_dict,
 )
 from mainspring.kernel.operation import Operation, operations
-from mainspring.kernel.records import FileMarker, Page
+from mainspring.kernel.records import FileMarker, Page, SecretMarker
 from mainspring.kernel.runs import FINISHED, Run
 from mainspring.surfaces.nouns import NOUNS
 from mainspring.surfaces.prompt_cache import CachedPrompts
@@ -248,9 +248,18 @@ def call(client: Client, spec: Operation, args: tuple[Any, ...], kwargs: Mapping
 
 def is_file(annotation: Any) -> bool:
     """Tell whether a parameter takes the address of a stored file."""
+    return _marked(annotation, FileMarker)
+
+
+def is_secret(annotation: Any) -> bool:
+    """Tell whether a parameter takes a secret."""
+    return _marked(annotation, SecretMarker)
+
+
+def _marked(annotation: Any, kind: type) -> bool:
     if get_origin(annotation) is Annotated:
-        return any(isinstance(mark, FileMarker) or mark is FileMarker for mark in get_args(annotation)[1:])
-    return any(is_file(part) for part in get_args(annotation))
+        return any(isinstance(mark, kind) or mark is kind for mark in get_args(annotation)[1:])
+    return any(_marked(part, kind) for part in get_args(annotation))
 
 
 def pages(listing: Callable[..., Page[Any]], *args: Any, **kwargs: Any) -> Iterator[Any]:

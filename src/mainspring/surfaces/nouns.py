@@ -36,6 +36,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("suite", "mainspring.evals.service", "Suites", "Suites: what is asked, and how it is scored."),
     Noun("experiment", "mainspring.evals.service", "Experiments", "Experiments and their comparison."),
     Noun("model", "mainspring.registry.service", "Models", "Models and their versions."),
+    Noun("provider", "mainspring.registry.provider_service", "Providers", "Providers: models elsewhere."),
     Noun("tune", "mainspring.tuning.service", "Tunes", "Fine-tuning."),
     Noun("run", "mainspring.tuning.service", "Runs", "Runs: long work, its progress and log."),
     Noun("release", "mainspring.governance.service", "Releases", "Releases: gates and approvals."),

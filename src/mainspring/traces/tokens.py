@@ -48,6 +48,7 @@ def openai_tokens(usage: Mapping[str, Any]) -> Tokens:
         input_tokens=_count(usage, "prompt_tokens", "input_tokens"),
         output_tokens=_count(usage, "completion_tokens", "output_tokens"),
         cached_tokens=_count(inputs, "cached_tokens"),
+        cache_write_tokens=_count(inputs, "cache_write_tokens"),
         reasoning_tokens=_count(outputs, "reasoning_tokens"),
     )
 
@@ -64,6 +65,7 @@ def anthropic_tokens(usage: Mapping[str, Any]) -> Tokens:
         cached_tokens=read,
         cache_write_tokens=written - hour,
         cache_write_1h_tokens=hour,
+        reasoning_tokens=_count(_part(usage, "output_tokens_details"), "thinking_tokens"),
     )
 
 

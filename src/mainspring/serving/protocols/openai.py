@@ -24,6 +24,7 @@ from mainspring.kernel.errors import (
 )
 from mainspring.kernel.ports import JSON
 from mainspring.serving.models import Answer, Operation, Piece, Usage
+from mainspring.serving.parts import cache_mark
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,6 +38,11 @@ Short = Annotated[str, Meta(max_length=256)]
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _UNSUPPORTED = ("logprobs", "top_logprobs", "echo", "best_of", "suffix", "logit_bias", "audio", "functions")
 """Options whose silent omission would change the answer's meaning."""
+_CHAT_OPTIONS = (
+    "response_format", "tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "verbosity", "service_tier",
+    "prompt_cache_key",
+)  # fmt: skip
+_IMAGE = re.compile(r"https?://\S|data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]")
 
 
 class StreamOptions(Struct):
@@ -83,12 +89,15 @@ class ChatBody(_Options, kw_only=True):
     tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
+    reasoning_effort: Short | None = None
+    verbosity: Short | None = None
+    service_tier: Short | None = None
+    prompt_cache_key: Short | None = None
     variables: Annotated[dict[Short, Any], Meta(max_length=256)] = {}
 
     def options(self) -> dict[str, JSON]:
         """Return the generation options that were given."""
-        names = ("response_format", "tools", "tool_choice", "parallel_tool_calls")
-        given = {name: value for name in names if (value := getattr(self, name)) is not None}
+        given = {name: value for name in _CHAT_OPTIONS if (value := getattr(self, name)) is not None}
         limit = {"max_tokens": self.max_completion_tokens} if self.max_completion_tokens else {}
         return {**self.common(), **limit, **given}
 
@@ -137,7 +146,7 @@ def decode(raw: bytes, shape: type[T]) -> T:
 
 
 def messages_of(body: ChatBody) -> list[dict[str, JSON]]:
-    """Return the messages with their text as one string each. Raises Invalid for none, or an unknown shape."""
+    """Return the messages, whose content is text, or parts. Raises Invalid for none, or an unknown shape."""
     if not body.messages and not body.prompt:
         raise Invalid("messages: there are none.", hint="Send at least one message.", param="messages")
     return [_message(message, f"messages[{index}]") for index, message in enumerate(body.messages)]
@@ -149,7 +158,7 @@ def _message(message: Mapping[str, Any], where: str) -> dict[str, JSON]:
         raise Invalid(f"{where}.role is {role!r}.", hint=f"One of {', '.join(_ROLES)}.", param=f"{where}.role")
     calls = message.get("tool_calls")
     kept: dict[str, JSON] = {"role": "system" if role == "developer" else role}
-    kept["content"] = _text(message.get("content"), f"{where}.content", optional=bool(calls))
+    kept["content"] = _content(message.get("content"), f"{where}.content", optional=bool(calls))
     if calls:
         kept["tool_calls"] = _calls(calls, where)
     if role == "tool":
@@ -157,18 +166,35 @@ def _message(message: Mapping[str, Any], where: str) -> dict[str, JSON]:
     return kept
 
 
-def _text(content: Any, where: str, *, optional: bool) -> str:
+def _content(content: Any, where: str, *, optional: bool) -> str | list[dict[str, JSON]]:
+    """Return text, or parts where there are images or marks for a cache."""
     if isinstance(content, str):
         return content
     if content is None and optional:
         return ""
-    parts = content if isinstance(content, list) else [None]
-    texts = []
-    for part in parts:
-        if not isinstance(part, Mapping) or part.get("type") != "text" or not isinstance(part.get("text"), str):
-            raise Invalid(f"{where} is not text.", hint="Send text, or parts of type text.", param=where)
-        texts.append(part["text"])
-    return "".join(texts)
+    parts = [_part(part, where) for part in (content if isinstance(content, list) else [None])]
+    if all(part["type"] == "text" and "cache_control" not in part for part in parts):
+        return "".join(part["text"] for part in parts)
+    return parts
+
+
+def _part(part: Any, where: str) -> dict[str, JSON]:
+    kind = part.get("type") if isinstance(part, Mapping) else None
+    made: dict[str, JSON] | None = None
+    if kind == "text" and isinstance(part.get("text"), str):
+        made = {"type": "text", "text": part["text"]}
+    elif kind == "image_url" and isinstance(image := part.get("image_url"), Mapping) and is_image(image.get("url")):
+        detail = {"detail": image["detail"]} if image.get("detail") in ("auto", "low", "high") else {}
+        made = {"type": "image_url", "image_url": {"url": image["url"], **detail}}
+    if made is None:
+        hint = "Send parts of type text or image_url."
+        raise Invalid(f"{where} is neither text nor an image.", hint=hint, param=where)
+    return {**made, **cache_mark(part)}
+
+
+def is_image(url: Any) -> bool:
+    """Tell whether a URL may stand for an image: one of the web, or data in base64."""
+    return isinstance(url, str) and _IMAGE.match(url) is not None
 
 
 def _calls(calls: Any, where: str) -> list[dict[str, Any]]:
@@ -236,7 +262,7 @@ def _head(operation: Operation, kind: str, trace_id: str, model: str, created: i
 def _delta(piece: Piece) -> dict[str, Any]:
     delta: dict[str, Any] = {"content": piece.text} if piece.text else {}
     if piece.tool_calls:
-        delta["tool_calls"] = [{"index": index, **call} for index, call in enumerate(piece.tool_calls)]
+        delta["tool_calls"] = list(piece.tool_calls)
     return delta
 
 

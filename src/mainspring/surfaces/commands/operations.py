@@ -17,7 +17,7 @@ from pydantic import TypeAdapter, ValidationError
 from mainspring.kernel.errors import GateFailed, Invalid
 from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.runs import Run
-from mainspring.surfaces.client import Client, call, is_file
+from mainspring.surfaces.client import Client, call, is_file, is_secret
 from mainspring.surfaces.commands.output import follow, show
 from mainspring.surfaces.nouns import Noun
 
@@ -106,6 +106,9 @@ def _path(name: str, text: str) -> inspect.Parameter:
 
 def _face(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
     """Return a parameter that Typer understands: plain types as they are, anything else as text."""
+    if is_secret(parameter.annotation):
+        face = _flag(name, f"--{name.replace('_', '-')}-stdin", "Read it from standard input, or ask for it.")
+        return face.replace(annotation=Annotated[bool | None, get_args(face.annotation)[1]], default=None)
     kind, text = _plain(parameter.annotation)
     required = parameter.default is inspect.Parameter.empty
     optional_kind = kind if required else kind | None
@@ -149,6 +152,8 @@ def _value(name: str, annotation: Any, value: Any) -> Any:
     """Turn what stood on the command line into what the operation takes. Raises Invalid."""
     if is_file(annotation):
         return Path(value)
+    if is_secret(annotation):
+        value = _asked(name)
     kind, _ = _plain(annotation)
     base = _base(annotation)
     if kind is str and base not in (str, datetime) and get_origin(base) is not Literal:
@@ -161,6 +166,14 @@ def _value(name: str, annotation: Any, value: Any) -> Any:
             for error in problem.errors()[:5]
         )
         raise Invalid(f"{name.replace('_', '-')} is not valid: {words}", hint="See --help.") from None
+
+
+def _asked(name: str) -> str:
+    """Return the first line of standard input; a person at a terminal is asked, and what they type is not shown."""
+    import sys
+
+    label = name.replace("_", " ")
+    return str(typer.prompt(label, hide_input=True)) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
 def _document(name: str, text: str, *, plain: bool = False) -> Any:

@@ -1,0 +1,62 @@
+"""Sources: where answers come from, a local engine or a provider, in one shape."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import Any
+
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.ports import JSON, EngineSpec
+from mainspring.registry import Remote
+from mainspring.serving.engines import Engines
+from mainspring.serving.models import Operation
+from mainspring.serving.remote import Remotes
+from mainspring.serving.upstream import Events
+
+_PATHS = {"chat": "/v1/chat/completions", "text_completion": "/v1/completions"}
+
+
+class Sources:
+    """Asks models from one event loop."""
+
+    def __init__(self, platform: Platform, *, queue: int) -> None:
+        """`queue` requests may wait for each local engine beyond its slots."""
+        settings = platform.settings
+        self._engines = Engines(platform.engine, queue=queue, timeout=float(settings["gateway.timeout_seconds"]))
+        self.remotes = Remotes(allow_private=bool(settings["targets.allow_private"]))
+
+    async def complete(
+        self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON]
+    ) -> dict[str, Any]:
+        """Return the whole answer, in the shape of OpenAI's. Raises Invalid, LimitReached, NotFound, Unavailable."""
+        if isinstance(spec, Remote):
+            return await self.remotes.complete(spec, operation, body)
+        return await self._engines.complete(spec, _PATHS[operation], body)
+
+    async def stream(self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON]) -> Events:
+        """Yield the events of the answer, in the shape of OpenAI's; leaving early ends the generation."""
+        if isinstance(spec, Remote):
+            source = self.remotes.stream(spec, operation, body)
+        else:
+            options = {"stream_options": {"include_usage": True}}
+            source = self._engines.stream(spec, _PATHS[operation], {**body, **options})
+        async with aclosing(source) as events:
+            async for event in events:
+                yield event
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """How many requests are being answered, and how many wait."""
+        running, waiting = self.local_load
+        return running + self.remotes.running, waiting
+
+    @property
+    def local_load(self) -> tuple[int, int]:
+        """The same of local models alone."""
+        return self._engines.load
+
+    async def close(self) -> None:
+        """Release the connections."""
+        await self._engines.close()
+        await self.remotes.close()
