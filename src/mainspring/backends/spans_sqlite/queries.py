@@ -177,7 +177,8 @@ class Reader:
                 found = self._words.find(self._connection, text)
                 if found is None:
                     return None
-                sql.append(f"{name} = ?" + (" AND release <> 0" if name == "release" and table == "traces" else ""))
+                indexed = (name, table) in (("release", "traces"), ("prompt", "spans"))
+                sql.append(f"{name} = ?" + (f" AND {name} <> 0" if indexed else ""))
                 values.append(found)
         for field, column in _TEXT_COLUMNS.items():
             if text := getattr(where, field):

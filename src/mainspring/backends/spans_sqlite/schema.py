@@ -43,6 +43,7 @@ _MIGRATIONS: tuple[str, ...] = (
         says INTEGER NOT NULL, body BLOB NOT NULL
     );
     CREATE INDEX spans_start ON spans (project, start_ns);
+    CREATE INDEX spans_prompt ON spans (project, prompt, start_ns) WHERE prompt <> 0;
     CREATE VIRTUAL TABLE texts USING fts5 (
         text, content = '', contentless_delete = 1, tokenize = 'unicode61 remove_diacritics 2'
     );
