@@ -9,7 +9,7 @@ from contextlib import aclosing
 from typing import Any, ParamSpec, TypeVar
 
 from mainspring.kernel.clock import Clock, Ids
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Invalid, LimitReached
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.kernel.spans import SpanStatus
 from mainspring.prompts import PromptVersion, frame
@@ -29,7 +29,8 @@ from mainspring.serving.guarding import (
     guard_values,
     loggable,
 )
-from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
+from mainspring.serving.metering.billing import Billing
+from mainspring.serving.models import PLAYGROUND, Answer, Message, Piece, Question, Target, Usage
 from mainspring.serving.recording import Recorder
 from mainspring.serving.sources import Sources
 
@@ -44,19 +45,22 @@ FILTERED = "content_filter"
 class Answerer:
     """Answers calls on one event loop."""
 
-    def __init__(self, sources: Sources, recorder: Recorder | None, clock: Clock, ids: Ids) -> None:
-        """Without a recorder no trace is written."""
+    def __init__(
+        self, sources: Sources, recorder: Recorder | None, clock: Clock, ids: Ids, billing: Billing | None = None
+    ) -> None:
+        """Without a recorder no trace is written; without billing nothing is reserved or counted."""
         self._sources = sources
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
+        self._billing = billing
         self.counters = Counters()
 
     async def complete(self, target: Target, question: Question) -> Answer:
         """Return the whole answer. Raises Blocked, Invalid, LimitReached, Unavailable or a subclass."""
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
-            body = await _prepared(exchange)
+            body = await self._reserved(exchange, await _prepared(exchange))
             reply = await self._sources.complete(target.spec, question.operation, body)
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
@@ -74,8 +78,9 @@ class Answerer:
         Raises as `complete` does; whatever is refused before the engine is asked raises before the first piece.
         """
         exchange = Exchange(target, question, self._clock, self._ids)
+        exchange.streams = True
         try:
-            body = await _prepared(exchange)
+            body = await self._reserved(exchange, await _prepared(exchange))
             async with aclosing(self._safe(exchange, body)) as pieces:
                 async for piece in pieces:
                     exchange.text += piece.text
@@ -88,7 +93,7 @@ class Answerer:
             finish_reason=exchange.finish_reason,
             stop_sequence=exchange.stop_sequence,
             usage=exchange.usage,
-            cost=exchange.cost,
+            cost=exchange.cost if question.origin.service == PLAYGROUND else None,
         )
 
     async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
@@ -123,11 +128,24 @@ class Answerer:
             if _guard_called(exchange, policy, blocked=guard.blocked) and exchange.tool_calls:
                 yield Piece(tool_calls=decoding.deltas(exchange.tool_calls))
 
+    async def _reserved(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        return await self._billing.reserve(exchange, body) if self._billing is not None else body
+
+    def _settle(self, exchange: Exchange, *, given_up: bool = False) -> None:
+        """Count what the call used, before its trace is written: a kill in between leaves it counted."""
+        if self._billing is not None:
+            self._billing.settle(exchange, given_up=given_up)
+
     async def _record(self, exchange: Exchange) -> None:
+        self._settle(exchange)
         await self._append(exchange, "ok", "")
 
     async def _record_failure(self, exchange: Exchange, error: BaseException) -> None:
-        """Write the trace of a call that was refused, failed or given up by its client."""
+        """Write the trace of a call that was refused, failed or given up; none where a limit refused it."""
+        if isinstance(error, LimitReached) and "limit" in error.details:
+            self.counters.add(exchange, "limited")
+            return
+        self._settle(exchange, given_up=isinstance(error, asyncio.CancelledError | GeneratorExit))
         if isinstance(error, Blocked):
             await asyncio.shield(self._record_refusal(exchange))
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):

@@ -23,7 +23,7 @@ class Counters:
         self._sums: dict[tuple[str, Labels], float] = defaultdict(float)
 
     def add(self, exchange: Exchange, outcome: str) -> None:
-        """Count one call; `outcome` is ok, blocked or error."""
+        """Count one call; `outcome` is ok, blocked, limited or error."""
         target = exchange.target
         labels = (target.model, target.deployment, target.environment)
         with self._lock:

@@ -12,6 +12,7 @@ from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
+from mainspring.serving.metering import Need, Payer
 from mainspring.serving.models import Origin
 from mainspring.serving.protocols.openai import EmbeddingsBody
 
@@ -39,6 +40,13 @@ def check(body: EmbeddingsBody, name: str) -> list[str]:
     if not all(body.texts):
         raise Invalid("A text is empty.", hint="Leave it out.", param="input")
     return body.texts
+
+
+def reservation(origin: Origin, caller: Caller, model: str, texts: Sequence[str]) -> tuple[str, Payer, Need]:
+    """Return the call, who pays, and the most that it may use: no token is shorter than a byte."""
+    payer = Payer(caller.project, caller.environment, origin.key_id, origin.member, "", model, "mainspring")
+    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    return f"{origin.trace_id}-{secrets.token_hex(8)}", payer, Need(requests=1, estimated=1, input_tokens=size)
 
 
 def embed(platform: Platform, caller: Caller, origin: Origin, texts: Sequence[str]) -> Embedded:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.ports import JSON
@@ -14,6 +14,9 @@ from mainspring.registry import Remote
 from mainspring.serving.guarding import Findings
 from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
 from mainspring.traces import span_attributes
+
+if TYPE_CHECKING:
+    from mainspring.serving.metering.leases import Ticket
 
 _REQUEST_ATTRIBUTES = {
     "max_tokens": "gen_ai.request.max_tokens",
@@ -44,6 +47,17 @@ class Exchange:
         self.stop_sequence = ""
         self.usage = Usage()
         self.ttft_ms: float | None = None
+        self.streams = False
+        self.ticket: Ticket | None = None
+        """What the call has reserved, once it has."""
+        self.asked = 0
+        """Bytes of what the model was asked."""
+        self.images = 0
+        """Images that the model was sent."""
+        self.heard = 0
+        """Bytes of text that came back, guarded or not."""
+        self.estimated = False
+        """Whether the usage is an estimate, because nobody counted the tokens."""
         self.trace_id = question.origin.trace_id or ids.new().replace("-", "")
         self._span_id = secrets.token_hex(8)
         self._start_ns = int(clock.now().timestamp() * 1e9)
@@ -56,12 +70,18 @@ class Exchange:
 
     def hear(self, piece: Piece, usage: Usage | None) -> None:
         """Note what one event of a stream told: that the first token is here, how it ended, what it used."""
+        self.heard += len(piece.text.encode("utf-8", "replace")) + sum(len(str(call)) for call in piece.tool_calls)
         if self.ttft_ms is None and (piece.text or piece.tool_calls):
             self.ttft_ms = self.elapsed_ms
         if usage is not None:
             self.usage = usage
         if piece.finish_reason:
             self.finish_reason, self.stop_sequence = piece.finish_reason, piece.stop_sequence
+
+    @property
+    def call(self) -> str:
+        """What tells this call from every other."""
+        return f"{self.trace_id}-{self._span_id}"
 
     @property
     def cost(self) -> float | None:
@@ -138,6 +158,8 @@ class Exchange:
         if self.findings.hits:
             found["mainspring.guard.hits"] = self.findings.hits[:100]
         found |= span_attributes(self.usage)
+        if self.estimated:
+            found["mainspring.usage.estimated"] = True
         return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
 
 

@@ -13,22 +13,25 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mainspring.kernel.access import Caller, acting_as, require
 from mainspring.kernel.errors import MainspringError, Unauthenticated
 from mainspring.kernel.platform import Platform
+from mainspring.registry import Remote
 from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
 from mainspring.serving.deployments import Subject
-from mainspring.serving.models import PLAYGROUND, Operation, Origin, Piece, Question, Target
+from mainspring.serving.metering import Billing, Meter
+from mainspring.serving.models import PLAYGROUND, Operation, Origin, Piece, Question, Target, Usage
 from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.shadows import Shadows
 from mainspring.serving.sources import Sources
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve, with_prompt
-from mainspring.traces import Intake, book
+from mainspring.traces import Intake
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -51,8 +54,10 @@ class Gateway:
         settings = platform.settings
         self._platform = platform
         self._sources = Sources(platform, queue=int(settings["engine.queue"]))
-        self._recorder = Recorder(Intake(platform).append)
-        self._answerer = Answerer(self._sources, self._recorder, platform.clock, platform.ids)
+        self._intake = Intake(platform)
+        self._recorder = Recorder(self._intake.append)
+        self._billing = Billing(Meter(platform))
+        self._answerer = Answerer(self._sources, self._recorder, platform.clock, platform.ids, self._billing)
         self._shadows = Shadows(self._answerer, lambda: sum(self._sources.local_load))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
 
@@ -77,6 +82,7 @@ class Gateway:
             await self._shadows.close()
             await self._sources.close()
             await self._recorder.close()
+            await self._in_thread(self._billing.close)
             self._threads.shutdown(wait=False)
 
     def metrics(self) -> str:
@@ -142,7 +148,13 @@ class Gateway:
         caller = await self._as_caller(request, lambda caller: caller)
         require(caller, "model.use")
         origin = self._origin(request, caller, body.user, None)
-        made = await self._in_thread(lambda: embedding.embed(self._platform, caller, origin, texts))
+        ticket = await self._billing.hold(*embedding.reservation(origin, caller, body.model, texts))
+        try:
+            made = await self._in_thread(lambda: embedding.embed(self._platform, caller, origin, texts))
+        except BaseException:
+            self._billing.count(ticket, Usage())
+            raise
+        self._billing.count(ticket, Usage(input_tokens=made.tokens))
         await self._recorder.append([made.span])
         answer = openai.embeddings(
             made.vectors, model=self._platform.embed.name, tokens=made.tokens, encoding=body.encoding_format
@@ -185,11 +197,17 @@ class Gateway:
                 target = resolve(tx, body.model, caller.environment, subject=subject)
                 if isinstance(body, openai.ChatBody) and body.prompt:
                     target = with_prompt(tx, target, body.prompt, body.options())
-                if origin.service == PLAYGROUND:
-                    target = replace(target, price=book(tx).price(target.model, tx.now, provider=target.provider))
-                return origin, target
+                if target.shadow is not None:
+                    target = replace(target, shadow=self._priced(target.shadow, tx.now))
+                return origin, self._priced(target, tx.now)
 
         return await self._as_caller(request, admit)
+
+    def _priced(self, target: Target, at: datetime) -> Target:
+        """Return the target with its price: its own, else that of what its provider calls the model."""
+        names = [target.model, *([target.spec.model] if isinstance(target.spec, Remote) else [])]
+        found = (self._intake.price(target.project, name, at, provider=target.provider) for name in names)
+        return replace(target, price=next((price for price in found if price is not None), None))
 
     def _origin(self, request: Request, caller: Caller, user: str | None, metadata: dict[str, str] | None) -> Origin:
         parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))

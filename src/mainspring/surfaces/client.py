@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
     from mainspring.registry.service import Models
     from mainspring.safety.service import Guards
+    from mainspring.serving.metering.service import Budgets, Limits, Usages
     from mainspring.serving.service import Deployments, Engines
     from mainspring.traces.price_service import Prices
     from mainspring.traces.service import Retentions, Scores, Sessions, Traces
@@ -91,6 +92,9 @@ class Client:
     audit: Audits
     deployment: Deployments
     engine: Engines
+    limit: Limits
+    budget: Budgets
+    usage: Usages
     guard: Guards
     trace: Traces
     session: Sessions

@@ -12,6 +12,7 @@ from mainspring.traces.models import (
     TraceDetail,
     TraceLine,
     UsageHour,
+    aware,
     moment,
     nanoseconds,
 )
@@ -39,6 +40,7 @@ __all__ = [
     "Traces",
     "UsageHour",
     "anthropic_tokens",
+    "aware",
     "book",
     "erase_traces",
     "expire",

@@ -100,6 +100,14 @@ class Price(Rates):
         """Return the nanodollars of a call, rounded up."""
         return -(-self.pico(tokens) // 1000)
 
+    def most(self, input_tokens: int, output_tokens: int, images: int = 0) -> int:
+        """Return the most nanodollars that a call with at most so much can cost, whatever its tokens turn out to be."""
+        each, image = self._once
+        rates: list[Rates] = [self, *(tier for tier in self.tiers if tier.above < input_tokens)]
+        sent = max(max(held._each[:4]) for held in rates)
+        made = max(max(held._each[4:]) for held in rates)
+        return -(-(each + image * images + sent * input_tokens + made * output_tokens) // 1000)
+
     def cost(self, tokens: Tokens) -> float:
         """Return the US dollars of a call, rounded up to a billionth."""
         return self.nano(tokens) / 1e9

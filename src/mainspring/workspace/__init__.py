@@ -14,6 +14,8 @@ from mainspring.workspace.service import (
     environment_for,
     is_protected,
     key_made_by,
+    key_of,
+    member_of,
     protected_environments,
 )
 
@@ -33,6 +35,8 @@ __all__ = [
     "forget",
     "is_protected",
     "key_made_by",
+    "key_of",
+    "member_of",
     "projects_of",
     "protected_environments",
 ]

@@ -191,7 +191,7 @@ class Keys(Service):
     def rotate(self, id: Name, *, overlap_hours: Hours = 24.0) -> NewKey:
         """Make a key in the place of another, which stays valid for `overlap_hours` more."""
         with self.begin() as tx:
-            old = _key_row(tx, id)
+            old = key_of(tx, id)
             if _state(tx, old) != "active":
                 raise Conflict(f"Key {id} is {_state(tx, old)}.", hint="Make a new key with `mainspring key create`.")
             owner = member_of(tx, old["member"])
@@ -215,10 +215,10 @@ class Keys(Service):
     def revoke(self, id: Name) -> Key:
         """End a key at once, and cancel the runs that it started; revoking it again changes nothing."""
         with self.begin() as tx:
-            if _key_row(tx, id)["revoked_at"] is None:
+            if key_of(tx, id)["revoked_at"] is None:
                 tx.execute(update(keys).where(keys.c.id == id).values(revoked_at=tx.now))
                 _cancel_runs(tx, lambda held: held["key_id"] == id)
-            ended = _key(tx, _key_row(tx, id))
+            ended = _key(tx, key_of(tx, id))
         forget(self.platform)
         return ended
 
@@ -368,7 +368,8 @@ def _keep_an_admin(tx: Tx) -> None:
         raise Conflict("The project would have no admin.", hint="Make somebody else an admin first.")
 
 
-def _key_row(tx: Tx, key_id: str) -> RowMapping:
+def key_of(tx: Tx, key_id: str) -> RowMapping:
+    """Return the row of a key of the caller's project. Raises NotFound."""
     query = select(keys).where(keys.c.project == tx.project, keys.c.id == key_id)
     row = tx.execute(query).mappings().one_or_none()
     if row is None:

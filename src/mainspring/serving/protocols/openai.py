@@ -307,7 +307,8 @@ def error(failure: MainspringError) -> tuple[int, dict[str, Any], dict[str, str]
     elif isinstance(failure, NotFound):
         kind, code = "invalid_request_error", "model_not_found"
     elif isinstance(failure, LimitReached):
-        kind, code = "rate_limit_error", "rate_limit_exceeded"
+        spent = code == "insufficient_quota"
+        kind, code = (code, code) if spent else ("rate_limit_error", "rate_limit_exceeded")
         headers["retry-after"] = str(failure.details.get("retry_after", 1))
     elif isinstance(failure, Invalid):
         status, kind = (400 if status == 422 else status), "invalid_request_error"

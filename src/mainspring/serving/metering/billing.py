@@ -1,0 +1,161 @@
+"""Billing: the gateway's two calls into metering. A call reserves before a model is asked, and settles at its end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+
+import msgspec
+
+from mainspring.kernel.ports import JSON, EngineSpec
+from mainspring.serving.exchange import Exchange
+from mainspring.serving.metering.leases import Ticket
+from mainspring.serving.metering.meter import Meter
+from mainspring.serving.metering.models import Amounts, Need, Payer
+from mainspring.serving.models import Target
+from mainspring.traces import Price, Tokens
+
+LOCAL = "mainspring"
+"""The provider of local models: they cost nothing unless a price says otherwise."""
+MAX_TOKENS = 4096
+"""Tokens of an answer that a model elsewhere is asked for where nobody says how many."""
+_FRAME = 256
+"""Tokens that a chat template adds at most: a system message of the model's own, and marks."""
+_EACH = 16
+"""Tokens that a chat template adds at most for one message."""
+_IMAGE = 20_000
+"""Tokens of an image at most, beside its bytes."""
+_GUESS = 3
+"""Bytes of text for one token, where nobody counted them."""
+
+
+class Billing:
+    """Reserves and settles calls of one event loop."""
+
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+        self._threads = ThreadPoolExecutor(4, thread_name_prefix="billing")
+
+    async def reserve(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """Reserve the most that a call may use; `body` is what the model is to be asked, and what is returned is asked.
+
+        Raises LimitReached, BudgetSpent, Conflict (a budget over a model without a price) or Unavailable.
+        """
+        target, origin = exchange.target, exchange.question.origin
+        exchange.asked, exchange.images = len(msgspec.json.encode(body)), _images(body)
+        payer = Payer(
+            target.project,
+            target.environment,
+            origin.key_id,
+            origin.member,
+            target.deployment,
+            target.model,
+            target.provider,
+        )
+        exchange.ticket = await self.hold(exchange.call, payer, _most(target, body, exchange.asked))
+        bounded = any(lease.allowance.measure != "requests" for lease, _ in exchange.ticket.takes)
+        if target.provider != LOCAL and bounded and _asked(body) is None:
+            return {**body, "max_tokens": MAX_TOKENS}
+        return body
+
+    async def hold(self, call: str, payer: Payer, need: Need) -> Ticket:
+        """Reserve what a call needs, off the event loop where the records have to be asked."""
+        ticket = self._meter.attempt(call, payer, need)
+        if ticket is not None:
+            return ticket
+        asked: Future[Ticket] = self._threads.submit(self._meter.reserve, call, payer, need)
+        try:
+            return await asyncio.shield(asyncio.wrap_future(asked))
+        except asyncio.CancelledError:
+            asked.add_done_callback(self._undo)
+            raise
+
+    def settle(self, exchange: Exchange, *, given_up: bool = False) -> None:
+        """Count what a call used; `given_up` says that nobody waited for its end. Settling it again changes nothing."""
+        ticket = exchange.ticket
+        if ticket is None or ticket.settled:
+            return
+        if exchange.usage.total == 0:
+            exchange.usage = _estimate(exchange, ticket.need, given_up=given_up)
+            exchange.estimated = exchange.usage.total > 0
+        exchange.usage = replace(exchange.usage, images=exchange.images)
+        price, provider = exchange.target.price, exchange.target.provider
+        self._meter.settle(ticket, amounts(exchange.usage, price, provider, estimated=exchange.estimated))
+
+    def count(self, ticket: Ticket, used: Tokens) -> None:
+        """Settle a call to a local model that no exchange stands for."""
+        self._meter.settle(ticket, amounts(used, None, ticket.payer.provider))
+
+    def close(self) -> None:
+        """End the threads, and write what was used."""
+        self._threads.shutdown()
+        self._meter.close()
+
+    def _undo(self, asked: Future[Ticket]) -> None:
+        if asked.exception() is None:
+            self._meter.settle(asked.result(), Amounts())
+
+
+def amounts(used: Tokens, price: Price | None, provider: str, *, estimated: bool = False) -> Amounts:
+    """Return what one call used, with its cost."""
+    return Amounts(
+        requests=1,
+        estimated=int(estimated),
+        unpriced=int(price is None and provider != LOCAL),
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cached_tokens=used.cached_tokens,
+        cost=price.nano(used) if price else 0,
+    )
+
+
+def _asked(body: Mapping[str, JSON]) -> int | None:
+    """Return how many tokens the answer may have at most, as the request says."""
+    given = [body[name] for name in ("max_tokens", "max_completion_tokens") if body.get(name)]
+    return min(map(int, given), default=None)
+
+
+def _images(body: Mapping[str, JSON]) -> int:
+    """Return how many images a request holds."""
+    found = 0
+    for message in body.get("messages") or ():
+        content = message.get("content")
+        if isinstance(content, list):
+            found += sum(part.get("type") == "image_url" for part in content)
+    return found
+
+
+def _most(target: Target, body: Mapping[str, JSON], size: int) -> Need:
+    """Return the most that a call may use: no token is shorter than a byte, and the answer's length is bounded."""
+    images = _images(body)
+    sent, made = size + _FRAME + _EACH * len(body.get("messages") or ()) + _IMAGE * images, _asked(body)
+    if isinstance(target.spec, EngineSpec):
+        # A local model reads and writes no more than its context.
+        context = target.spec.context
+        sent = min(sent, context)
+        made = min(made or context, context)
+    price = target.price
+    return Need(
+        requests=1,
+        estimated=1,
+        unpriced=int(price is None and target.provider != LOCAL),
+        input_tokens=sent,
+        output_tokens=made or MAX_TOKENS,
+        cost=price.most(sent, made or MAX_TOKENS, images) if price else 0,
+    )
+
+
+def _estimate(exchange: Exchange, need: Need, *, given_up: bool) -> Tokens:
+    """Return what a call used whose tokens nobody counted.
+
+    From the text where an answer was heard, or where one that streams was given up before; all that was reserved where
+    a whole answer was given up, which the model may have written in the meantime; nothing where the model refused.
+    """
+    sent = min(need.input_tokens, -(-exchange.asked // _GUESS))
+    if exchange.heard or (given_up and exchange.streams):
+        return Tokens(input_tokens=sent, output_tokens=min(need.output_tokens, -(-exchange.heard // _GUESS)))
+    if given_up:
+        return Tokens(input_tokens=need.input_tokens, output_tokens=need.output_tokens)
+    return Tokens()
