@@ -9,6 +9,7 @@ from mainspring.evals import Experiment, Experiments, Scorers
 from mainspring.kernel import lineage, runs, versions
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from mainspring.kernel.jobs import execute
+from mainspring.prompts import Prompts
 from mainspring.registry import Parameters, releases
 
 METRICS = ["json", "schema", "field:package", "rougeL", "bleu", "latency", "output_tokens"]
@@ -213,6 +214,29 @@ def test_a_release_is_asked_through_its_own_prompt(experiments, platform, target
     assert target.asked[0].schema is None
     with pytest.raises(Invalid, match="brings its own prompt"):
         experiments.run("dataset/docs", "release/docs", prompt="prompt/describe")
+
+
+def test_what_a_prompt_sets_is_sent_and_what_it_sets_counts_in_what_is_known(experiments, platform, target):
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    said = [{"role": "user", "content": "{{input}}"}]
+    for top_p in (0.2, 0.9):
+        parameters = {"top_p": top_p, "frequency_penalty": 0.5, "temperature": 0.3}
+        Prompts(platform).commit("tooled", said, tools=[tool], parameters=parameters)
+    ran(experiments, "model/base", prompt="prompt/tooled@1", scorers=["json"], limit=2)
+    body = target.asked[0].options()
+    assert (body["top_p"], body["frequency_penalty"], body["temperature"]) == (0.2, 0.5, 0.3)
+    assert [one["function"]["name"] for one in body["tools"]] == ["look"]
+    ran(experiments, "model/base", prompt="prompt/tooled@2", scorers=["json"], limit=2, reuse=True)
+    assert [request.options()["top_p"] for request in target.asked] == [0.2, 0.2, 0.9, 0.9]
+
+
+def test_a_release_is_asked_for_as_many_tokens_as_it_pins(experiments, platform, target):
+    parameters = Parameters(max_tokens=900, temperature=0.7, top_p=0.5)
+    with platform.begin() as tx:
+        releases.create(tx, "long", model="model/tuned", prompt="prompt/describe", guard="", parameters=parameters)
+    done = ran(experiments, "release/long", limit=1)
+    assert (target.asked[0].max_tokens, target.asked[0].extra) == (900, {})
+    assert (done.settings["max_tokens"], done.settings["temperature"]) == (900, 0.7)
 
 
 def test_lineage_names_what_was_read(experiments, platform):

@@ -110,6 +110,20 @@ def test_a_constrained_baseline_is_asked_anew_for_a_constrained_experiment(exper
     assert baseline.constrained
 
 
+def test_a_baseline_is_asked_with_its_own_parameters_unless_they_are_given(experiments, platform, target):
+    ask = [{"role": "user", "content": "{{input}}"}]
+    Prompts(platform).commit("describe", ask, schema=SCHEMA, parameters={"max_tokens": 77, "temperature": 0.9})
+    run = experiments.run(
+        "dataset/docs", "model/base", prompt="prompt/describe@3", scorers=METRICS, fail_if_worse_than="production"
+    )
+    assert run.state == "succeeded", run.error
+    assert {(one.max_tokens, one.temperature) for one in target.asked[:100]} == {(77, 0.9)}
+    assert {(one.max_tokens, one.temperature) for one in target.asked[100:]} == {(40, 0.0)}
+    target.asked.clear()
+    held(experiments, max_tokens=9, temperature=0.1)
+    assert {(one.max_tokens, one.temperature) for one in target.asked} == {(9, 0.1)}
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

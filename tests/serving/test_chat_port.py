@@ -10,6 +10,7 @@ import pytest
 from tests.serving.conftest import FixedEngine, Upstream, register_model
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
+from mainspring.evals.scorers import Answer, metric
 from mainspring.kernel.errors import Invalid, NotFound, Unavailable
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import ChatReply, ChatRequest
@@ -37,6 +38,19 @@ def test_it_answers(chat: EngineChat, upstream: Upstream, small_model: str) -> N
     body = upstream.bodies[0]
     assert (body["max_tokens"], body["temperature"], body["seed"], body["stop"]) == (9, 0.0, 4, ["x"])
     assert body["response_format"]["json_schema"]["schema"] == SCHEMA
+
+
+def test_further_options_go_along_and_calls_of_tools_come_back(
+    chat: EngineChat, upstream: Upstream, small_model: str
+) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "look", "arguments": '{"at": "sky"}'}}
+    upstream.tool_calls, upstream.words = [call], []
+    tool = {"type": "function", "function": {"name": "look", "parameters": {"type": "object"}}}
+    reply = chat.complete(request(small_model, extra={"top_p": 0.4, "tools": [tool], "seed": 9}, seed=2))
+    body = upstream.bodies[0]
+    assert (body["top_p"], body["tools"], body["seed"]) == (0.4, [tool], 2)
+    wanted = {"name": "look", "arguments": {"at": "sky"}}
+    assert metric("tool_call").value(Answer(reply.text, wanted)) == 1.0
 
 
 def test_many_come_back_in_order_and_each_has_its_own_fate(

@@ -70,6 +70,7 @@ def request_key(request: ChatRequest, scope: str = "") -> str:
         "stop": list(request.stop),
         "environment": request.environment,
         "scope": scope,
+        **({"extra": dict(request.extra)} if request.extra else {}),
     }
     return hashlib.sha256(canonical(asked).encode()).hexdigest()
 

@@ -114,6 +114,7 @@ def request(task: Job, p: Mapping[str, Any], plan: plans.Plan, question: Questio
         stop=p["stop"],
         environment=task.caller.environment,
         metadata={"experiment": task.run_id, "row": question.row},
+        extra=plan.extra,
     )
 
 

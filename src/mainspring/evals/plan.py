@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mainspring.evals import remote, scorers
@@ -18,6 +18,7 @@ from mainspring.prompts import load as load_prompt
 from mainspring.registry import load_release
 from mainspring.traces import book
 
+_USUAL_OPTIONS = ("max_tokens", "temperature", "seed", "stop")
 USUAL = ("rougeL", "latency", "input_tokens", "output_tokens")
 _is_url = remote.is_url
 
@@ -38,6 +39,13 @@ class Plan:
     constrained: bool
     enforced: bool
     """Whether the schema is sent with each request; a release may hold to it by itself."""
+    held: Mapping[str, JSON] = field(default_factory=dict)
+    """Parameters and tools, by their OpenAI names, of the prompt, or of the release and its prompt."""
+
+    @property
+    def extra(self) -> dict[str, JSON]:
+        """What of the prompt is sent besides messages, schema and usual options; a release brings its own."""
+        return {name: value for name, value in self.held.items() if name not in _USUAL_OPTIONS} if self.prompt else {}
 
     @property
     def schema(self) -> dict[str, JSON] | None:
@@ -78,7 +86,10 @@ def make(tx: Tx, dataset: str, target: str, prompt: str, constrained: bool, *, m
         raise Invalid("A model besides the target is for a prompt alone.", hint="Leave --model out.")
     pinned, model, inner, held = _answerer(tx, target, prompt)
     outer = load_prompt(tx, prompt) if prompt else None
-    plan = Plan(data, pinned, model, outer, inner, constrained or held, constrained)
+    options = outer.options_sent() if outer else inner.options_sent() if inner else {}
+    if pinned.startswith("release/"):
+        options |= load_release(tx, pinned).parameters.model_dump(exclude_none=True, exclude={"constrained"})
+    plan = Plan(data, pinned, model, outer, inner, constrained or held, constrained, options)
     if constrained and plan.schema is None:
         raise Invalid(
             "Nothing says what the answers should be held to.",
@@ -142,11 +153,9 @@ def choose_metrics(names: Sequence[str], plan: Plan) -> list[Metric]:
 
 
 def generation(plan: Plan, max_tokens: int | None, temperature: float | None) -> dict[str, Any]:
-    """Return max_tokens, temperature and stop: as asked, else the prompt's, else 256 and 0."""
-    held = plan.prompt.parameters if plan.prompt else None
-    own_tokens, own_temperature = (held.max_tokens, held.temperature) if held else (None, None)
+    """Return max_tokens, temperature and stop: as asked, else those of the prompt or the release, else 256 and 0."""
     return {
-        "max_tokens": max_tokens or own_tokens or 256,
-        "temperature": temperature if temperature is not None else own_temperature or 0.0,
-        "stop": list(held.stop) if held else [],
+        "max_tokens": max_tokens or plan.held.get("max_tokens") or 256,
+        "temperature": temperature if temperature is not None else plan.held.get("temperature") or 0.0,
+        "stop": plan.held.get("stop") or [],
     }

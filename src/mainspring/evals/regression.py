@@ -45,6 +45,8 @@ def find(tx: Tx, named: str, params: Mapping[str, Any]) -> tuple[Experiment | No
     if exact == ref:
         raise Invalid(f"{ref} is {named} itself.", hint="Ask another version, or name an experiment as the baseline.")
     wanted = {**params, field: exact, "name": "", "fail_if_worse_than": ""}
+    plan = plans.make(tx, wanted["dataset"], wanted["target"], wanted["prompt"], wanted["constrained"])
+    wanted.update(plans.generation(plan, **params["asked"]))
     found, _ = store.page(
         tx,
         name="",
@@ -55,8 +57,7 @@ def find(tx: Tx, named: str, params: Mapping[str, Any]) -> tuple[Experiment | No
         limit=_LOOKED_AT,
         cursor="",
     )
-    constrained = _constrained(tx, wanted)
-    return next((one for one in found if one.constrained == constrained and _alike(one, wanted)), None), wanted
+    return next((one for one in found if one.constrained == plan.constrained and _alike(one, wanted)), None), wanted
 
 
 def check(tx: Tx, named: str, params: Mapping[str, Any]) -> None:

@@ -45,6 +45,7 @@ def params(
         **plans.generation(plan, found.get("max_tokens"), found.get("temperature")),
         "seed": found["seed"],
         "repeats": found["repeats"],
+        "asked": {name: found.get(name) for name in ("max_tokens", "temperature")},
     }, [*plan.inputs, *([suite.ref] if suite else [])]
 
 

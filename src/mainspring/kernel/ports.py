@@ -218,10 +218,13 @@ class ChatRequest:
     environment: str = ""
     metadata: Mapping[str, str] = field(default_factory=dict)
     """Attributes for the trace."""
+    extra: Mapping[str, JSON] = field(default_factory=dict)
+    """Options of the body that have no field here, such as `top_p` and `tools`."""
 
     def options(self) -> dict[str, JSON]:
         """Return all but model and messages as the body of an OpenAI chat completion names it."""
-        found: dict[str, JSON] = {"max_tokens": self.max_tokens, "temperature": self.temperature, "seed": self.seed}
+        found: dict[str, JSON] = {**self.extra, "max_tokens": self.max_tokens, "temperature": self.temperature}
+        found["seed"] = self.seed
         if self.stop:
             found["stop"] = list(self.stop)
         if self.schema is not None:

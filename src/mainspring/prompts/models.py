@@ -132,6 +132,11 @@ class PromptVersion(Record):
             for tool in self.tools
         ]
 
+    def options_sent(self) -> dict[str, Any]:
+        """Return parameters and tools as a model is sent them, by their OpenAI names."""
+        held = {name: value for name, value in self.parameters.model_dump().items() if value not in (None, [])}
+        return {**held, "tools": self.tools_sent()} if self.tools else held
+
 
 class PromptCheck(Record):
     """What a commit of a draft would come to."""

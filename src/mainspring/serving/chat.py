@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import threading
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import replace
@@ -120,8 +121,10 @@ class EngineChat:
 
 
 def _reply(answer: Answer) -> ChatReply:
+    """Return an answer as text; one that calls tools and says nothing is its calls, as JSON."""
+    calls = json.dumps(list(answer.tool_calls), ensure_ascii=False) if answer.tool_calls else ""
     return ChatReply(
-        text=answer.text,
+        text=answer.text or calls,
         finish_reason=answer.finish_reason,
         input_tokens=answer.usage.input_tokens,
         output_tokens=answer.usage.output_tokens,

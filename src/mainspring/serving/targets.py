@@ -79,7 +79,7 @@ def with_prompt(tx: Tx, target: Target, ref: str, options: Mapping[str, JSON]) -
         raise Invalid(f"{target.release} brings its own prompt.", hint=hint, param="prompt")
     access.require(tx.caller, "prompt.read")
     version = prompts.load(tx, ref)
-    parameters = {name: value for name, value in _asked(version).items() if name not in options}
+    parameters = {name: value for name, value in version.options_sent().items() if name not in options}
     return replace(target, prompt=version.ref, template=version, parameters=parameters)
 
 
@@ -133,7 +133,7 @@ def _expanded(tx: Tx, ref: str) -> Target:
 
 def _expand(tx: Tx, release: Release) -> Target:
     prompt = prompts.load(tx, release.prompt) if release.prompt else None
-    asked = _asked(prompt) if prompt else {}
+    asked = prompt.options_sent() if prompt else {}
     return Target(
         project=tx.project,
         environment="",
@@ -145,9 +145,3 @@ def _expand(tx: Tx, release: Release) -> Target:
         parameters={**asked, **release.parameters.model_dump(exclude_none=True)},
         template=prompt,
     )
-
-
-def _asked(prompt: prompts.PromptVersion) -> dict[str, Any]:
-    """Return a prompt's parameters and tools by their OpenAI names."""
-    asked = {name: value for name, value in prompt.parameters.model_dump().items() if value not in (None, [])}
-    return {**asked, "tools": prompt.tools_sent()} if prompt.tools else asked
