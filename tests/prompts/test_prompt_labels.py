@@ -77,7 +77,7 @@ def call(number, prompt, *, milliseconds=100, **more):
 def test_metrics_tell_versions_apart(platform, prompts):
     spans = [call(n, "prompt/greet@1", milliseconds=n + 1) for n in range(100)]
     spans += [call(200, "prompt/greet@2", status="error"), call(201, "prompt/greet@2", service="playground")]
-    spans += [call(300, "prompt/other@1"), call(301, "prompt/greet@2", attributes={"mainspring.experiment": "x"})]
+    spans += [call(300, "prompt/other@1"), call(301, "prompt/greet@2", environment="experiment")]
     platform.spans.append(spans)
     platform.spans.flush()
     scores = Scores(platform)

@@ -127,6 +127,16 @@ def test_each_filter_narrows_traces_and_scans(store, where):
     assert [found.trace_id for found in store.scan("default", narrowed, limit=5)] == [f"{3:032x}"]
 
 
+@pytest.mark.parametrize("field", ["environment", "model", "deployment", "release", "service", "kind", "prompt"])
+def test_a_word_is_left_out(store, field):
+    store.append([span(1, **{field: "this"}), span(2, **{field: "that"}), span(3)])
+    for word, left in (("!this", [3, 2]), ("!that", [3, 1]), ("!other", [3, 2, 1]), ("!this,other,that", [3])):
+        narrowed = SpanFilter(**{field: word})
+        lines, _ = store.traces("default", narrowed, limit=5)
+        assert [line.trace_id for line in lines] == [f"{number:032x}" for number in left]
+        assert {found.trace_id for found in store.scan("default", narrowed, limit=5)} == {f"{n:032x}" for n in left}
+
+
 def test_time_duration_and_chosen_traces_narrow(store):
     store.append([span(n) for n in range(1, 6)] + [span(9, end_ns=START + 20_000_000_000)])
 

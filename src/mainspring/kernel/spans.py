@@ -61,7 +61,7 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class SpanFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a list of traces is narrowed by; an empty field does not narrow."""
+    """What a list is narrowed by; empty does not. `!a,b` leaves words out (not ids, names and status)."""
 
     environment: str = ""
     model: str = ""

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from itertools import islice
 
-from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.kernel.tx import Tx
 from mainspring.prompts.models import PromptMetrics, PromptVersion, ScoreMetric
@@ -15,11 +13,8 @@ from mainspring.traces import Score, moment, nanoseconds, scores_of_traces
 
 MAX_CALLS, MAX_SCORES = 5_000, 2_000
 """Of one version: its newest calls, and of one score the newest numbers."""
-_TRIED = ("playground", "shadow")
-"""The service of calls that people try things out with."""
-_EXPERIMENT = "mainspring.experiment"
-"""The attribute of an experiment's calls."""
-_MAX_READ = 20_000
+_NOT_TRIED, _NO_EXPERIMENT = "!playground,shadow", "!experiment"
+"""Left out of traffic: services of calls that people try things out with, and the environment of experiments."""
 _NAMES, _LABELS = 50, 20
 
 
@@ -34,9 +29,13 @@ def _of(
     tx: Tx, version: PromptVersion, since: datetime | None, until: datetime | None, environment: str
 ) -> PromptMetrics:
     where = SpanFilter(
-        prompt=version.ref, environment=environment, since_ns=nanoseconds(since), until_ns=nanoseconds(until)
+        prompt=version.ref,
+        environment=environment or _NO_EXPERIMENT,
+        service=_NOT_TRIED,
+        since_ns=nanoseconds(since),
+        until_ns=nanoseconds(until),
     )
-    calls = _calls(tx.platform, tx.project, where)
+    calls = list(tx.platform.spans.scan(tx.project, where, limit=MAX_CALLS))
     times = [(call.end_ns - call.start_ns) / 1e6 for call in calls if call.status != "error"]
     p50, p95, p99 = _quantiles(times)
     starts = [call.start_ns for call in calls]
@@ -56,12 +55,6 @@ def _of(
         last_at=moment(max(starts)) if starts else None,
         scores=_scores(tx, calls),
     )
-
-
-def _calls(platform: Platform, project: str, where: SpanFilter) -> list[Span]:
-    found = platform.spans.scan(project, where, limit=_MAX_READ)
-    traffic = (span for span in found if span.service not in _TRIED and _EXPERIMENT not in span.attributes)
-    return list(islice(traffic, MAX_CALLS))
 
 
 def _quantiles(times: Sequence[float]) -> tuple[float | None, float | None, float | None]:

@@ -73,7 +73,8 @@ class Traces(Service):
     ) -> Page[TraceLine]:
         """List traces, newest first, narrowed by what they are, by their scores and by words that stand in them.
 
-        A filter by score looks at the last 1,000 traces that have such a score.
+        `!a,b` leaves out these environments, deployments, releases, models, prompts, services or kinds. A filter by
+        score looks at the last 1,000 traces that have such a score.
         """
         chosen = self._scored(score, score_at_most, score_at_least)
         if chosen == ():

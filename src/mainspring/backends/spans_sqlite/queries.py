@@ -172,14 +172,19 @@ class Reader:
         sql = ["project = ?"]
         values: list[Any] = [number]
         for name in _WORD_COLUMNS:
-            text = getattr(where, name)
-            if text:
-                found = self._words.find(self._connection, text)
-                if found is None:
-                    return None
-                indexed = (name, table) in (("release", "traces"), ("prompt", "spans"))
-                sql.append(f"{name} = ?" + (f" AND {name} <> 0" if indexed else ""))
-                values.append(found)
+            if not (text := getattr(where, name)):
+                continue
+            if text.startswith("!"):
+                left_out = [self._words.find(self._connection, word) for word in text[1:].split(",")]
+                sql.append(f"{name} NOT IN ({', '.join('?' * len(left_out))})")
+                values += [-1 if word is None else word for word in left_out]
+                continue
+            found = self._words.find(self._connection, text)
+            if found is None:
+                return None
+            indexed = (name, table) in (("release", "traces"), ("prompt", "spans"))
+            sql.append(f"{name} = ?" + (f" AND {name} <> 0" if indexed else ""))
+            values.append(found)
         for field, column in _TEXT_COLUMNS.items():
             if text := getattr(where, field):
                 sql.append(f"{column} = ?" + (f" AND {column} <> ''" if column != "name" else ""))

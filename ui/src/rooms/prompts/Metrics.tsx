@@ -6,6 +6,9 @@ import { count, duration, figure, fixed, money, percent, short } from "../../kit
 import { Table } from "../../kit/list";
 import { Show } from "../../kit/page";
 
+/** What the figures leave out: calls that people tried things out with, and those of experiments. */
+const TRAFFIC = { service: "!playground,shadow", environment: "!experiment" };
+
 /** How each version did in traffic, with the uncertainty of every score. */
 export function Metrics({ name }: { name: string }) {
   const query = $api.useInfiniteQuery(
@@ -54,7 +57,7 @@ export function Metrics({ name }: { name: string }) {
                     key: "calls",
                     label: "Calls",
                     numeric: true,
-                    cell: (one) => (one.calls ? <Link className="link" to="/traces" search={{ prompt: one.ref } as never}>{count(one.calls)}</Link> : "0"),
+                    cell: (one) => (one.calls ? <Link className="link" to="/traces" search={{ prompt: one.ref, ...TRAFFIC } as never}>{count(one.calls)}</Link> : "0"),
                   },
                   { key: "errors", label: "Errors", numeric: true, cell: (one) => (one.calls ? percent(one.errors / one.calls) : "–") },
                   { key: "p50", label: "p50", numeric: true, cell: (one) => duration(one.p50_ms) },

@@ -98,7 +98,7 @@ export function TraceList() {
   );
 }
 
-const LABELS: Record<string, string> = { model: "Model", deployment: "Deployment", release: "Release", session_id: "Session", user_id: "User", service: "Service" };
+const LABELS: Record<string, string> = { model: "Model", deployment: "Deployment", release: "Release", session_id: "Session", user_id: "User", service: "Service", prompt: "Prompt", environment: "Environment" };
 
 function Filters() {
   const [url, setUrl] = useUrl();
@@ -153,7 +153,7 @@ function Filters() {
         (name) =>
           url[name] && (
             <button key={name} type="button" className="btn" aria-label={`Remove the filter ${LABELS[name]}`} onClick={() => setUrl({ [name]: undefined }, true)}>
-              {LABELS[name]}: {url[name]} <Icon name="cross" size={12} />
+              {LABELS[name]}: {url[name]?.replace(/^!/, "not ").replaceAll(",", ", ")} <Icon name="cross" size={12} />
             </button>
           ),
       )}
