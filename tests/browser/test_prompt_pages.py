@@ -41,6 +41,11 @@ def test_metrics_stand_beside_each_version(visit: Visitor) -> None:
     row.get_by_role("link", name="400").click()
     expect(page).to_have_url(re.compile("prompt=prompt"))
     expect(page.locator(".list-foot")).to_contain_text("100 traces")
+    expect(page.get_by_role("button", name="Remove the filter Environment")).to_contain_text("not experiment")
+    for loaded in ("200", "300", "400"):
+        page.locator(".list-scroll").evaluate("box => box.scrollTo(0, box.scrollHeight)")
+        expect(page.locator(".list-foot")).to_contain_text(f"{loaded} traces")
+    expect(page.locator(".list-foot")).not_to_contain_text("more below")
 
 
 def test_variants_answer_side_by_side_and_what_is_good_is_kept(visit: Visitor) -> None:
@@ -79,6 +84,22 @@ def test_variants_answer_side_by_side_and_what_is_good_is_kept(visit: Visitor) -
     page.get_by_role("region", name="Answer of variant A to case 1").get_by_role("link", name="trace").click()
     expect(page.locator("main")).to_contain_text("prompt/docs@1")
     assert [one for one in visit.complaints if "422" not in one] == [], "one value was left out on purpose"
+
+
+def test_a_release_and_a_deployment_are_asked_as_they_are(visit: Visitor) -> None:
+    page = visit.open("/playground?prompt=prompt/docs@1")
+    page.get_by_role("region", name="Case 1", exact=True).get_by_label("question").fill("json.loads")
+    for target in ("release/docs@3", "deployment/docs"):
+        page.get_by_label("Model of Variant A").select_option(target)
+        expect(page.get_by_text("A release brings its own prompt")).to_be_visible()
+        expect(page.get_by_label("Temperature of Variant A")).to_have_count(0)
+        page.get_by_role("button", name="Run").click()
+        answer = page.get_by_role("region", name="Answer of variant A to case 1")
+        expect(answer).to_contain_text("asked: json.loads")
+        expect(answer.get_by_role("link", name="trace")).to_be_visible()
+    answer.get_by_role("link", name="trace").click()
+    expect(page.locator("main")).to_contain_text("prompt/docs@2")
+    assert visit.complaints == []
 
 
 def test_a_span_opens_in_the_playground(visit: Visitor) -> None:

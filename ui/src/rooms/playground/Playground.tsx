@@ -16,6 +16,8 @@ import { Checked, Variant } from "./Variant";
 
 const MOST_VARIANTS = 6;
 const AT_ONCE = 4;
+/** States of a release that nothing may ask any more. */
+const ENDED = new Set(["rejected", "withdrawn"]);
 const emptyCase = (): Case => ({ key: nextKey(), values: {}, origin: "", reference: "" });
 
 type Asking = { kind: "rows" } | { kind: "save"; draft: Draft } | { kind: "keep"; draft: Draft; answer: Answer };
@@ -26,13 +28,20 @@ export function Playground() {
   const models = $api.useQuery("get", "/models", { params: { query: { limit: 200 } } });
   const prompts = $api.useQuery("get", "/prompts", { params: { query: { limit: 200 } } });
   const modelRefs = models.data?.items.map((one) => one.ref) ?? [];
+  const releases = $api.useQuery("get", "/releases", { params: { query: { limit: 200 } } }, { retry: false });
+  const deployments = $api.useQuery("get", "/deployments", { params: { query: { limit: 200 } } }, { retry: false });
+  const targets = {
+    Models: modelRefs,
+    Releases: releases.data?.items.filter((one) => !ENDED.has(one.state)).map((one) => one.ref) ?? [],
+    Deployments: deployments.data?.items.map((one) => `deployment/${one.name}`) ?? [],
+  };
   const promptRefs = prompts.data?.items.map((one) => `prompt/${one.name}@${one.latest}`) ?? [];
   const table = useTable(modelRefs[0] ?? "");
   const { drafts, cases, answers } = table;
   const [asking, setAsking] = useState<Asking>();
   const variables = union(drafts);
   const busy = Object.values(answers).some((answer) => answer.state === "running");
-  const ready = drafts.every((draft) => draft.model) && may(who.data, "model.use");
+  const ready = drafts.every((draft) => draft.model && may(who.data, `${draft.model.split("/")[0]}.use`));
   if (models.data?.items.length === 0)
     return (
       <Page title="Playground">
@@ -77,7 +86,7 @@ export function Playground() {
               draft={draft}
               title={`Variant ${String.fromCharCode(65 + index)}`}
               prompts={promptRefs}
-              models={modelRefs}
+              targets={targets}
               change={(changed) => table.change(changed)}
               pick={(ref) => void table.pick(draft.key, ref)}
               copy={() => drafts.length < MOST_VARIANTS && table.add({ ...draft, key: nextKey() })}

@@ -3,7 +3,7 @@ import { useEffect } from "react";
 import { $api } from "../../api/client";
 import type { PromptMessage, PromptVariable } from "../../api/types";
 import { Icon } from "../../kit/icons";
-import { bodyOf } from "./ask";
+import { bodyOf, released } from "./ask";
 import type { Draft } from "./state";
 
 const ROLES = ["system", "user", "assistant"] as const;
@@ -13,7 +13,8 @@ export function Variant(props: {
   draft: Draft;
   title: string;
   prompts: string[];
-  models: string[];
+  /** What may be asked, by kind. */
+  targets: Record<string, string[]>;
   change: (draft: Draft) => void;
   pick: (ref: string) => void;
   remove?: () => void;
@@ -57,14 +58,22 @@ export function Variant(props: {
           ))}
         </select>
         <select className="select" aria-label={label("Model")} value={draft.model} onChange={(event) => change({ ...draft, model: event.target.value })}>
-          {draft.model && !props.models.includes(draft.model) && <option value={draft.model}>{draft.model}</option>}
-          {props.models.map((ref) => (
-            <option key={ref} value={ref}>
-              {ref}
-            </option>
-          ))}
+          {draft.model && !Object.values(props.targets).some((refs) => refs.includes(draft.model)) && <option value={draft.model}>{draft.model}</option>}
+          {Object.entries(props.targets).map(
+            ([kind, refs]) =>
+              refs.length > 0 && (
+                <optgroup key={kind} label={kind}>
+                  {refs.map((ref) => (
+                    <option key={ref} value={ref}>
+                      {ref}
+                    </option>
+                  ))}
+                </optgroup>
+              ),
+          )}
         </select>
       </div>
+      {released(draft) && <p className="faint">A release brings its own prompt, guard and parameters: it is sent the messages below but the system&apos;s, filled in.</p>}
       <div className="variant-text">
         {draft.messages.map((message, index) => (
           <div key={index} className="variant-message">
@@ -98,16 +107,18 @@ export function Variant(props: {
           </button>
         )}
       </div>
-      <div className="variant-numbers">
-        <Number label="Temperature" of={label} value={draft.temperature} step="0.1" max={2} set={(temperature) => change({ ...draft, temperature })} />
-        <Number label="Max tokens" of={label} value={draft.maxTokens} step="1" max={32768} set={(maxTokens) => change({ ...draft, maxTokens })} />
-        <Number label="Seed" of={label} value={draft.seed} step="1" max={2147483647} set={(seed) => change({ ...draft, seed })} />
-        {draft.schema && (
-          <label className="row whole">
-            <input type="checkbox" checked={draft.held} onChange={(event) => change({ ...draft, held: event.target.checked })} /> Hold to the schema
-          </label>
-        )}
-      </div>
+      {!released(draft) && (
+        <div className="variant-numbers">
+          <Number label="Temperature" of={label} value={draft.temperature} step="0.1" max={2} set={(temperature) => change({ ...draft, temperature })} />
+          <Number label="Max tokens" of={label} value={draft.maxTokens} step="1" max={32768} set={(maxTokens) => change({ ...draft, maxTokens })} />
+          <Number label="Seed" of={label} value={draft.seed} step="1" max={2147483647} set={(seed) => change({ ...draft, seed })} />
+          {draft.schema && (
+            <label className="row whole">
+              <input type="checkbox" checked={draft.held} onChange={(event) => change({ ...draft, held: event.target.checked })} /> Hold to the schema
+            </label>
+          )}
+        </div>
+      )}
     </section>
   );
 }

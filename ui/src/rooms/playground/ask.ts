@@ -14,6 +14,17 @@ export function parametersOf(draft: Draft) {
   return { ...draft.parameters, temperature: number(draft.temperature), max_tokens: number(draft.maxTokens), seed: number(draft.seed) };
 }
 
+/** Whether a release answers, by itself or in a deployment: it brings a prompt, a guard and parameters of its own. */
+export function released(draft: Draft): boolean {
+  return /^(release|deployment)\//.test(draft.model);
+}
+
+/** What is sent: to a release the conversation alone, since system messages and parameters are its own. */
+function saying(draft: Draft, sent: PromptMessage[], values: Record<string, unknown>) {
+  if (released(draft)) return { messages: sent.filter((message) => message.role !== "system") };
+  return { ...options(draft), ...(draft.same ? { prompt: draft.ref, variables: values } : { messages: sent }) };
+}
+
 /** Fill the variant in, ask its model and tell the answer as it grows; the last one told is whole, or says why not. */
 export async function ask(draft: Draft, values: Record<string, unknown>, signal: AbortSignal, tell: (answer: Answer) => void): Promise<void> {
   let answer: Answer = { state: "running", text: "", sent: [] };
@@ -24,12 +35,11 @@ export async function ask(draft: Draft, values: Record<string, unknown>, signal:
     const { data } = await api.POST("/prompts/preview", { body: { ...bodyOf(draft), variables: used(draft), values }, signal });
     const sent: PromptMessage[] = data?.messages ?? [];
     grow({ sent });
-    const said = draft.same ? { prompt: draft.ref, variables: values } : { messages: sent };
     const reply = await fetch("/v1/chat/completions", {
       method: "POST",
       credentials: "same-origin",
       headers: { "content-type": "application/json", "x-mainspring-source": "playground" },
-      body: JSON.stringify({ model: draft.model, stream: true, stream_options: { include_usage: true }, ...options(draft), ...said }),
+      body: JSON.stringify({ model: draft.model, stream: true, stream_options: { include_usage: true }, ...saying(draft, sent, values) }),
       signal,
     });
     if (reply.status === 401) session.ended();
