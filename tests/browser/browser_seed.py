@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from browser_experiments import make_more_experiments, make_runs_of_experiments
 from sqlalchemy import update
 
 from mainspring.kernel import access, lineage, runs
@@ -83,14 +84,17 @@ def fill(platform: Platform) -> dict[str, str]:
         platform.chat_port = ScriptedChat(answers)
         prompt = make_prompt(platform)
         base, tuned = make_models(platform, dataset)
+        under_way = make_runs_of_experiments(platform, dataset, prompt, base)
         tune = make_runs(platform, dataset, base, tuned)
         ids = make_experiments(platform, dataset, prompt, base, tuned)
         make_scorers(platform, base, ids[0])
         release = make_releases(platform, base, tuned, prompt, ids)
+        more = make_more_experiments(platform, dataset, prompt, base, tuned)
         make_deployment(platform)
         trace = make_traces(platform, tuned, prompt)
         make_alert(platform)
-    return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1]}
+    return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1],
+            "baseline": ids[0], "under_way": under_way, **more}  # fmt: skip
 
 
 def make_dataset(platform: Platform) -> tuple[str, dict[str, str]]:
@@ -113,7 +117,7 @@ def make_dataset(platform: Platform) -> tuple[str, dict[str, str]]:
             ],
             "reference": json.loads(answers[question]),
             "label": package,
-            "group": f"{package}.{number % 12}",
+            "group": f"{package}.{number % 40}",
             "split": "test" if number % 4 == 3 else "train",
             "meta": {"license": "PSF-2.0" if number % 5 else "MIT", "module": package},
         }

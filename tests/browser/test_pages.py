@@ -38,8 +38,11 @@ PAGES = {
     "/runs/{run}": "tune.sft",
     "/experiments": "Experiments",
     "/experiments/{experiment}": "tuned",
-    "/experiments/{experiment}?tab=Rows": "tuned",
-    "/experiments/{experiment}?tab=Compare": "tuned",
+    "/experiments?state=failed": "Experiments",
+    "/experiments/{experiment}?tab=Rows&peek=r0003": "tuned",
+    "/experiments/{under_way}": "nightly",
+    "/experiments/compare?ids={baseline},{experiment},{third}": "Compare",
+    "/experiments/compare?ids={baseline},{experiment}&tab=Rows&metric=json&show=improved&peek=r0003": "Compare",
     "/scorers": "Scorers",
     "/scorers?tab=Python": "Scorers",
     "/scorers?tab=Built+in": "Scorers",
@@ -66,6 +69,7 @@ LISTS = (
     "/models",
     "/runs",
     "/experiments",
+    "/experiments/compare",
     "/scorers",
     "/releases",
     "/deployments",
@@ -202,7 +206,7 @@ def test_an_alert_is_acknowledged_and_resolved(visit: Visitor) -> None:
 def test_a_run_under_way_can_be_stopped(visit: Visitor) -> None:
     page = visit.open("/runs?state=running")
     page.locator(".list-row").first.click()
-    expect(page.get_by_role("progressbar", name="Progress")).to_be_visible()
+    expect(page.get_by_role("progressbar", name="Progress", exact=True)).to_be_visible()
     expect(page.get_by_role("img", name=re.compile("Loss by step"))).to_be_visible()
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".page-head")).to_contain_text("cancelling")

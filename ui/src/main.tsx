@@ -15,6 +15,7 @@ import "./styles/content.css";
 import "./styles/list.css";
 import "./styles/traces.css";
 import "./styles/playground.css";
+import "./styles/experiments.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

@@ -38,6 +38,7 @@ const routes = [
   page("/runs", () => import("./rooms/tuning/RunList"), "RunList"),
   page("/runs/$runId", () => import("./rooms/tuning/RunPage"), "RunPage"),
   page("/experiments", () => import("./rooms/evals/ExperimentList"), "ExperimentList"),
+  page("/experiments/compare", () => import("./rooms/evals/ComparePage"), "ComparePage"),
   page("/experiments/$id", () => import("./rooms/evals/ExperimentPage"), "ExperimentPage"),
   page("/scorers", () => import("./rooms/evals/ScorerList"), "ScorerList"),
   page("/scorers/$name", () => import("./rooms/evals/ScorerPage"), "ScorerPage"),

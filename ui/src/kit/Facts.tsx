@@ -6,7 +6,7 @@ import { RefLink } from "../shell/RefLink";
 /** Any JSON object as names and values; references are links, and what is deeper folds away. */
 export function Facts({ value }: { value: unknown }) {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return <Fact value={value} />;
-  const entries = Object.entries(value as Record<string, unknown>).filter(([, v]) => v !== "" && v !== null);
+  const entries = Object.entries(value as Record<string, unknown>).filter(([, v]) => v !== "" && v != null && !(Array.isArray(v) && v.length === 0));
   if (entries.length === 0) return <span className="faint">none</span>;
   return <KeyValues items={entries.map(([key, v]): [string, ReactNode] => [key.replaceAll("_", " "), <Fact key={key} value={v} />])} />;
 }
@@ -25,7 +25,9 @@ function Fact({ value }: { value: unknown }): ReactNode {
     return (
       <span className="row" style={{ flexWrap: "wrap" }}>
         {value.map((item) => (
-          <Fact key={String(item)} value={item} />
+          <span key={String(item)}>
+            <Fact value={item} />
+          </span>
         ))}
       </span>
     );

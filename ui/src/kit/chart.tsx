@@ -144,16 +144,16 @@ export interface Interval {
   value: number;
 }
 
-/** A value within its interval against zero (or another mark), on a scale shared by the rows of a table. */
-export function IntervalMark({ value, low, high, min, max, mark = 0 }: Interval & { min: number; max: number; mark?: number }) {
+/** A value within its interval against zero (or another mark, or null for none), on a scale shared by the rows of a table. */
+export function IntervalMark({ value, low, high, min, max, mark = 0 }: Interval & { min: number; max: number; mark?: number | null }) {
   const id = useId();
   const width = 180;
   const at = (v: number) => 6 + ((v - min) / (max - min || 1)) * (width - 12);
-  const tone = low > mark ? "var(--ok)" : high < mark ? "var(--error)" : "var(--text-3)";
+  const tone = mark === null ? "var(--accent)" : low > mark ? "var(--ok)" : high < mark ? "var(--error)" : "var(--text-3)";
   return (
     <svg width={width} height={20} role="img" aria-labelledby={id}>
       <title id={id}>{`${figure(value)}, interval from ${figure(low)} to ${figure(high)}`}</title>
-      {mark >= min && mark <= max && <line x1={at(mark)} x2={at(mark)} y1={1} y2={19} className="chart-zero" />}
+      {mark !== null && mark >= min && mark <= max && <line x1={at(mark)} x2={at(mark)} y1={1} y2={19} className="chart-zero" />}
       <line x1={at(low)} x2={at(high)} y1={10} y2={10} stroke={tone} strokeWidth={2} strokeLinecap="round" />
       <circle cx={at(value)} cy={10} r={4} fill={tone} />
     </svg>

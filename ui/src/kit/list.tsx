@@ -33,13 +33,16 @@ export interface ListProps<T> {
   loadMore?: () => void;
   loadingMore?: boolean;
   retry?: () => unknown;
+  /** Boxes that mark several items; X marks the one that the keys stand on. */
+  marks?: { marked: readonly string[]; toggle: (id: string) => void; label: (item: T) => string; may?: (item: T) => boolean };
 }
 
 const ROW = 32;
 
 /** A list of any length: only the rows in view exist. J and K walk it with the peek panel, Enter opens, Esc closes. */
 export function List<T>(props: ListProps<T>) {
-  const { items, columns, selected } = props;
+  const { items, selected, marks } = props;
+  const columns = marks ? [boxes(marks, props.id), ...props.columns] : props.columns;
   const scroll = useRef<HTMLDivElement>(null);
   const rows = useVirtualizer({
     count: items?.length ?? 0,
@@ -64,6 +67,7 @@ export function List<T>(props: ListProps<T>) {
     k: () => step(-1),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
+    x: () => at >= 0 && marks && (marks.may?.(items![at]!) ?? true) && marks.toggle(selected!),
     Escape: () => props.select?.(undefined),
     Enter: () => at >= 0 && props.open(items![at]!),
   });
@@ -115,9 +119,9 @@ export function List<T>(props: ListProps<T>) {
         </div>
         <div className="list-foot">
           <span>{items ? `${plural(items.length, props.noun, props.many)}${props.hasMore ? " loaded, more below" : ""}` : " "}</span>
-          {props.peek && (
+          {props.select && (
             <span>
-              <kbd>J</kbd> <kbd>K</kbd> walk · <kbd>Enter</kbd> open · <kbd>Esc</kbd> close
+              <kbd>J</kbd> <kbd>K</kbd> walk · {marks && <><kbd>X</kbd> mark · </>}<kbd>Enter</kbd> open · <kbd>Esc</kbd> {props.peek ? "close" : "leave"}
             </span>
           )}
         </div>
@@ -146,6 +150,24 @@ export function List<T>(props: ListProps<T>) {
   );
 }
 
+function boxes<T>(marks: NonNullable<ListProps<T>["marks"]>, id: (item: T) => string): Column<T> {
+  return {
+    key: "mark",
+    label: "",
+    width: "18px",
+    cell: (item) => (
+      <input
+        type="checkbox"
+        aria-label={marks.label(item)}
+        checked={marks.marked.includes(id(item))}
+        disabled={marks.may && !marks.may(item)}
+        onClick={(event) => event.stopPropagation()}
+        onChange={() => marks.toggle(id(item))}
+      />
+    ),
+  };
+}
+
 /** The width under which a list scrolls sideways: the least of every track, with gaps and padding. Rows must agree on it. */
 function least(widths: string[]): number {
   return widths.reduce((sum, width) => sum + Number(/\d+/.exec(width)?.[0] ?? 0) + 16, 24);
@@ -159,7 +181,7 @@ export function useKeys(keys: Record<string, () => unknown>) {
     const handle = (event: KeyboardEvent) => {
       const target = event.target as HTMLElement;
       if (event.metaKey || event.ctrlKey || event.altKey || event.defaultPrevented) return;
-      if (target.closest("input, textarea, select, [contenteditable], [role=dialog], [role=menu]")) return;
+      if (target.closest("input:not([type=checkbox]), textarea, select, [contenteditable], [role=dialog], [role=menu]")) return;
       if (event.key === "Enter" && target.closest("a, button")) return;
       const action = latest.current[event.key];
       if (!action) return;

@@ -1,63 +1,192 @@
 import { useNavigate } from "@tanstack/react-router";
+import { useEffect, useId, useState } from "react";
 import { $api } from "../../api/client";
-import type { Experiment } from "../../api/types";
-import { Blank, Time } from "../../kit/basics";
-import { count, figure } from "../../kit/format";
+import { Bar, Blank, Status, Time } from "../../kit/basics";
+import { count, plural } from "../../kit/format";
+import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { share } from "../tuning/progress";
+import { amount, bare, headline } from "./figures";
+import { STATES, useLines, type Line, type Narrowed } from "./lines";
 
-const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
+const MOST = 10;
+const dim = (text: string) => <span className="dim" title={text}>{text}</span>;
 
-const COLUMNS: Column<Experiment>[] = [
-  { key: "name", label: "Experiment", width: "minmax(160px,1.2fr)", cell: (e) => e.name || e.id.slice(0, 13) },
-  { key: "target", label: "Target", width: "minmax(140px,1fr)", cell: (e) => <span className="dim">{bare(e.target)}</span> },
-  { key: "prompt", label: "Prompt", width: "minmax(110px,0.8fr)", cell: (e) => <span className="dim">{bare(e.prompt)}</span> },
-  { key: "dataset", label: "Dataset", width: "minmax(140px,1fr)", cell: (e) => <span className="dim">{bare(e.dataset)} {e.split}</span> },
-  { key: "mode", label: "Mode", width: "96px", cell: (e) => (e.constrained ? "constrained" : "free") },
-  { key: "rows", label: "Rows", width: "64px", numeric: true, cell: (e) => <span className="num">{count(e.rows)}</span> },
-  { key: "figures", label: "Figures", width: "minmax(220px,1.6fr)", cell: (e) => <span className="dim">{headline(e)}</span> },
-  { key: "at", label: "Created", width: "96px", cell: (e) => <Time at={e.created_at} /> },
+const COLUMNS: Column<Line>[] = [
+  { key: "name", label: "Experiment", width: "minmax(120px,1fr)", cell: (one) => one.name || <span className="mono">{one.id.slice(0, 13)}</span> },
+  { key: "state", label: "State", width: "92px", cell: (one) => <State line={one} /> },
+  { key: "figures", label: "Figures, with 95 % intervals", width: "minmax(400px,3fr)", cell: (one) => <Headline line={one} /> },
+  { key: "target", label: "Target", width: "minmax(110px,1fr)", cell: (one) => dim(bare(one.target)) },
+  { key: "prompt", label: "Prompt", width: "minmax(80px,0.7fr)", cell: (one) => dim(bare(one.prompt)) },
+  { key: "dataset", label: "Dataset", width: "minmax(110px,1fr)", cell: (one) => dim(`${bare(one.dataset)} ${one.split}${one.experiment?.constrained ? ", to a schema" : ""}`) },
+  { key: "rows", label: "Rows", width: "60px", numeric: true, cell: (one) => <span className="num">{count(one.experiment?.rows)}</span> },
+  { key: "at", label: "Created", width: "88px", cell: (one) => <Time at={one.at} /> },
 ];
 
-function headline(experiment: Experiment): string {
-  return experiment.figures
-    .filter((one) => one.unit === "share" || one.unit === "score")
-    .slice(0, 4)
-    .map((one) => `${one.metric} ${figure(one.value)}`)
-    .join(" · ");
+function State({ line }: { line: Line }) {
+  if (line.state === "finished") return <Status state="succeeded" label="finished" />;
+  if (line.state === "stopped")
+    return (
+      <span title={line.experiment?.stopped}>
+        <Status state="paused" label="stopped" />
+      </span>
+    );
+  return <Status state={line.state} />;
 }
 
+function Headline({ line }: { line: Line }) {
+  if (line.run?.error) return <span className="faint">{String(line.run.error.message)}</span>;
+  if (line.run) return <Bar share={share(line.run)} label={`Progress of ${line.name || line.id}`} />;
+  const figures = headline(line.experiment!.figures, 3);
+  if (figures.length === 0) return <span className="faint">no metric applied</span>;
+  return (
+    <span className="figures">
+      {figures.map((one) => (
+        <span key={one.metric} title={one.note || one.method}>
+          <span className="dim">{one.metric}</span> <b>{amount(one.value, one.unit)}</b>{" "}
+          {one.low != null && <span className="faint">{`${amount(one.low, one.unit)}–${amount(one.high, one.unit)}`}</span>}
+        </span>
+      ))}
+    </span>
+  );
+}
+
+/** Every experiment, and what is on its way to be one; several marked ones are compared. */
 export function ExperimentList() {
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/experiments",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const [url, setUrl] = useUrl();
+  const where: Narrowed = { dataset: url.dataset ?? "", target: url.target ?? "", prompt: url.prompt ?? "", suite: url.suite ?? "", name: url.name ?? "" };
+  const query = useLines(url.state ?? "", where);
+  const marked = (url.marked ?? "").split(",").filter(Boolean);
+  const narrowed = url.state || Object.values(where).some(Boolean);
+  const mark = (id: string) => {
+    const next = marked.includes(id) ? marked.filter((one) => one !== id) : [...marked, id].slice(-MOST);
+    setUrl({ marked: next.join(",") || undefined });
+  };
   return (
-    <Page title="Experiments" flush>
+    <Page title="Experiments" flush actions={<Compare marked={marked} items={query.items ?? []} clear={() => setUrl({ marked: undefined })} />}>
+      <Filters where={where} />
       <List
         label="Experiments"
         noun="experiment"
-        items={query.data?.pages.flatMap((page) => page.items)}
+        items={query.items}
         error={query.error}
         retry={query.refetch}
         columns={COLUMNS}
-        id={(e) => e.id}
-        open={(e) => void navigate({ to: `/experiments/${e.id}` })}
+        id={(one) => one.id}
+        open={(one) => void navigate({ to: `/experiments/${one.id}` })}
+        selected={url.at}
+        select={(at) => setUrl({ at })}
+        marks={{ marked, toggle: mark, label: (one) => `Mark ${one.name || one.id}`, may: (one) => Boolean(one.experiment) }}
         hasMore={query.hasNextPage}
         loadMore={() => void query.fetchNextPage()}
         loadingMore={query.isFetchingNextPage}
         blank={
-          <Blank
-            icon="experiment"
-            title="No experiments yet"
-            text="An experiment sends the rows of a dataset to a model or a release and scores the answers, each figure with its interval."
-            code={"mainspring experiment run dataset/docs model/smollm2 --prompt prompt/docs --split test"}
-          />
+          narrowed ? (
+            <Blank icon="filter" title="No experiment matches" text="Take a filter away. A reference without a version, such as dataset/docs, finds every version." />
+          ) : (
+            <Blank
+              icon="experiment"
+              title="No experiments yet"
+              text="An experiment sends the rows of a dataset to a model or a release and scores the answers, each figure with its interval."
+              code={"mainspring experiment run dataset/docs model/smollm2 --prompt prompt/docs --split test"}
+            />
+          )
         }
       />
     </Page>
+  );
+}
+
+/** The oldest of the marked is the baseline; the page lets another be it. */
+function Compare({ marked, items, clear }: { marked: string[]; items: Line[]; clear: () => void }) {
+  const navigate = useNavigate();
+  const chosen = items.filter((one) => marked.includes(one.id));
+  const apart = new Set(chosen.map((one) => one.dataset)).size > 1;
+  return (
+    <>
+      {marked.length > 0 && (
+        <button type="button" className="btn quiet" onClick={clear}>
+          Clear
+        </button>
+      )}
+      <span className="faint" role="status">
+        {apart ? "They are over different datasets" : marked.length === 0 ? "Mark two or more to compare" : plural(marked.length, "marked", "marked")}
+      </span>
+      <button
+        type="button"
+        className={marked.length > 1 && !apart ? "btn primary" : "btn"}
+        disabled={marked.length < 2 || apart}
+        onClick={() => void navigate({ to: "/experiments/compare", search: { ids: [...marked].sort().join(",") } as never })}
+      >
+        Compare
+      </button>
+    </>
+  );
+}
+
+function Filters({ where }: { where: Narrowed }) {
+  const [url, setUrl] = useUrl();
+  const some = $api.useQuery("get", "/experiments", { params: { query: { limit: 500 } } }, { staleTime: 60_000 });
+  const known = (field: "dataset" | "target" | "prompt") => [...new Set(some.data?.items.map((one) => one[field].split("@")[0]!).filter(Boolean))].sort();
+  const choose = (field: string) => (value: string) => setUrl({ [field]: value || undefined, at: undefined }, true);
+  return (
+    <search className="filters">
+      <Reference label="Dataset" value={where.dataset} known={known("dataset")} choose={choose("dataset")} />
+      <Reference label="Target" value={where.target} known={known("target")} choose={choose("target")} />
+      <Reference label="Prompt" value={where.prompt} known={known("prompt")} choose={choose("prompt")} />
+      <select className="select" aria-label="State" value={url.state ?? ""} onChange={(event) => choose("state")(event.target.value)}>
+        <option value="">Finished and running</option>
+        {STATES.map((state) => (
+          <option key={state} value={state}>
+            {state}
+          </option>
+        ))}
+      </select>
+      {(["suite", "name"] as const).map(
+        (field) =>
+          where[field] && (
+            <button key={field} type="button" className="btn" aria-label={`Remove the filter ${field}`} onClick={() => choose(field)("")}>
+              {field}: {where[field]} ×
+            </button>
+          ),
+      )}
+    </search>
+  );
+}
+
+/** A reference typed, or chosen from those that are known; a change of mind takes it away. */
+function Reference(props: { label: string; value: string; known: string[]; choose: (value: string) => void }) {
+  const id = useId();
+  const [text, setText] = useState(props.value);
+  useEffect(() => setText(props.value), [props.value]);
+  const settle = (value: string) => value.trim() !== props.value && props.choose(value.trim());
+  return (
+    <form
+      onSubmit={(event) => {
+        event.preventDefault();
+        settle(text);
+      }}
+    >
+      <input
+        className="input"
+        type="search"
+        list={id}
+        placeholder={`Any ${props.label.toLowerCase()}`}
+        aria-label={props.label}
+        value={text}
+        onChange={(event) => {
+          setText(event.target.value);
+          if (event.target.value === "" || props.known.includes(event.target.value)) settle(event.target.value);
+        }}
+        onBlur={() => settle(text)}
+      />
+      <datalist id={id}>
+        {props.known.map((one) => (
+          <option key={one} value={one} />
+        ))}
+      </datalist>
+    </form>
   );
 }

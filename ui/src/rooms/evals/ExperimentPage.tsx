@@ -1,87 +1,157 @@
-import { useParams } from "@tanstack/react-router";
-import { $api } from "../../api/client";
-import type { Experiment, ExperimentRow } from "../../api/types";
-import { Blank, Card, Id, KeyValues, Stats, Time } from "../../kit/basics";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
+import { useEffect } from "react";
+import { $api, ApiError } from "../../api/client";
+import type { Experiment, Figure, Run } from "../../api/types";
+import { Bar, Card, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { IntervalMark } from "../../kit/chart";
-import { count, duration, figure } from "../../kit/format";
 import { Facts } from "../../kit/Facts";
-import { useUrl } from "../../kit/hooks";
-import { List, Table, type Column } from "../../kit/list";
-import { Page, Show } from "../../kit/page";
+import { count, duration, money, plural } from "../../kit/format";
+import { Icon } from "../../kit/icons";
+import { Table } from "../../kit/list";
+import { Failure, Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { RefLink } from "../../shell/RefLink";
-import { Code, Content } from "../traces/Content";
-import { Compared } from "./Evidence";
+import { elapsed, finished, remaining, share } from "../tuning/progress";
+import { amount, inWords, isSpeed, nameOf, ordered, span } from "./figures";
+import { People } from "./People";
+import { Rows } from "./Rows";
 
-const TABS = ["Figures", "Rows", "Compare"] as const;
+const TABS = ["Figures", "Rows"] as const;
+const POLL = 1_000;
 
-/** One experiment: its figures with their intervals, its rows, and how it stands against another. */
+/** One experiment: its figures with their intervals, its rows, and while it runs how far it is. */
 export function ExperimentPage() {
   const { id } = useParams({ strict: false }) as { id: string };
   const tab = useTab(TABS);
   const query = $api.useQuery("get", "/experiments/{id}", { params: { path: { id } } });
+  // An experiment comes to be at the end of its run; until then the run is what there is to see.
+  const pending = query.error instanceof ApiError && query.error.status === 409;
+  const run = useRun(query.data?.id ?? id, pending || Boolean(query.data?.calls || query.data?.reused));
+  useEffect(() => {
+    if (pending && run.data?.state === "succeeded") void query.refetch();
+  }, [pending, run.data?.state, query]);
+  const experiment = query.data;
   return (
     <Page
-      title={query.data?.name || "Experiment"}
+      title={experiment ? nameOf(experiment) : String(run.data?.params.name || "Experiment")}
       crumbs={[{ label: "Experiments", to: "/experiments" }]}
-      badge={<Id value={id} length={13} />}
-      tabs={<Tabs tabs={TABS} label="Parts of the experiment" current={tab} />}
-      flush={tab === "Rows"}
+      badge={
+        <>
+          {experiment ? <State experiment={experiment} run={run.data} /> : run.data && <Status state={run.data.state} />}
+          <Id value={experiment?.id ?? id} length={13} />
+        </>
+      }
+      actions={experiment && <CompareWith experiment={experiment} />}
+      tabs={experiment && <Tabs tabs={TABS} label="Parts of the experiment" current={tab} />}
+      flush={Boolean(experiment) && tab === "Rows"}
     >
-      <Show query={query}>
-        {(experiment) => (
-          <>
-            {tab === "Figures" && <Figures experiment={experiment} />}
-            {tab === "Rows" && <Rows experiment={experiment} />}
-            {tab === "Compare" && <Compare experiment={experiment} />}
-          </>
-        )}
-      </Show>
+      {pending ? (
+        <Show query={run}>{(found) => <UnderWay run={found} />}</Show>
+      ) : (
+        <Show query={query}>{(found) => (tab === "Rows" ? <Rows experiment={found} /> : <Figures experiment={found} run={run.data} />)}</Show>
+      )}
     </Page>
   );
 }
 
-function Figures({ experiment }: { experiment: Experiment }) {
+function useRun(id: string, wanted: boolean) {
+  return $api.useQuery(
+    "get",
+    "/runs/{run_id}",
+    { params: { path: { run_id: id } } },
+    { enabled: wanted, retry: false, refetchInterval: (query) => (!query.state.data || finished(query.state.data.state) ? false : POLL) },
+  );
+}
+
+function State({ experiment, run }: { experiment: Experiment; run?: Run }) {
+  if (run?.state === "failed") return <Status state="failed" label={run.error?.code === "gate_failed" ? "worse than its baseline" : "failed"} />;
+  if (experiment.stopped) return <Status state="paused" label="stopped early" />;
+  return <Status state="succeeded" label="finished" />;
+}
+
+/** A run that is to become an experiment, or did not become one. */
+function UnderWay({ run }: { run: Run }) {
+  if (run.error)
+    return <Failure error={new ApiError(0, String(run.error.code), String(run.error.message), String(run.error.hint ?? ""))} />;
+  const left = remaining(run, Date.now());
   return (
     <div className="stack">
-      <Stats
-        items={[
-          { label: "Rows", value: count(experiment.rows), note: experiment.errors ? `${count(experiment.errors)} refused` : undefined },
-          { label: "Split", value: experiment.split || "all" },
-          { label: "Answers", value: experiment.constrained ? "constrained" : "free" },
-          { label: "Made", value: <Time at={experiment.created_at} /> },
-        ]}
-      />
+      <Bar share={share(run)} label="Progress" />
+      <p className="dim" role="status">
+        {run.state === "queued" ? "Waiting for the worker" : `${run.progress.message ?? ""} ${count(run.progress.done)} of ${count(run.progress.total)}`}
+        {left !== null && `, about ${duration(left)} left`}
+      </p>
       <div className="columns">
-        <Card title="Figures" flush>
-          <Table
-            label="Figures"
-            items={experiment.figures}
-            id={(one) => one.metric}
-            columns={[
-              { key: "metric", label: "Metric", cell: (one) => <span title={one.note}>{one.metric}</span> },
-              { key: "value", label: "Value", numeric: true, cell: (one) => <b>{figure(one.value)}</b> },
-              { key: "interval", label: "95 % interval", cell: (one) => <Range figure={one} /> },
-              { key: "unit", label: "Unit", cell: (one) => one.unit },
-              { key: "n", label: "Rows", numeric: true, cell: (one) => count(one.n) },
-              { key: "method", label: "Interval by", cell: (one) => <span className="dim">{one.method}</span> },
+        <Card title="What is asked">
+          <Facts value={run.params} />
+        </Card>
+        <Card title="Run">
+          <KeyValues
+            items={[
+              ["State", <Status key="s" state={run.state} />],
+              ["Run", <RefLink key="r" value={`run/${run.id}`} />],
+              ["By", run.created_by],
+              ["Queued", <Time key="t" at={run.created_at} />],
             ]}
           />
         </Card>
+      </div>
+    </div>
+  );
+}
+
+function Figures({ experiment, run }: { experiment: Experiment; run?: Run }) {
+  const repeats = Number(experiment.settings.repeats ?? 1);
+  return (
+    <div className="stack">
+      {run?.state === "failed" && run.error && <Notice tone="error" text={`${String(run.error.message)} ${String(run.error.hint ?? "")}`} />}
+      {experiment.stopped && <Notice tone="warn" text={`${experiment.stopped} The figures are of the ${plural(experiment.rows, "answer")} that there are.`} />}
+      <Stats
+        items={[
+          { label: "Answers", value: count(experiment.rows), note: repeats > 1 ? `${repeats} to each row` : experiment.split || "every split" },
+          { label: "Without an answer", value: count(experiment.errors), note: experiment.errors ? "scored as empty" : undefined },
+          { label: "Calls", value: count(experiment.calls), note: experiment.reused ? `${count(experiment.reused)} answers reused` : undefined },
+          { label: "Cost", value: money(experiment.cost), note: run?.params.max_cost ? `of at most ${money(Number(run.params.max_cost))}` : undefined },
+          { label: "Took", value: run ? duration(elapsed(run, Date.now())) : "–" },
+          { label: "Made", value: <Time at={experiment.created_at} /> },
+        ]}
+      />
+      <div className="columns wide">
         <div className="stack">
-          <Card title="Experiment">
+          <Card title="Figures" flush>
+            <Table<Figure>
+              label="Figures"
+              items={ordered(experiment.figures)}
+              id={(one) => one.metric}
+              columns={[
+                { key: "metric", label: "Metric", cell: (one) => one.metric },
+                { key: "value", label: "Value", numeric: true, cell: (one) => <b>{amount(one.value, one.unit)}</b> },
+                { key: "interval", label: "Interval", cell: (one) => <Range figure={one} /> },
+                { key: "words", label: "How", cell: (one) => <span className="dim">{inWords(one)}</span> },
+              ]}
+            />
+          </Card>
+          <People experiment={experiment.id} />
+        </div>
+        <div className="stack">
+          <Card title="What was asked">
             <KeyValues
               items={[
-                ["Target", <RefLink key="t" value={experiment.target} />],
+                ["Target", experiment.target ? <RefLink key="t" value={experiment.target} /> : <span className="faint">not said</span>],
                 ["Prompt", experiment.prompt ? <RefLink key="p" value={experiment.prompt} /> : <span className="faint">none</span>],
-                ["Dataset", <RefLink key="d" value={experiment.dataset} />],
+                ["Dataset", experiment.dataset ? <RefLink key="d" value={experiment.dataset} /> : <span className="faint">rows from elsewhere</span>],
+                ["Split", experiment.split || "all"],
+                ...(experiment.suite ? [["Suite", experiment.suite] as [string, string]] : []),
+                ["Answers", experiment.constrained ? "held to the response schema" : "free"],
+                ...(experiment.baseline ? [["Held against", <RefLink key="b" value={`experiment/${experiment.baseline}`} />] as [string, React.ReactNode]] : []),
                 ["By", experiment.created_by],
-                ["Run", <RefLink key="r" value={`run/${experiment.id}`} />],
+                ...(run ? [["Run", <RefLink key="r" value={`run/${experiment.id}`} />] as [string, React.ReactNode]] : []),
+                ...(experiment.note ? [["Note", experiment.note] as [string, string]] : []),
               ]}
             />
           </Card>
           <Card title="Settings">
-            <Facts value={experiment.settings} />
+            <Facts value={{ ...experiment.settings, ...budgetOf(run) }} />
           </Card>
         </div>
       </div>
@@ -89,110 +159,54 @@ function Figures({ experiment }: { experiment: Experiment }) {
   );
 }
 
-function Range({ figure: one }: { figure: Experiment["figures"][number] }) {
+function budgetOf(run: Run | undefined): Record<string, unknown> {
+  if (!run) return {};
+  const { max_calls, max_cost, reuse, concurrency } = run.params;
+  return { max_calls, max_cost: max_cost == null ? null : money(Number(max_cost)), reuse, concurrency };
+}
+
+function Notice({ tone, text }: { tone: "warn" | "error"; text: string }) {
+  return (
+    <p className={`notice ${tone}`}>
+      <Icon name="warn" size={14} />
+      <span>{text}</span>
+    </p>
+  );
+}
+
+function Range({ figure: one }: { figure: Figure }) {
   if (one.low == null || one.high == null || one.value == null) return <span className="faint">none</span>;
-  const top = one.unit === "share" || one.unit === "score" ? Math.max(1, one.high) : one.high * 1.1 || 1;
+  const bounded = one.unit === "share" || (!isSpeed(one.unit) && one.low >= 0 && one.high <= 1);
   return (
     <span className="row">
-      <IntervalMark value={one.value} low={one.low} high={one.high} min={0} max={top} mark={-1} />
-      <span className="num faint" style={{ whiteSpace: "nowrap" }}>
-        {figure(one.low)} to {figure(one.high)}
-      </span>
+      <IntervalMark value={one.value} low={one.low} high={one.high} min={Math.min(0, one.low)} max={bounded ? 1 : one.high * 1.1 || 1} mark={null} />
+      <span className="num faint nowrap">{span(one.low, one.high, one.unit)}</span>
     </span>
   );
 }
 
-function columns(experiment: Experiment): Column<ExperimentRow>[] {
-  const metrics = experiment.figures.filter((one) => one.unit === "share" || one.unit === "score").slice(0, 4);
-  return [
-    { key: "row", label: "Row", width: "112px", cell: (row) => <span className="mono dim">{row.row}</span> },
-    { key: "asked", label: "Asked", width: "minmax(200px,1.6fr)", cell: (row) => String(row.messages.at(-1)?.content ?? "").slice(0, 240) },
-    { key: "answer", label: "Answer", width: "minmax(200px,1.6fr)", cell: (row) => <span className="dim">{row.error || row.answer.slice(0, 240)}</span> },
-    ...metrics.map(
-      (one): Column<ExperimentRow> => ({
-        key: one.metric,
-        label: one.metric,
-        width: "92px",
-        numeric: true,
-        cell: (row) => <span className="num">{figure(row.scores[one.metric])}</span>,
-      }),
-    ),
-    { key: "latency", label: "Latency", width: "76px", numeric: true, cell: (row) => <span className="num">{duration(row.latency_ms)}</span> },
-  ];
-}
-
-function Rows({ experiment }: { experiment: Experiment }) {
-  const [url, setUrl] = useUrl();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/experiments/{id}/rows",
-    { params: { path: { id: experiment.id }, query: { limit: 200 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
-  return (
-    <List
-      label="Rows"
-      noun="row"
-      items={query.data?.pages.flatMap((page) => page.items)}
-      error={query.error}
-      retry={query.refetch}
-      columns={columns(experiment)}
-      id={(row) => row.row}
-      open={(row) => setUrl({ peek: row.row })}
-      selected={url.peek}
-      select={(peek) => setUrl({ peek })}
-      peekTitle={(row) => <span className="mono">{row.row}</span>}
-      peek={(row) => <RowDetail row={row} />}
-      hasMore={query.hasNextPage}
-      loadMore={() => void query.fetchNextPage()}
-      loadingMore={query.isFetchingNextPage}
-      blank={<Blank icon="experiment" title="No rows" />}
-    />
-  );
-}
-
-function RowDetail({ row }: { row: ExperimentRow }) {
-  return (
-    <div className="stack">
-      <KeyValues items={Object.entries(row.scores).map(([name, value]) => [name, <span key={name}>{figure(value)}</span>])} />
-      <Content span={{ input: row.messages, output: row.answer } as never} />
-      {row.reference != null && (
-        <>
-          <h3>Reference</h3>
-          <Code label="Reference" value={typeof row.reference === "string" ? row.reference : JSON.stringify(row.reference, null, 2)} />
-        </>
-      )}
-      {row.trace_id && <RefLink value={`trace/${row.trace_id}`} />}
-    </div>
-  );
-}
-
-/** Against another experiment over the same dataset version and split; which one stands in the address. */
-function Compare({ experiment }: { experiment: Experiment }) {
-  const [url, setUrl] = useUrl();
+/** The other experiments over the same rows, each a comparison with this one as the candidate. */
+function CompareWith({ experiment }: { experiment: Experiment }) {
+  const navigate = useNavigate();
   const query = $api.useQuery("get", "/experiments", { params: { query: { dataset: experiment.dataset, limit: 200 } } });
+  const others = query.data?.items.filter((one) => one.id !== experiment.id && one.dataset === experiment.dataset && one.split === experiment.split) ?? [];
+  const go = (baseline: string) => void navigate({ to: "/experiments/compare", search: { ids: `${baseline},${experiment.id}` } as never });
+  if (query.data && others.length === 0) return <span className="faint">No other experiment over these rows</span>;
   return (
-    <Show query={query}>
-      {(page) => {
-        const others = page.items.filter((one) => one.id !== experiment.id && one.split === experiment.split && one.constrained === experiment.constrained);
-        const chosen = others.find((one) => one.id === url.baseline) ?? others[0];
-        if (!chosen) return <Blank icon="experiment" title="Nothing to compare with" text="Run another target or prompt over the same rows." />;
-        return (
-          <div className="stack">
-            <label className="row">
-              <span className="dim">Baseline</span>
-              <select className="select" value={chosen.id} onChange={(event) => setUrl({ baseline: event.target.value }, true)}>
-                {others.map((one) => (
-                  <option key={one.id} value={one.id}>
-                    {one.name || one.id.slice(0, 13)} ({one.target})
-                  </option>
-                ))}
-              </select>
-            </label>
-            <Compared candidate={experiment.id} baseline={chosen.id} />
-          </div>
-        );
-      }}
-    </Show>
+    <>
+      {experiment.baseline && (
+        <Link className="btn" to="/experiments/compare" search={{ ids: `${experiment.baseline},${experiment.id}` } as never}>
+          Compare with its baseline
+        </Link>
+      )}
+      <select className="select" aria-label="Compare with" value="" disabled={others.length === 0} onChange={(event) => go(event.target.value)}>
+        <option value="">Compare with…</option>
+        {others.map((one) => (
+          <option key={one.id} value={one.id}>
+            {nameOf(one)} ({one.target || "no target"})
+          </option>
+        ))}
+      </select>
+    </>
   );
 }
