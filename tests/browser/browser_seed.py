@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from browser_experiments import make_more_experiments, make_runs_of_experiments
+from browser_rollout import make_canaries
 from sqlalchemy import update
 
 from mainspring.kernel import access, lineage, runs
@@ -93,6 +94,7 @@ def fill(platform: Platform) -> dict[str, str]:
         make_deployment(platform)
         trace = make_traces(platform, tuned, prompt)
         make_alert(platform)
+        make_canaries(platform)
     return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1],
             "baseline": ids[0], "under_way": under_way, **more}  # fmt: skip
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mainspring.serving import canaries, judging
-from mainspring.serving.canaries import Plan
+from mainspring.serving.canaries import CanaryPlan
 from mainspring.serving.judging import Verdict
 
 START = datetime(2026, 1, 2, tzinfo=UTC)
@@ -20,7 +20,7 @@ Truth = tuple[float, float]
 """What a unit of the baseline is worth on average, and one of the canary."""
 
 
-def plan_of(metric: str, weights: list[float], **changes: Any) -> Plan:
+def plan_of(metric: str, weights: list[float], **changes: Any) -> CanaryPlan:
     """Return a plan with a horizon of 6,000 units."""
     values: dict[str, Any] = {
         "metric": metric,
@@ -38,10 +38,12 @@ def plan_of(metric: str, weights: list[float], **changes: Any) -> Plan:
         "fallback": "keep",
         "act": True,
     }
-    return Plan(**{**values, **changes})
+    return CanaryPlan(**{**values, **changes})
 
 
-def judged(rng: np.random.Generator, plan: Plan, truth: Truth, failing: Truth = (0.02, 0.02)) -> tuple[Verdict, int]:
+def judged(
+    rng: np.random.Generator, plan: CanaryPlan, truth: Truth, failing: Truth = (0.02, 0.02)
+) -> tuple[Verdict, int]:
     """Let traffic arrive until a verdict; return it, and how many units there were."""
     progress = canaries.empty(plan)
     row = {"plan": plan.model_dump(), "baseline": "release/a@1", "candidate": "release/a@2"}
@@ -65,7 +67,7 @@ def judged(rng: np.random.Generator, plan: Plan, truth: Truth, failing: Truth = 
     raise AssertionError("the horizon ends every canary")
 
 
-def actions(seed: int, trials: int, plan: Plan, truth: Truth, failing: Truth = (0.02, 0.02)) -> list[str]:
+def actions(seed: int, trials: int, plan: CanaryPlan, truth: Truth, failing: Truth = (0.02, 0.02)) -> list[str]:
     rng = np.random.default_rng(seed)
     return [judged(rng, plan, truth, failing)[0].action for _ in range(trials)]
 

@@ -13,7 +13,7 @@ from mainspring.traces import Score, moment, nanoseconds, scores_of_traces
 
 MAX_CALLS, MAX_SCORES = 5_000, 2_000
 """Of one version: its newest calls, and of one score the newest numbers."""
-_NOT_TRIED, _NO_EXPERIMENT = "!playground,shadow", "!experiment"
+_NOT_TRIED, _NO_EXPERIMENT = "!playground,shadow,loadtest", "!experiment"
 """Left out of traffic: services of calls that people try things out with, and the environment of experiments."""
 _NAMES, _LABELS = 50, 20
 

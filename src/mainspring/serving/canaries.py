@@ -34,7 +34,7 @@ _DENSITY = 1.02
 """A look is kept where the units have grown by this factor: enough to draw, and few for ever."""
 
 
-class Plan(Record):
+class CanaryPlan(Record):
     """What a canary is to prove, and what happens then."""
 
     metric: Metric
@@ -77,7 +77,7 @@ class ArmSeen(Record):
     error_rate: float | None
 
 
-class Look(Record):
+class CanaryLook(Record):
     """What is known at one moment."""
 
     at: datetime
@@ -110,11 +110,11 @@ class Canary(Record):
     """Exact reference of the release that answers."""
     candidate: str
     """Exact reference of the release that is tried beside it."""
-    plan: Plan
+    plan: CanaryPlan
     state: State
     reason: str
     """Why it ended so, with numbers; while it runs, what it waits for."""
-    now: Look
+    now: CanaryLook
     reach: float | None
     """About the smallest loss that would be seen by the horizon, in the measure of the difference; null where it is
     not known yet."""
@@ -123,7 +123,7 @@ class Canary(Record):
     started_at: datetime
     started_by: str
     ended_at: datetime | None
-    looks: list[Look] = []
+    looks: list[CanaryLook] = []
     """The course of the looks, oldest first; in the answer about one canary only."""
 
 
@@ -142,20 +142,20 @@ class Progress(Record):
         return _watch(self.metric), _watch(self.errors)
 
 
-def scaled(plan: Plan, value: float) -> float:
+def scaled(plan: CanaryPlan, value: float) -> float:
     """Return a value as it is watched: within its bounds, and its logarithm where it has no natural bound."""
     held = min(max(value, plan.low), plan.high)
     return math.log(held) if plan.metric in LOGARITHMIC else held
 
 
-def empty(plan: Plan) -> Progress:
+def empty(plan: CanaryPlan) -> Progress:
     """Return what is known before the first look."""
     metric = Watch(level=plan.level, low=scaled(plan, plan.low), high=scaled(plan, plan.high))
     watches = metric, Watch(level=plan.level)
     return Progress(metric=asdict(watches[0]), errors=asdict(watches[1]))
 
 
-def add(tx: Tx, deployment: Deployment, plan: Plan) -> Canary:
+def add(tx: Tx, deployment: Deployment, plan: CanaryPlan) -> Canary:
     """Store a canary over the deployment as it was moved for it. Raises Conflict where one runs there."""
     if running(tx, deployment.environment, deployment.name) is not None:
         raise Conflict(
@@ -204,10 +204,10 @@ def page(tx: Tx, environment: str, name: str, limit: int, cursor: str) -> tuple[
     return [shown(tx, row) for row in rows], following
 
 
-def course(tx: Tx, canary_id: str) -> list[Look]:
+def course(tx: Tx, canary_id: str) -> list[CanaryLook]:
     """Return the looks that were kept, oldest first, at most 2,000."""
     query = select(canary_looks.c.seen).where(canary_looks.c.canary_id == canary_id)
-    return [Look(**seen) for seen in tx.execute(query.order_by(canary_looks.c.number).limit(2000)).scalars()]
+    return [CanaryLook(**seen) for seen in tx.execute(query.order_by(canary_looks.c.number).limit(2000)).scalars()]
 
 
 def fresh(tx: Tx, canary_id: str, watch: str, units: Sequence[str]) -> set[str]:
@@ -227,7 +227,7 @@ def count(tx: Tx, canary_id: str, watch: str, units: Sequence[str]) -> None:
         tx.execute(insert(canary_units), rows)
 
 
-def save(tx: Tx, row: RowMapping, progress: Progress, look: Look, reason: str) -> bool:
+def save(tx: Tx, row: RowMapping, progress: Progress, look: CanaryLook, reason: str) -> bool:
     """Store what a look found; False where the canary was changed since `row` was read, and nothing was stored."""
     if look.units >= progress.drawn * _DENSITY + 1:
         progress = progress.model_copy(update={"drawn": look.units})
@@ -252,9 +252,9 @@ def interrupt(tx: Tx, environment: str, name: str, action: str) -> None:
         end(tx, row["id"], "stopped", f"{tx.caller.member} moved the deployment by hand: {action}.")
 
 
-def look(row: RowMapping | dict[str, Any], progress: Progress, at: datetime, weight: float) -> Look:
+def look(row: RowMapping | dict[str, Any], progress: Progress, at: datetime, weight: float) -> CanaryLook:
     """Return what is known as people read it."""
-    plan, (metric, errors) = Plan(**row["plan"]), progress.watches()
+    plan, (metric, errors) = CanaryPlan(**row["plan"]), progress.watches()
     found, failing = metric.interval(), errors.interval()
 
     def arm(release: str, seen: Arm, failed: Arm) -> ArmSeen:
@@ -263,7 +263,7 @@ def look(row: RowMapping | dict[str, Any], progress: Progress, at: datetime, wei
             mean = math.exp(mean)
         return ArmSeen(release=release, units=seen.n, mean=mean, calls=failed.n, error_rate=failed.mean)
 
-    return Look(
+    return CanaryLook(
         at=at,
         weight=weight,
         units=metric.baseline.n + metric.candidate.n,
@@ -278,14 +278,14 @@ def look(row: RowMapping | dict[str, Any], progress: Progress, at: datetime, wei
     )
 
 
-def readable(plan: Plan, difference: float) -> float:
+def readable(plan: CanaryPlan, difference: float) -> float:
     """Return a difference as people read it: a difference of logarithms as a share."""
     return math.expm1(difference) if plan.metric in LOGARITHMIC else difference
 
 
 def shown(tx: Tx, row: RowMapping | dict[str, Any]) -> Canary:
     """Return a canary as a record, without its course."""
-    plan, progress = Plan(**row["plan"]), Progress(**row["progress"])
+    plan, progress = CanaryPlan(**row["plan"]), Progress(**row["progress"])
     kept = ("id", "deployment", "environment", "baseline", "candidate", "state", "reason")
     moments = ("started_at", "started_by", "ended_at")
     return Canary(
@@ -297,7 +297,7 @@ def shown(tx: Tx, row: RowMapping | dict[str, Any]) -> Canary:
     )
 
 
-def _reach(plan: Plan, progress: Progress, started: datetime, now: datetime) -> float | None:
+def _reach(plan: CanaryPlan, progress: Progress, started: datetime, now: datetime) -> float | None:
     """Return the smallest loss that would be seen by the horizon at the pace so far."""
     metric, _ = progress.watches()
     units, ends = metric.baseline.n + metric.candidate.n, []

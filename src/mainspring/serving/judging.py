@@ -20,7 +20,7 @@ from mainspring.kernel.errors import Conflict, MainspringError
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.serving import canaries, deployments, units
-from mainspring.serving.canaries import Look, Plan, Progress
+from mainspring.serving.canaries import CanaryLook, CanaryPlan, Progress
 from mainspring.serving.deployments import Deployment
 from mainspring.serving.tables import canaries as table
 from mainspring.serving.units import Scope, Seen
@@ -74,7 +74,7 @@ def judge(platform: Platform, canary_id: str) -> Verdict | None:
     with platform.begin() as tx:
         deployment = deployments.get(tx, row["environment"], row["deployment"])
         progress = _counted(tx, row, evidence, nanoseconds(now))
-        plan = Plan(**row["plan"])
+        plan = CanaryPlan(**row["plan"])
         look = canaries.look(row, progress, tx.now, deployment.weight)
         verdict = _withdrawn(tx, row) or decide(plan, progress, look, tx.now - row["started_at"])
         if verdict.action == "step":
@@ -86,7 +86,7 @@ def judge(platform: Platform, canary_id: str) -> Verdict | None:
     return verdict
 
 
-def decide(plan: Plan, progress: Progress, look: Look, age: timedelta) -> Verdict:
+def decide(plan: CanaryPlan, progress: Progress, look: CanaryLook, age: timedelta) -> Verdict:
     """Say what follows from what is known.
 
     Promoted is what is shown to lose less than the margin, rolled back what is shown to be worse or to fail more often.
@@ -120,7 +120,7 @@ def decide(plan: Plan, progress: Progress, look: Look, age: timedelta) -> Verdic
 
 def _read(platform: Platform, row: RowMapping, now: datetime) -> Evidence:
     """Return the values that arrived since the last look; what comes late is read again, and counted once."""
-    plan = Plan(**row["plan"])
+    plan = CanaryPlan(**row["plan"])
     releases = (row["baseline"], row["candidate"])
     began = nanoseconds(row["started_at"])
     scope = Scope(row["project"], row["environment"], row["deployment"], releases, row["id"], plan.split, began)
@@ -140,11 +140,11 @@ def _read(platform: Platform, row: RowMapping, now: datetime) -> Evidence:
 
 def _counted(tx: Tx, row: RowMapping, evidence: Evidence, now_ns: int) -> Progress:
     """Return what is known with the new units, each counted once and for ever."""
-    plan, progress = Plan(**row["plan"]), Progress(**row["progress"])
+    plan, progress = CanaryPlan(**row["plan"]), Progress(**row["progress"])
     metric, errors = progress.watches()
     failures = plan.model_copy(update={"metric": "error", "low": 0.0, "high": 1.0})
 
-    def more(watch: Watch, name: str, of: Plan, seen: Iterable[Seen]) -> Watch:
+    def more(watch: Watch, name: str, of: CanaryPlan, seen: Iterable[Seen]) -> Watch:
         ready = units.settled(seen, plan, now_ns)
         wanted = canaries.fresh(tx, row["id"], name, [unit.unit for unit in ready])
         ready = [unit for unit in ready if unit.unit in wanted]
@@ -162,7 +162,13 @@ def _counted(tx: Tx, row: RowMapping, evidence: Evidence, now_ns: int) -> Progre
 
 
 def _follow(
-    tx: Tx, row: RowMapping, plan: Plan, progress: Progress, look: Look, deployment: Deployment, verdict: Verdict
+    tx: Tx,
+    row: RowMapping,
+    plan: CanaryPlan,
+    progress: Progress,
+    look: CanaryLook,
+    deployment: Deployment,
+    verdict: Verdict,
 ) -> None:
     """Move the deployment, end the canary, and write why."""
     place, name = row["environment"], row["deployment"]
@@ -202,12 +208,12 @@ def _oriented(watch: Watch, sign: float) -> tuple[float, float] | None:
     return (found.low, found.high) if sign > 0 else (-found.high, -found.low)
 
 
-def _margin(plan: Plan) -> float:
+def _margin(plan: CanaryPlan) -> float:
     """Return the margin as it is watched: a share as the difference of logarithms that it makes."""
     return math.log1p(plan.margin) if plan.metric in canaries.LOGARITHMIC else plan.margin
 
 
-def _over(plan: Plan, counted: int, age: timedelta) -> str:
+def _over(plan: CanaryPlan, counted: int, age: timedelta) -> str:
     """Say which horizon was reached; empty where none was."""
     if plan.horizon_units and counted >= plan.horizon_units:
         return f"within {plan.horizon_units:,} units"
@@ -216,7 +222,7 @@ def _over(plan: Plan, counted: int, age: timedelta) -> str:
     return ""
 
 
-def _numbers(plan: Plan, look: Look) -> str:
+def _numbers(plan: CanaryPlan, look: CanaryLook) -> str:
     """Return the numbers of a look in words."""
     if look.difference is None or look.low is None or look.high is None:
         return f"{plan.metric} is known of {look.canary.units:,} and {look.baseline.units:,} units of the two releases."
@@ -226,12 +232,12 @@ def _numbers(plan: Plan, look: Look) -> str:
     return f"{plan.metric} is {means}; with {plan.level:.0%} confidence the difference lies between {ends}."
 
 
-def _value(plan: Plan, value: float | None) -> str:
+def _value(plan: CanaryPlan, value: float | None) -> str:
     unit = {"latency": " ms", "ttft": " ms", "cost": " $"}.get(plan.metric, "")
     return f"{value:.1%}" if plan.metric == "error" else f"{value:.4g}{unit}"
 
 
-def _amount(plan: Plan, value: float, *, signed: bool = False) -> str:
+def _amount(plan: CanaryPlan, value: float, *, signed: bool = False) -> str:
     sign = "+" if signed else ""
     share = plan.metric == "error" or plan.metric in canaries.LOGARITHMIC
     return f"{value:{sign}.1%}" if share else f"{value:{sign}.4g}"

@@ -19,6 +19,8 @@ PLAYGROUND = "playground"
 """The service that traces name, and what the header x-mainspring-source says, where somebody tries something out."""
 SHADOW = "shadow"
 """The service that the traces of copies name, which nobody waits for."""
+LOADTEST = "loadtest"
+"""The service that the traces of load tests name."""
 Operation = Literal["chat", "text_completion"]
 Message = Mapping[str, JSON]
 """`role` and `content`, and for tools `tool_calls` or `tool_call_id`; names are OpenAI's.

@@ -11,7 +11,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text
 from mainspring.kernel.service import Service
 from mainspring.serving import canaries, deployments
-from mainspring.serving.canaries import LOGARITHMIC, Bound, Canary, Margin, Metric, Plan
+from mainspring.serving.canaries import LOGARITHMIC, Bound, Canary, CanaryPlan, Margin, Metric
 from mainspring.serving.deployments import Split
 from mainspring.workspace import environment_for
 
@@ -123,7 +123,7 @@ class Canaries(Service):
 
 def _planned(
     given: dict[str, Any], direction: Literal["higher", "lower"] | None, low: float | None, high: float | None
-) -> Plan:
+) -> CanaryPlan:
     """Return the plan with what follows from its metric. Raises Invalid."""
     metric = given["metric"]
     usual = _BOUNDS.get(metric, (0.0, 1.0))
@@ -144,4 +144,4 @@ def _planned(
     if given["weights"][0] >= 1:
         raise Invalid("Nothing is left to compare with.", hint="Begin with a weight under 1.")
     better: Literal["higher", "lower"] = direction or ("higher" if metric.startswith("score/") else "lower")
-    return Plan(**given, direction=better, low=low, high=high)
+    return CanaryPlan(**given, direction=better, low=low, high=high)

@@ -12,14 +12,16 @@ from sqlalchemy import select
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.kernel.tx import Tx
-from mainspring.serving.canaries import Plan
-from mainspring.serving.models import PLAYGROUND, SHADOW
+from mainspring.serving.canaries import CanaryPlan
+from mainspring.serving.models import LOADTEST, PLAYGROUND, SHADOW
 from mainspring.traces import nanoseconds
 from mainspring.traces.tables import scores
 
 CALLS = ("chat", "text_completion")
 LEFT = "the client went away"
 """The status message of a call whose client did not wait: it says nothing about the release."""
+_TRIED = (PLAYGROUND, SHADOW, LOADTEST)
+"""Services whose calls are no traffic."""
 _MOST = 20_000
 _SECOND = 10**9
 
@@ -71,7 +73,7 @@ class Scope(NamedTuple):
 
 
 def calls(platform: Platform, scope: Scope, since_ns: int, until_ns: int) -> list[Call]:
-    """Return the calls that began in a time, in order; those of the playground and of shadows are left out."""
+    """Return the calls that began in a time, in order; those that are no traffic are left out."""
     where = SpanFilter(environment=scope.environment, deployment=scope.deployment, since_ns=since_ns, until_ns=until_ns)
     spans = 0
     found = []
@@ -84,7 +86,7 @@ def calls(platform: Platform, scope: Scope, since_ns: int, until_ns: int) -> lis
     return sorted(found, key=lambda call: call.at_ns)
 
 
-def measured(plan: Plan, found: Iterable[Call]) -> Iterator[Seen]:
+def measured(plan: CanaryPlan, found: Iterable[Call]) -> Iterator[Seen]:
     """Yield the values of a metric that the calls themselves carry."""
     for call in found:
         values = {"error": call.failed, "latency": call.latency_ms, "ttft": call.ttft_ms, "cost": call.cost}
@@ -94,7 +96,7 @@ def measured(plan: Plan, found: Iterable[Call]) -> Iterator[Seen]:
             yield Seen(call.unit, call.release, call.at_ns, float(value))
 
 
-def judged(platform: Platform, plan: Plan, scope: Scope, since: datetime) -> list[Seen]:
+def judged(platform: Platform, plan: CanaryPlan, scope: Scope, since: datetime) -> list[Seen]:
     """Return the values of scores that were given since a moment, in order."""
     name, _, label = plan.metric.removeprefix("score/").partition("=")
     with platform.read() as tx:
@@ -109,7 +111,7 @@ def judged(platform: Platform, plan: Plan, scope: Scope, since: datetime) -> lis
     return found
 
 
-def settled(seen: Iterable[Seen], plan: Plan, now_ns: int) -> list[Unit]:
+def settled(seen: Iterable[Seen], plan: CanaryPlan, now_ns: int) -> list[Unit]:
     """Return the units that have been watched long enough, each with the mean of its values from its first release."""
     window = int(plan.settle_minutes * 60 * _SECOND)
     by_unit: dict[str, list[Seen]] = {}
@@ -175,7 +177,7 @@ def _sessions(platform: Platform, scope: Scope, session_ids: list[str]) -> dict[
 
 def _of(scope: Scope, span: Span) -> list[Call]:
     """Return the call of a span, where it counts."""
-    if span.kind not in CALLS or span.service in (PLAYGROUND, SHADOW) or span.release not in scope.releases:
+    if span.kind not in CALLS or span.service in _TRIED or span.release not in scope.releases:
         return []
     if span.start_ns < scope.since_ns or "mainspring.arm" not in span.attributes:
         return []

@@ -5,6 +5,8 @@ type Schemas = components["schemas"];
 
 export type AliasMove = Schemas["AliasMove"];
 export type Alert = Schemas["Alert"];
+export type Canary = Schemas["Canary"];
+export type CanaryLook = Schemas["CanaryLook"];
 export type Calibration = Schemas["Calibration"];
 export type DatasetVersion = Schemas["DatasetVersion"];
 export type Deployment = Schemas["Deployment"];

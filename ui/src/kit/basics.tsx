@@ -29,6 +29,8 @@ const STATES: Record<string, [Tone, IconName]> = {
   warn: ["warn", "warn"],
   warning: ["warn", "warn"],
   paused: ["warn", "pause"],
+  promoted: ["ok", "check"],
+  rolled_back: ["error", "cross"],
   denied: ["warn", "warn"],
   mask: ["warn", "guard"],
   log: ["info", "guard"],

@@ -10,6 +10,7 @@ import { Page, Show } from "../../kit/page";
 import { toast } from "../../kit/toast";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
+import { CanaryCard } from "./CanaryCard";
 import { useEnvironment } from "./DeploymentList";
 
 /** One deployment: how its traffic is split, how each release does, and every move that was made. */
@@ -81,6 +82,7 @@ function Body({ deployment }: { deployment: Deployment }) {
     <div className="columns">
       <div className="stack">
         <Split deployment={deployment} />
+        <CanaryCard deployment={deployment} />
         <Traffic deployment={deployment} />
         <History deployment={deployment} />
       </div>
@@ -90,6 +92,7 @@ function Body({ deployment }: { deployment: Deployment }) {
             items={[
               ["Baseline", <RefLink key="b" value={deployment.baseline} />],
               ["Canary", deployment.canary ? <RefLink key="c" value={deployment.canary} /> : <span className="faint">none</span>],
+              ["Shadow", deployment.shadow ? <span key="s"><RefLink value={deployment.shadow} /> {percent(deployment.shadow_share, 0)}</span> : <span className="faint">none</span>],
               ["Before", deployment.previous ? <RefLink key="p" value={deployment.previous} /> : <span className="faint">none</span>],
               ["Revision", count(deployment.revision)],
               ["Moved", <Time key="t" at={deployment.moved_at} />],
