@@ -318,6 +318,22 @@ def test_usage_scorers_pass_on_what_was_measured():
     assert metric("complete").value(answer) == 0.0
 
 
+def test_loglikelihood_is_that_of_the_whole_reference():
+    answer = Answer("x", "a b c", likelihood=LogLikelihoodReply(-6.5, 3))
+    assert metric("loglikelihood").value(answer) == -6.5
+    assert metric("loglikelihood").scorer.higher_is_better
+    assert metric("loglikelihood").value(Answer("x", "a b c")) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("between 15-17", 17), ("2024-05-17", 17), ("it is -4", -4), ("x = −0.5", -0.5), ("(-3)", -3), ("1e-3", 0.001)],
+)
+def test_a_dash_within_a_word_is_no_sign(text, value):
+    assert metric("numeric").value(Answer(text, value)) == 1.0
+    assert metric("numeric").value(Answer(text, -value)) == 0.0
+
+
 def test_perplexity_is_one_over_the_mean_probability():
     answer = Answer("", "gold", likelihood=LogLikelihoodReply(total=-2 * 1.0986122886681098, tokens=2))
     assert metric("perplexity").value(answer) == pytest.approx(3.0)

@@ -125,6 +125,14 @@ def test_under_thirty_scores_there_is_no_interval():
     assert (found.low, found.high, found.verdict, found.needed) == (None, None, "too few rows", 30)
 
 
+def test_as_many_rows_as_an_interval_asks_for_are_not_said_to_do_where_they_would_show_nothing():
+    before, after = [1.0] * 9 + [0.0] * 10, [0.0] * 4 + [1.0] * 10 + [0.0] * 5
+    found = stats.compare_paired(before, after)
+    assert (found.n, found.low) == (19, None)
+    assert found.needed == stats.rows_needed(float(np.std(np.subtract(after, before), ddof=1)), 1 / 19)
+    assert found.needed > 1000
+
+
 def test_identical_columns_show_no_difference():
     base = np.random.default_rng(7).random(50)
     found = stats.compare_paired(base, base)

@@ -59,5 +59,7 @@ def test_bounds_are_kept():
     assert 1 <= found.low < 3 < found.high <= 5
     with pytest.raises(stats.TooFewRows):
         stats.proportion_sequence(0, 0)
+    with pytest.raises(ValueError, match="5 successes of 3"):
+        stats.proportion_sequence(5, 3)
     assert stats.proportion_sequence(0, 5).low == 0.0
     assert stats.proportion_sequence(5, 5).high == 1.0

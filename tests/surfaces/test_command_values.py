@@ -5,6 +5,9 @@ from contextlib import nullcontext
 import pytest
 from click.testing import CliRunner
 
+from mainspring.evals import GivenRow
+from mainspring.kernel.errors import Invalid
+from mainspring.surfaces.client import Client
 from mainspring.surfaces.commands import operations
 from mainspring.surfaces.nouns import NOUNS
 
@@ -32,6 +35,13 @@ def test_a_list_of_choices_is_given_by_repeating_the_option(given):
     words = ("create-judge", "helpful", "model/base", "Be right.", "--scale", "bad", "--scale", "good")
     found = given("scorer", *words, "--shows", "question", "--shows", "reference")
     assert (found["scale"], found["shows"]) == (["bad", "good"], ["question", "reference"])
+
+
+def test_a_number_that_is_not_finite_is_bad_input_and_no_fault():
+    with Client("http://127.0.0.1:9", api_key="ms_x_y") as client, pytest.raises(Invalid, match="not finite"):
+        client.request("POST", "/api/v1/experiments/record", json={"rows": [{"scores": {"kind": float("nan")}}]})
+    with pytest.raises(ValueError, match="finite"):
+        GivenRow(row="a", scores={"kind": float("inf")})
 
 
 def test_a_choice_that_there_is_not_is_named(given):

@@ -149,7 +149,7 @@ def _one(
     """Compare one candidate; p-values are not corrected yet."""
     if baseline.dataset != candidate.dataset:
         raise Invalid(
-            f"The experiments are over {baseline.dataset} and {candidate.dataset}.",
+            f"The experiments are over {baseline.dataset or 'no dataset'} and {candidate.dataset or 'no dataset'}.",
             hint="Run both over the same version of a dataset.",
         )
     names = _shared(baseline, candidate, metrics)

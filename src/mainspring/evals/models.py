@@ -18,6 +18,7 @@ Temperature = Annotated[float, Field(ge=0, le=2)]
 Seed = Annotated[int, Field(ge=0, le=2**31 - 1)]
 Repeats = Annotated[int, Field(ge=1, le=100)]
 Verdict = Literal["better", "worse", "no difference shown", "too few rows"]
+Finite = Annotated[float, Field(ge=-1e15, le=1e15, allow_inf_nan=False)]
 SPEED = ("ms", "tokens", "cost", "characters", "words")
 """Units that tell what an answer took, not how good it is: they are reported, and judge nothing."""
 
@@ -252,5 +253,5 @@ class GivenRow(Record):
     answer: Annotated[str, Field(max_length=100_000)] = ""
     error: Annotated[str, Field(max_length=500)] = ""
     trace_id: Annotated[str, Field(max_length=32)] = ""
-    scores: Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], float], Field(max_length=50)]
+    scores: Annotated[dict[Annotated[str, Field(min_length=1, max_length=200)], Finite], Field(max_length=50)]
     """By metric: the name of a scorer, or one's own name, then higher is better, or `penalty:name`, then lower is."""

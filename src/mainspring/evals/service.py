@@ -198,7 +198,7 @@ class Experiments(Service):
         more: Several | None = None,
         *,
         metrics: MetricNames | None = None,
-        margin: Annotated[float, Field(gt=0)] | None = None,
+        margin: Annotated[float, Field(gt=0, le=1e15)] | None = None,
         level: Level = 0.95,
         across_modes: bool = False,
     ) -> Comparison:

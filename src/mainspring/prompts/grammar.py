@@ -160,7 +160,7 @@ def _parse(text: str, blocks: bool) -> tuple[Node, ...]:
         elif tag is not None:
             _tag(stack, tag)
     if len(stack) > 1:
-        raise Invalid(f"{{% {stack[-1].tag} %}} is not closed", hint=f"Write {{% end{stack[-1].tag} %}}.")
+        raise Invalid(f"{{% {stack[-1].tag} %}} that is not closed", hint=f"Write {{% end{stack[-1].tag} %}}.")
     top.nodes.append(text[position:])
     return tuple(node for node in top.nodes if node != "")
 

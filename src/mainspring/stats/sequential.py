@@ -16,10 +16,13 @@ def proportion_sequence(successes: int, n: int, *, level: float = 0.95, prior: f
 
     The proportions p where the beta-binomial mixture martingale B(s + a, f + a) / (B(a, a) · p^s · (1 − p)^f) stays
     under 1/α, by Ville's inequality (Robbins 1970; Howard et al. 2021, section 3.2), a being `prior`. It depends on the
-    counts only, so nothing need be stored between looks.
+    counts only, so nothing need be stored between looks. Raises TooFewRows where n is 0, ValueError where successes lie
+    outside 0..n.
     """
     if n < 1:
         raise TooFewRows("a proportion of no rows is not defined", 1)
+    if not 0 <= successes <= n:
+        raise ValueError(f"{successes} successes of {n} rows")
     failures, share = n - successes, successes / n
     mixture = special.betaln(successes + prior, failures + prior) - special.betaln(prior, prior)
     limit = float(mixture) + math.log(1 - level)

@@ -81,6 +81,8 @@ def compare_paired(
     detectable = detectable_difference(deviation, len(gap), level=level) if deviation else None
     if interval is None:
         verdict: Verdict = "too few rows"
+        sought = max(margin, abs(float(gap.mean())))
+        needed = max(needed or 0, rows_needed(deviation, sought, level=level) if deviation and sought else 0)
     else:
         enough = rows_needed(deviation, margin, level=level) if deviation and margin > 0 else 0
         verdict = judge(interval, higher_is_better=higher_is_better, needed=enough)

@@ -148,6 +148,10 @@ class Client:
         """Send a request. Raises the error that the server answers with, or Unreachable."""
         try:
             reply = self._http.request(method, path, **how)
+        except ValueError as problem:
+            if "JSON compliant" not in str(problem):
+                raise
+            raise Invalid("A number that is to be sent is not finite (NaN or infinity).") from None
         except httpx.TimeoutException:
             raise Unavailable(f"{self.url} took too long to answer.", hint="Try again, or raise the timeout.") from None
         except httpx.TransportError as problem:

@@ -11,7 +11,7 @@ from mainspring.evals.scorers.registry import Answer, scorer
 from mainspring.evals.scorers.structured import text_of
 from mainspring.kernel.errors import Invalid
 
-_NUMBER = re.compile(r"[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
+_NUMBER = re.compile(r"(?:(?<!\w)[-+−])?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d{1,3})?")
 _PATTERN_SECONDS = 1.0
 """Longest that a pattern may look at one answer."""
 _ROUNDING = 1e-9
@@ -20,7 +20,8 @@ _ROUNDING = 1e-9
 def last_number(text: str) -> float | None:
     """Return the last number that stands in a text; None where there is none.
 
-    Read are 3, -0.5, 1,234.5 and 2e-3; models give their result last, after the working.
+    Read are 3, -0.5, 1,234.5 and 2e-3; models give their result last, after the working. A dash after a letter or a
+    digit is no sign: 15-17 ends in 17.
     """
     for found in reversed(list(_NUMBER.finditer(text))):
         written = found.group()

@@ -50,6 +50,13 @@ def _surprise(answer: Answer, argument: str) -> tuple[float, ...] | None:
     return None if found is None or found.tokens < 1 else (-found.total, float(found.tokens))
 
 
+@scorer("loglikelihood", unit="nats", margin=0.05, relative=True, needs=("reference", "likelihood"))
+def loglikelihood(answer: Answer, argument: str) -> float | None:
+    """Log-probability of the reference in the trainer's runtime, in nats, all its tokens together."""
+    found = answer.likelihood
+    return None if found is None or found.tokens < 1 else found.total
+
+
 def _perplexity(sums: Sequence[float]) -> float:
     return math.exp(sums[0] / sums[1])
 
