@@ -53,3 +53,24 @@ def test_another_run_sees_answers_only_where_they_may_be_reused(job, platform):
     other = Ledger(Job(platform, "0197-run", {}, access.current()))
     assert other.known(["a" * 64], reuse=False) == {}
     assert other.known(["a" * 64], reuse=True) == {"a" * 64: (reply(1), False)}
+
+
+def test_answers_to_the_questions_of_another_ledger_wait_for_it_though_they_are_stored(job):
+    dead = Ledger(job)
+    dead.add("a" * 64, reply(1), 7)
+    told = []
+
+    def mine(wanted):
+        def before(answers):
+            told.append((wanted, {key: at for key, (_, at) in answers.items() if key == wanted}))
+            return [key for key in answers if key != wanted]
+
+        return before
+
+    first = Ledger(job, mine("b" * 64))
+    first.add("b" * 64, reply(2), 8)
+    first.close()
+    assert set(first.known(["a" * 64, "b" * 64], reuse=False)) == {"a" * 64, "b" * 64}
+    Ledger(job, mine("a" * 64)).close()
+    Ledger(job, mine("a" * 64)).close()
+    assert [each for each in told if each[1]] == [("b" * 64, {"b" * 64: 8}), ("a" * 64, {"a" * 64: 7})]

@@ -1,5 +1,6 @@
 """A better prompt is searched on training rows, judged on rows that the search never saw, and proposed."""
 
+import dataclasses
 import json
 import random
 
@@ -9,8 +10,10 @@ from mainspring.data import rows as dataset_rows
 from mainspring.data.models import Row
 from mainspring.evals import proposals
 from mainspring.evals.prompts import Prompts
-from mainspring.kernel import versions
+from mainspring.kernel import runs, versions
 from mainspring.kernel.errors import Invalid
+from mainspring.kernel.jobs import execute
+from mainspring.kernel.spans import SpanFilter
 
 SECRET = "Answer in capitals"
 
@@ -70,6 +73,42 @@ def test_reflection_finds_the_instruction_and_the_evidence_is_of_rows_it_never_s
     assert found["search_calls"] + 120 == len(target.asked)
 
 
+def traced(target):
+    """Let the target leave its traces to whoever asks it."""
+    complete = target.complete
+
+    def untraced(request):
+        reply = complete(request)
+        return reply if isinstance(reply, Exception) else dataclasses.replace(reply, trace_id="")
+
+    target.complete = untraced
+    return target
+
+
+def spans_of(platform, run_id):
+    platform.spans.flush()
+    found = platform.spans.scan("default", SpanFilter(environment="experiment"), limit=1000)
+    return [span for span in found if span.attributes["mainspring.run"] == run_id]
+
+
+def test_each_call_of_the_search_is_a_trace_and_the_result_leads_to_the_worst(prompts, target, platform):
+    traced(target)
+    found = optimised(prompts, method="instruction", candidates=1)
+    with platform.read() as tx:
+        run = runs.list_(tx, kind="prompt.optimize")[0][0]
+    spans = spans_of(platform, run.id)
+    searched = [span for span in spans if "mainspring.experiment" not in span.attributes]
+    assert (len(spans), len(searched)) == (len(target.asked), found["search_calls"])
+    reflected = [span for span in searched if "You improve" in span.input[0]["parts"][0]["content"]]
+    assert len(reflected) == 1
+    assert SECRET in reflected[0].output[0]["parts"][0]["content"]
+    by_trace = {span.trace_id: span for span in searched}
+    base, child = found["tried"]
+    assert [by_trace[trace].prompt for trace in base["traces"]] == ["prompt/say@1"] * 5
+    assert [by_trace[trace].prompt for trace in child["traces"]] == [""] * 5
+    assert prompts.metrics("say", limit=1).items[0].calls == 0
+
+
 def test_examples_are_chosen_from_training_rows_outside_the_front(prompts, target):
     found = optimised(prompts, method="few-shot", candidates=3, shots=2)
     made = prompts.get("say")
@@ -98,8 +137,7 @@ def test_the_budget_bounds_everything_and_too_small_a_one_is_refused(prompts, ta
 
 
 def test_a_search_that_was_cut_off_pays_for_no_answer_twice(prompts, target, platform):
-    from mainspring.kernel import runs
-    from mainspring.kernel.jobs import execute
+    traced(target)
 
     def dies(request):
         if len(target.asked) == 25:
@@ -120,6 +158,8 @@ def test_a_search_that_was_cut_off_pays_for_no_answer_twice(prompts, target, pla
     counted = [text for text in again if text in first]
     # The evidence asks the prompt as it is on held-out rows; of the search nothing is asked again.
     assert counted == []
+    # Every answer left its trace, those that stood in the journal alone when the process died included.
+    assert len(spans_of(platform, run.id)) == 24 + len(again)
 
 
 @pytest.mark.parametrize(

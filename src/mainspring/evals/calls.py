@@ -211,8 +211,9 @@ class _Asking:
         self._cost += cost
         self._dearest = max(self._dearest, cost)
 
-    def _record(self, answers: Mapping[str, tuple[ChatReply, int]]) -> None:
-        """Write the spans of answers before these go into the database."""
+    def _record(self, answers: Mapping[str, tuple[ChatReply, int]]) -> list[str]:
+        """Write the spans of answers before these go into the database; return the keys of others' questions."""
         if self._recorded is not None:
             known = {key: pair for key, pair in answers.items() if key in self._by_key}
             self._recorded.write([(key, self._by_key[key], *pair) for key, pair in known.items()])
+        return [key for key in answers if key not in self._by_key]

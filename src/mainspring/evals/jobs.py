@@ -22,6 +22,7 @@ from mainspring.kernel import versions
 from mainspring.kernel.errors import LimitReached
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.ports import JSON, ChatRequest, LogLikelihoodReply
+from mainspring.prompts import PromptVersion
 
 KIND = "experiment.run"
 _BATCH = 16
@@ -76,7 +77,7 @@ def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experi
         reuse=p["reuse"] and bool(plan.model),
         scope="" if plan.model else task.run_id,
         budget=Budget(p["max_calls"], p["max_cost"]),
-        recorded=_recorded(task, plan, experiment_id),
+        recorded=recorded(task, plan, plan.prompt or plan.inner, experiment_id),
     )
     likelihoods: list[LogLikelihoodReply | None] = [None] * len(questions)
     if any("likelihood" in metric.scorer.needs for metric in metrics):
@@ -92,11 +93,10 @@ def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experi
     return _finish(task, p, plan, metrics, scored, asked, experiment_id), asked
 
 
-def _recorded(task: Job, plan: plans.Plan, experiment_id: str) -> Recorded | None:
+def recorded(task: Job, plan: plans.Plan, prompt: PromptVersion | None, experiment_id: str = "") -> Recorded | None:
     """Return what makes spans of the calls; None where this process has no span store."""
     if task.platform.spans_port is None:
         return None
-    prompt = plan.prompt or plan.inner
     release = plan.target if plan.target.startswith("release/") else ""
     name = plan.model or (plan.target.partition("#")[2] if plan.is_url else plan.target)
     return Recorded(task, experiment_id, model=name, release=release, prompt=prompt.ref if prompt else "")

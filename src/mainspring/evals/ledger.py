@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import insert, select
@@ -18,13 +18,17 @@ from mainspring.kernel.tables import canonical
 _BATCH, _SECONDS = 200, 2.0
 """Answers, or seconds, after which the journal's answers go into the database."""
 
-BeforeSettling = Callable[[Mapping[str, tuple[ChatReply, int]]], None]
-"""Takes answers by their keys, with the moments at which they came."""
+BeforeSettling = Callable[[Mapping[str, tuple[ChatReply, int]]], Iterable[str]]
+"""Takes answers by their keys, with the moments at which they came; returns the keys that are not its own."""
 _NAMES = [field.name for field in dataclasses.fields(ChatReply)]
 
 
 def _fields(reply: ChatReply) -> dict[str, Any]:
     return {name: getattr(reply, name) for name in _NAMES}
+
+
+def _line(key: str, body: Mapping[str, Any], at_ns: int) -> str:
+    return canonical([key, body, at_ns]) + "\n"
 
 
 class Ledger:
@@ -34,14 +38,19 @@ class Ledger:
     """
 
     def __init__(self, job: Job, before: BeforeSettling | None = None) -> None:
-        """`before` is called with the answers that are about to go into the database, those of a crash included."""
+        """`before` is called with the answers that are about to go into the database, those of a crash included.
+
+        What it says is not its own stays in the journal besides, for the next ledger of the run.
+        """
         self._job = job
         self._before = before
         self._path = job.workdir / "calls.jsonl"
         self._pending = self._left_over()
+        self._others = ""
+        """Lines of the journal that wait for another ledger of the run."""
         self._settle()
-        self._file = self._path.open("w", encoding="utf-8")
-        self._settled_at = time.monotonic()
+        self._file = self._path.open("r+" if self._path.exists() else "w", encoding="utf-8")
+        self._empty()
 
     def known(self, keys: Sequence[str], *, reuse: bool) -> dict[str, tuple[ChatReply, bool]]:
         """Return the answers to some keys, and whether this run got them itself; `reuse` takes those of any run."""
@@ -63,7 +72,7 @@ class Ledger:
         if key in self._pending:
             return
         body = _fields(reply)
-        self._file.write(canonical([key, body, at_ns]) + "\n")
+        self._file.write(_line(key, body, at_ns))
         self._file.flush()
         self._pending[key] = (body, at_ns)
         if len(self._pending) >= _BATCH or time.monotonic() - self._settled_at > _SECONDS:
@@ -72,9 +81,7 @@ class Ledger:
     def settle(self) -> None:
         """Move the journal's answers into the database."""
         self._settle()
-        self._file.seek(0)
-        self._file.truncate()
-        self._settled_at = time.monotonic()
+        self._empty()
 
     def close(self) -> None:
         """Settle, and let go of the journal."""
@@ -83,11 +90,19 @@ class Ledger:
         finally:
             self._file.close()
 
+    def _empty(self) -> None:
+        """Take what is settled out of the journal."""
+        self._file.seek(0)
+        self._file.write(self._others)
+        self._file.truncate()
+        self._settled_at = time.monotonic()
+
     def _settle(self) -> None:
         if not self._pending:
             return
         if self._before is not None:
-            self._before({key: (ChatReply(**body), at_ns) for key, (body, at_ns) in self._pending.items()})
+            others = self._before({key: (ChatReply(**body), at_ns) for key, (body, at_ns) in self._pending.items()})
+            self._others += "".join(_line(key, *self._pending[key]) for key in others)
         with self._job.begin() as tx:
             mine = (calls.c.project == tx.project) & (calls.c.run_id == self._job.run_id)
             there = set(tx.execute(select(calls.c.key).where(mine, calls.c.key.in_(list(self._pending)))).scalars())

@@ -22,6 +22,7 @@ from mainspring.evals.questions import ask, choose
 from mainspring.evals.remote import RemoteChat
 from mainspring.evals.scorers import Metric
 from mainspring.evals.scoring import judge_all, pinned
+from mainspring.evals.spans import Recorded
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.jobs import Job, job
@@ -33,6 +34,8 @@ from mainspring.prompts import load as load_prompt
 KIND = "prompt.optimize"
 _BATCH = 4
 """Rows that the model reflects on at a time."""
+_SHOWN = 5
+"""Traces that the result names of each candidate."""
 _FRUITLESS = 5
 """Proposals in a row that come to nothing, after which the search ends."""
 
@@ -49,6 +52,8 @@ class Candidate:
     how: str
     scores: dict[str, float] = field(default_factory=dict)
     """By row of the front, higher is better."""
+    traces: list[str] = field(default_factory=list)
+    """Of the rows that it did worst on, the worst first."""
 
     @property
     def mean(self) -> float:
@@ -102,7 +107,7 @@ def run(task: Job) -> JSON:
         )
     search = _Search(task, plan, train, spare)
     best = search.best(prompt)
-    tried = [{"how": one.how, "mean": round(one.mean, 6)} for one in search.tried]
+    tried = [{"how": one.how, "mean": round(one.mean, 6), "traces": one.traces} for one in search.tried]
     found = {
         "base": prompt.ref,
         "proposal": "",
@@ -171,8 +176,8 @@ class _Search:
         self._draw = random.Random(p["seed"])  # noqa: S311 - a search, no secret
         with task.read() as tx:
             self._chat: Chat = RemoteChat(plans.server(tx, plan)) if plan.is_url else task.platform.chat
-            proposer = plans.make(tx, plan.dataset, p["proposer"], "", False)
-            self._proposer: Chat = RemoteChat(plans.server(tx, proposer)) if proposer.is_url else task.platform.chat
+            self._by = plans.make(tx, plan.dataset, p["proposer"], "", False)
+            self._proposer: Chat = RemoteChat(plans.server(tx, self._by)) if self._by.is_url else task.platform.chat
         self._metric: Metric = plans.choose_metrics([p["scorer"]], plan)[0]
         self._sign = 1.0 if self._metric.scorer.higher_is_better else -1.0
         order = list(train)
@@ -228,6 +233,7 @@ class _Search:
         """Score a candidate on every row of the front."""
         rows = self._answered(candidate.prompt, self._front)
         candidate.scores = {row.row: self._value(row) for row in rows}
+        candidate.traces = [row.trace_id for row in sorted(rows, key=self._value)[:_SHOWN] if row.trace_id]
         self.tried.append(candidate)
         self._task.log(f"{candidate.how}: {self._metric.name} {self._sign * candidate.mean:.4g}")
 
@@ -245,21 +251,23 @@ class _Search:
             seed=(p["seed"] + turn) % 2**31,
             environment=self._task.caller.environment,
         )
-        outcome = self._ask(self._proposer, [request])[0]
+        outcome = self._ask(self._proposer, [request], jobs.recorded(self._task, self._by, None))[0]
         return proposals.proposed(outcome.reply.text, prompt) if outcome.reply else None
 
     def _answered(self, prompt: PromptVersion, rows: Sequence[Row]) -> list[ExperimentRow]:
         """Ask a prompt some rows and score the answers."""
         questions = [ask(row, prompt) for row in rows]
         requests = [jobs.request(self._task, self._task.params, self._plan, question, 0) for question in questions]
-        outcomes = self._ask(self._chat, requests)
+        # Calls of a candidate name no prompt: it is no version yet.
+        version = self._plan.prompt if self._plan.prompt and prompt.messages == self._plan.prompt.messages else None
+        outcomes = self._ask(self._chat, requests, jobs.recorded(self._task, self._plan, version))
         found = [
             jobs.score([self._metric], self._plan, question, outcome, None, 0)
             for question, outcome in zip(questions, outcomes, strict=True)
         ]
         return judge_all(self._task, [self._metric], questions, found)
 
-    def _ask(self, chat: Chat, requests: Sequence[ChatRequest]) -> list[Outcome]:
+    def _ask(self, chat: Chat, requests: Sequence[ChatRequest], recorded: Recorded | None) -> list[Outcome]:
         """Return the answers, asking only for those that are not known. Raises _Spent where the budget ends before."""
         p = self._task.params
         new = {key: one for one in requests if (key := request_key(one)) not in self._answers}
@@ -274,6 +282,7 @@ class _Search:
                 concurrency=p["concurrency"],
                 reuse=False,
                 budget=Budget(self._left, money),
+                recorded=recorded,
                 all_may_fail=True,
             )
             self._left -= asked.calls

@@ -1,4 +1,4 @@
-"""Spans: each call of an experiment as a trace, so that a row leads to what was sent and what came back."""
+"""Spans: each call of a run as a trace, so that a row leads to what was sent and what came back."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from mainspring.kernel.spans import Span
 from mainspring.traces import Intake
 
 ENVIRONMENT = "experiment"
-"""Calls of experiments are kept apart from every environment's traffic: no figure of production counts them."""
+"""Calls of experiments and searches are kept apart from all traffic: no figure of production counts them."""
 
 
 class Recorded:
     """Makes spans of a run's calls. A call keeps its trace id, however often it is written."""
 
-    def __init__(self, job: Job, experiment: str, *, model: str, release: str = "", prompt: str = "") -> None:
+    def __init__(self, job: Job, experiment: str = "", *, model: str, release: str = "", prompt: str = "") -> None:
+        """`experiment` is empty for calls that no experiment's row leads to, such as those of a search."""
         self._run_id, self._experiment = job.run_id, experiment
         self._project = job.caller.project
         self._model, self._release, self._prompt = model, release, prompt
@@ -67,7 +68,8 @@ class Recorded:
                 "gen_ai.request.temperature": request.temperature,
                 "gen_ai.request.seed": request.seed,
                 "gen_ai.response.finish_reasons": [reply.finish_reason],
-                "mainspring.experiment": self._experiment,
+                "mainspring.run": self._run_id,
                 "mainspring.row": request.metadata.get("row", ""),
+                **({"mainspring.experiment": self._experiment} if self._experiment else {}),
             },
         )
