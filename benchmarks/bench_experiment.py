@@ -103,13 +103,14 @@ log = eval(
     task, model="openai-api/local/m", model_base_url=url, model_args={"api_key": "none"}, display="none",
     log_dir=logs, max_connections=32, max_samples=32, log_level="error",
 )[0]
-assert log.status == "success" and log.results.scores[0].metrics["accuracy"].value == 1.0, log.error
+assert log.status == "success" and log.results.scores[0].metrics["mean"].value == 1.0, log.error
 print(time.process_time() - cpu, time.perf_counter() - began)
 """
 
 
 def ours(url: str, rows: int, folder: Path) -> tuple[float, float]:
     """CPU and wall seconds of the product's own job, everything that it stores included."""
+    folder.mkdir(exist_ok=True)
     said = subprocess.run(
         [sys.executable, "-c", OURS, str(folder / "home"), url, str(rows)], check=True, capture_output=True, text=True
     )
@@ -146,6 +147,7 @@ def promptfoo(command: str, url: str, rows: int, folder: Path) -> tuple[float, f
         before, began = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
         done = subprocess.run(line, capture_output=True, text=True, env=held, cwd=folder, check=False)
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        assert (folder / "out.json").exists(), done.stderr[-2000:]
         found = json.loads((folder / "out.json").read_text())["results"]["stats"]
         assert found["successes"] == count, done.stderr[-2000:]
         cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
@@ -168,7 +170,7 @@ def main() -> None:
         url = f"http://127.0.0.1:{int(server.stdout.readline())}/v1"
         with tempfile.TemporaryDirectory() as folder:
             place = Path(folder)
-            mine = ours(url, given.rows, place)
+            mine = sorted(ours(url, given.rows, place / str(turn)) for turn in range(3))[1]
             print(f"mainspring  {given.rows / mine[0]:8.0f} rows per CPU-second, {mine[1]:.1f} s for {given.rows} rows")
             for name, command, measure in (
                 ("Inspect AI", given.inspect, inspect_ai),

@@ -65,7 +65,10 @@ class Json(TypeDecorator[Any]):
 
 def canonical(value: Any) -> str:
     """Return the canonical JSON text of a value: sorted keys, no spaces, UTF-8, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _canonical.encode(value)
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 versions = Table(
