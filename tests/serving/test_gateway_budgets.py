@@ -9,10 +9,15 @@ import pytest
 from openai import OpenAI
 from tests.serving.conftest import Upstream, eventually
 
+from mainspring.kernel import access
+from mainspring.kernel.access import Caller
+from mainspring.kernel.errors import Denied, Invalid, NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import SpanFilter
+from mainspring.serving import listing
 from mainspring.serving.metering import Budgets, Limits, Usages
 from mainspring.serving.metering.records import UsageRow
+from mainspring.serving.targets import resolve
 from mainspring.traces import Prices
 from mainspring.workspace import Members, first_start
 
@@ -87,9 +92,19 @@ def test_what_nobody_counted_is_estimated_and_what_was_refused_is_free(
     assert 10 < row.input_tokens < 60
 
 
-def test_limits_are_for_somebody_who_exists(platform: Platform) -> None:
-    from mainspring.kernel.errors import Invalid, NotFound
+def test_a_key_asks_only_for_what_it_may(platform: Platform, small_model: str) -> None:
+    held = access.current()
+    limited = Caller(held.member, held.key_id, "default", "production", "admin", held.permissions, ("deployment/docs",))
+    with access.acting_as(limited), platform.read() as tx:
+        for asked in (small_model, "other", "acme/gpt"):
+            with pytest.raises(Denied, match="may not ask for"):
+                resolve(tx, asked, "production")
+        with pytest.raises(NotFound):
+            resolve(tx, "docs", "production")
+    assert listing.models(platform, limited) == []
 
+
+def test_limits_are_for_somebody_who_exists(platform: Platform) -> None:
     for wrong in ({"member": "bob"}, {"environment": "moon"}, {"key": "f" * 32}):
         with pytest.raises(NotFound):
             Limits(platform).set(1, **wrong)

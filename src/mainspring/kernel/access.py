@@ -57,6 +57,8 @@ class Caller:
     role: str
     permissions: frozenset[str]
     """What the key allows: its role's permissions, or fewer."""
+    models: tuple[str, ...] | None = None
+    """What the key may ask for in `model`; None for whatever its permissions allow."""
 
     def may(self, permission: str) -> bool:
         """Tell whether the caller holds `resource.action`, directly or through a wildcard."""

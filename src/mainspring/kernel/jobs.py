@@ -127,6 +127,7 @@ def execute(platform: Platform, run_id: str) -> None:
         held["environment"],
         held["role"],
         frozenset(held["permissions"]),
+        tuple(held["models"]) if held["models"] is not None else None,
     )
     with access.acting_as(caller):
         if row["state"] == "cancelling":

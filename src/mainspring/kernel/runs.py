@@ -164,6 +164,7 @@ def _held(caller: Caller) -> dict[str, Any]:
         "environment": caller.environment,
         "role": caller.role,
         "permissions": sorted(caller.permissions),
+        "models": caller.models,
     }
 
 

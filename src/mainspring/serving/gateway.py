@@ -32,6 +32,7 @@ from mainspring.serving.sources import Sources
 from mainspring.serving.streaming import ClientGone, EventStream, while_connected
 from mainspring.serving.targets import resolve, with_prompt
 from mainspring.traces import Intake
+from mainspring.workspace import require_asked
 
 if TYPE_CHECKING:
     from starlette.background import BackgroundTask
@@ -147,6 +148,7 @@ class Gateway:
         texts = embedding.check(body, self._platform.embed.name)
         caller = await self._as_caller(request, lambda caller: caller)
         require(caller, "model.use")
+        require_asked(caller, f"model/{body.model}")
         origin = self._origin(request, caller, body.user, None)
         ticket = await self._billing.hold(*embedding.reservation(origin, caller, body.model, texts))
         try:

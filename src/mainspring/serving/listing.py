@@ -8,6 +8,7 @@ from mainspring.kernel.errors import NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.serving import deployments
+from mainspring.workspace import within
 
 _MOST = 1000
 Named = tuple[str, int]
@@ -24,9 +25,11 @@ def models(platform: Platform, caller: Caller) -> list[Named]:
         for kind in ("release", "model"):
             if caller.may(f"{kind}.use"):
                 found += _latest(tx, kind)
-    if platform.embed_port is not None and caller.may("model.use"):
-        found.append((platform.embed.name, 0))
-    return found
+    allowed = [named for named in found if within(caller.models, named[0])]
+    embeds = platform.embed_port is not None and caller.may("model.use")
+    if embeds and within(caller.models, f"model/{platform.embed.name}"):
+        allowed.append((platform.embed.name, 0))
+    return allowed
 
 
 def model(platform: Platform, caller: Caller, name: str) -> Named:

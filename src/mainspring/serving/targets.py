@@ -26,6 +26,7 @@ from mainspring.safety.service import load as load_policy
 from mainspring.serving import deployments
 from mainspring.serving.deployments import Subject
 from mainspring.serving.models import Target
+from mainspring.workspace import require_asked
 
 _NOBODY = Subject()
 _ENDED = ("rejected", "withdrawn")
@@ -47,6 +48,7 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
             f"'{text}' is a {ref.kind}.", hint="Ask a deployment, release/…, model/… or PROVIDER/….", param="model"
         )
     access.require(tx.caller, f"{ref.kind}.use")
+    require_asked(tx.caller, str(ref))
     if ref.kind == "model":
         return _bare(tx, str(ref), environment)
     if ref.kind == "release":
@@ -90,6 +92,7 @@ def _bare(tx: Tx, ref: str, environment: str) -> Target:
 def _direct(tx: Tx, name: str, remote: str, environment: str) -> Target:
     """Return a provider's model that was named without a model of the registry."""
     access.require(tx.caller, "provider.use")
+    require_asked(tx.caller, f"{name}/{remote}")
     source = providers.source_of(name, remote)
     facts: dict[str, Any] = {"spec": _remote(tx, source), "provider": name, "source": source}
     return Target(project=tx.project, environment=environment, model=f"{name}/{remote}", **facts)

@@ -49,7 +49,8 @@ if TYPE_CHECKING:
     from mainspring.traces.price_service import Prices
     from mainspring.traces.service import Retentions, Scores, Sessions, Traces
     from mainspring.tuning.service import Runs, Tunes
-    from mainspring.workspace.service import Environments, Keys, Members, Projects
+    from mainspring.workspace.key_service import Keys
+    from mainspring.workspace.service import Environments, Members, Projects
 
 __all__ = ["Client", "Conflict", "GateFailed", "Invalid", "MainspringError", "NotFound", "TooLarge", "Unavailable"]
 

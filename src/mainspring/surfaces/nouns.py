@@ -27,7 +27,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("project", "mainspring.workspace.service", "Projects", "Projects: what is kept apart."),
     Noun("environment", "mainspring.workspace.service", "Environments", "Environments of a project."),
     Noun("member", "mainspring.workspace.service", "Members", "Members and their roles."),
-    Noun("key", "mainspring.workspace.service", "Keys", "API keys."),
+    Noun("key", "mainspring.workspace.key_service", "Keys", "API keys."),
     Noun("dataset", "mainspring.data.service", "Datasets", "Datasets and their versions."),
     Noun("profile", "mainspring.data.service", "Profiles", "Profiles: what a dataset is like."),
     Noun("recipe", "mainspring.data.service", "Recipes", "Recipes: how a dataset is prepared."),

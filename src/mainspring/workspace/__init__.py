@@ -4,13 +4,9 @@ Who may do what, and where; every request is answered on behalf of one of its ke
 """
 
 from mainspring.workspace.first import first_start, projects_of
-from mainspring.workspace.keys import authenticate, forget
-from mainspring.workspace.models import Environment, Key, Member, NewKey, Project
-from mainspring.workspace.service import (
-    Environments,
-    Keys,
-    Members,
-    Projects,
+from mainspring.workspace.key_service import Keys
+from mainspring.workspace.keys import authenticate, forget, require_asked, within
+from mainspring.workspace.lookups import (
     environment_for,
     is_protected,
     key_made_by,
@@ -18,6 +14,8 @@ from mainspring.workspace.service import (
     member_of,
     protected_environments,
 )
+from mainspring.workspace.models import Environment, Key, Member, NewKey, Project
+from mainspring.workspace.service import Environments, Members, Projects
 
 __all__ = [
     "Environment",
@@ -39,4 +37,6 @@ __all__ = [
     "member_of",
     "projects_of",
     "protected_environments",
+    "require_asked",
+    "within",
 ]

@@ -6,8 +6,9 @@ from sqlalchemy import select
 
 from mainspring.kernel import access, audit
 from mainspring.kernel.platform import Platform
+from mainspring.workspace.key_service import add_key
 from mainspring.workspace.models import NewKey
-from mainspring.workspace.service import add_key, add_project
+from mainspring.workspace.service import add_project
 from mainspring.workspace.tables import members, projects
 
 
@@ -21,7 +22,7 @@ def first_start(platform: Platform, *, project: str = "default", owner: str = "o
             return None
         add_project(tx, project, "", owner)
         fields = {"environment": "production", "member": owner, "note": "first start", "roams": True}
-        key = add_key(tx, project, **fields, permissions=None, expires_at=None)
+        key = add_key(tx, project, **fields, permissions=None, models=None, expires_at=None)
         audit.append(tx, "key.create", f"first start, key {key.id} of {owner}", "ok", {})
     return key
 

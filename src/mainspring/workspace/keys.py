@@ -12,6 +12,7 @@ import logging
 import re
 import secrets
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -131,7 +132,8 @@ def _caller(conn: Connection, row: RowMapping, project: str, environment: str) -
             raise NotFound(f"There is no environment {environment[:128]}.", hint="`mainspring environment list`.")
     held = ROLES[role]
     allowed = held if row["permissions"] is None else meet(held, row["permissions"])
-    return Caller(row["member"], row["id"], project, environment, role, frozenset(allowed))
+    asked = None if row["models"] is None else tuple(row["models"])
+    return Caller(row["member"], row["id"], project, environment, role, frozenset(allowed), asked)
 
 
 def _mark_used(platform: Platform, memory: _Memory, key_id: str, now: datetime) -> None:
@@ -154,6 +156,28 @@ def _refused() -> Unauthenticated:
 def covers(held: frozenset[str], wanted: str) -> bool:
     """Tell whether one of the held permissions includes all of `wanted`, in which `*` may stand."""
     return any(_meet(mine, wanted) == wanted for mine in held)
+
+
+def canonical(asked: str) -> str:
+    """Return what may be asked with its kind: `docs` is the deployment docs."""
+    return asked if "/" in asked or asked == "*" else f"deployment/{asked}"
+
+
+def within(held: Sequence[str] | None, asked: str) -> bool:
+    """Tell whether a name, or all that a pattern stands for, is among what a key may ask for (None: everything)."""
+    if held is None:
+        return True
+    name = canonical(asked)
+    bare = name.partition("@")[0]
+    return any(name.startswith(mine[:-1]) if mine.endswith("*") else mine in (name, bare) for mine in held)
+
+
+def require_asked(caller: Caller, name: str) -> None:
+    """Raise Denied where the caller's key may not ask for a model, a release, a deployment or a provider's model."""
+    if not within(caller.models, name):
+        raise Denied(
+            f"This key may not ask for {name[:300]}.", hint="GET /v1/models lists what it may ask for.", param="model"
+        )
 
 
 def meet(left: Any, right: Any) -> set[str]:

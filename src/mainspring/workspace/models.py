@@ -17,6 +17,12 @@ Email = Annotated[str, StringConstraints(pattern=r"^([^@\s]+@[^@\s]+)?$", max_le
 
 KeyState = Literal["active", "expired", "revoked"]
 
+Asked = Annotated[str, StringConstraints(pattern=r"^[^\s*]{1,299}\*?$")]
+"""What may be asked in `model`: a deployment's name, `model/…`, `release/…` or `PROVIDER/…`; a trailing * stands for
+any ending, and a name without a version for all its versions."""
+
+Note = Annotated[str, StringConstraints(max_length=200)]
+
 Hours = Annotated[float, Field(ge=0, le=24 * 366)]
 
 
@@ -59,6 +65,8 @@ class Key(Record):
     note: str
     permissions: list[str] | None
     """What it is limited to; null for everything that its member's role allows."""
+    models: list[str] | None
+    """What it may ask for in `model`; null for everything that its permissions allow."""
     roams: bool
     """Whether a request may choose another project of the member's, and another environment."""
     state: KeyState

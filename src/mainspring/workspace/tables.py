@@ -47,6 +47,7 @@ keys = Table(
     Column("note", String(200), nullable=False),
     Column("mac", String(64), nullable=False),
     Column("permissions", Json, nullable=False),
+    Column("models", Json, nullable=False),
     Column("roams", Boolean, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", String(128), nullable=False),
