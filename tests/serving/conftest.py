@@ -29,6 +29,7 @@ from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.registry import ModelContent, ModelFile, Providers, register
 from mainspring.serving.gateway import Gateway
+from mainspring.workspace import authenticate
 
 
 def make_caller(role: str, member: str) -> Caller:
@@ -161,8 +162,11 @@ class Upstream:
         """Hold only what begins with this message."""
         self.fail_when = ""
         """Fail what begins with this message."""
+        self.one_at_a_time = 0.0
+        """Seconds that each stream has the server to itself for, where there are any."""
         self.cancelled = threading.Event()
         self.deaths = 0
+        self._turn = asyncio.Lock()
         self.tool_calls: list[dict[str, Any]] = []
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
@@ -214,6 +218,9 @@ class Upstream:
         self.cancelled.set()
 
     async def _stream(self, scope: Any, body: dict[str, Any], receive: Any, send: Any) -> None:
+        if self.one_at_a_time:
+            async with self._turn:
+                await asyncio.sleep(self.one_at_a_time)
         headers = [(b"content-type", b"text/event-stream")]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
 
@@ -331,14 +338,17 @@ def fixed_engine(platform: Platform, upstream: Upstream) -> FixedEngine:
 class Keyed:
     """The gateway as the server mounts it: keys become callers before it."""
 
-    def __init__(self, gateway: Gateway, callers: dict[str, Caller]) -> None:
+    def __init__(self, platform: Platform, gateway: Gateway, callers: dict[str, Caller]) -> None:
         self.gateway = gateway
+        self._platform = platform
         self._app = Starlette(routes=gateway.routes())
         self._callers = callers
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
             token = Request(scope).headers.get("authorization", "").removeprefix("Bearer ")
+            if token.startswith("ms_"):
+                scope.setdefault("state", {})["caller"] = authenticate(self._platform, token)
             if token in self._callers:
                 scope.setdefault("state", {})["caller"] = self._callers[token]
         await self._app(scope, receive, send)
@@ -349,7 +359,7 @@ def gateway_url(platform: Platform, fixed_engine: FixedEngine, gateway_server: S
     """Where a gateway over the tiny server listens; keys `ann` (admin) and `vic` (viewer) are known."""
     callers = {name: make_caller(role, name) for name, role in (("ann", "admin"), ("vic", "viewer"))}
     gateway = Gateway(platform)
-    gateway_server.app = Keyed(gateway, callers)
+    gateway_server.app = Keyed(platform, gateway, callers)
 
     async def close() -> None:
         async with gateway.lifespan():

@@ -114,7 +114,7 @@ class RemoteChat:
     ) -> None:
         turns = iter(enumerate(requests))
         try:
-            async with _session(self._server, concurrency) as session:
+            async with open_session(self._server, concurrency) as session:
                 several = min(max(1, concurrency), len(requests))
                 await asyncio.gather(*(self._ask_some(session, turns, arrived, stop) for _ in range(several)))
         except Exception as error:  # nobody may wait for ever
@@ -180,7 +180,7 @@ class RemoteChat:
         return ChatReply(str(text), reason, tokens.input_tokens, tokens.output_tokens, cost, latency_ms)
 
 
-def _session(server: Server, concurrency: int) -> ClientSession:
+def open_session(server: Server, concurrency: int) -> ClientSession:
     """Return a client that connects to checked addresses alone."""
     import aiohttp
 

@@ -24,7 +24,7 @@ from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
 from mainspring.serving.deployments import Subject
 from mainspring.serving.metering import Billing, Meter
-from mainspring.serving.models import PLAYGROUND, Operation, Origin, Piece, Question, Target, Usage
+from mainspring.serving.models import LOADTEST, PLAYGROUND, Operation, Origin, Piece, Question, Target, Usage
 from mainspring.serving.protocols import openai
 from mainspring.serving.recording import Recorder
 from mainspring.serving.shadows import Shadows
@@ -213,7 +213,7 @@ class Gateway:
 
     def _origin(self, request: Request, caller: Caller, user: str | None, metadata: dict[str, str] | None) -> Origin:
         parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-        given = dict(metadata or {})
+        given, source = dict(metadata or {}), request.headers.get("x-mainspring-source", "")
         request.state.trace_id = parent[1] if parent else self._platform.ids.new().replace("-", "")
         return Origin(
             member=caller.member,
@@ -222,7 +222,7 @@ class Gateway:
             parent_id=parent[2] if parent else "",
             session_id=given.pop("session_id", "") or request.headers.get("x-mainspring-session", "")[:256],
             user_id=user or given.pop("user_id", "") or request.headers.get("x-mainspring-user", "")[:256],
-            service=PLAYGROUND if request.headers.get("x-mainspring-source") == PLAYGROUND else "mainspring",
+            service=source if source in (PLAYGROUND, LOADTEST) else "mainspring",
             metadata=given,
         )
 

@@ -13,6 +13,7 @@ from mainspring.stats.multiple import benjamini_hochberg, holm
 from mainspring.stats.paired import mcnemar, paired_proportions, permutation, wilcoxon
 from mainspring.stats.power import detectable_difference, not_worse, rows_needed, rows_needed_for_proportions
 from mainspring.stats.proportions import agresti_coull, proportion
+from mainspring.stats.quantiles import quantile_interval, quantile_ratio
 from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
 from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge
 from mainspring.stats.watch import Arm, Watch
@@ -47,6 +48,8 @@ __all__ = [
     "prediction_powered",
     "proportion",
     "proportion_sequence",
+    "quantile_interval",
+    "quantile_ratio",
     "rogan_gladen",
     "rows_needed",
     "rows_needed_for_proportions",

@@ -44,6 +44,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("audit", "mainspring.governance.service", "Audits", "The audit log."),
     Noun("deployment", "mainspring.serving.service", "Deployments", "Deployments: what is live, and how it rolls."),
     Noun("canary", "mainspring.serving.rollouts", "Canaries", "Canaries: releases that the traffic judges."),
+    Noun("loadtest", "mainspring.serving.loadtests", "LoadTests", "Load tests of deployments and servers."),
     Noun("engine", "mainspring.serving.service", "Engines", "Local model engines."),
     Noun("limit", "mainspring.serving.metering.service", "Limits", "Limits of requests and tokens."),
     Noun("budget", "mainspring.serving.metering.service", "Budgets", "Budgets in money."),
@@ -66,6 +67,7 @@ JOB_MODULES: tuple[str, ...] = (
     "mainspring.evals.optimise",
     "mainspring.tuning.jobs",
     "mainspring.serving.jobs",
+    "mainspring.serving.loadjob",
     "mainspring.monitoring.jobs",
 )
 """Modules that hold jobs and event handlers; every process that composes a platform imports them."""
