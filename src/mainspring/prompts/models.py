@@ -137,6 +137,12 @@ class PromptVersion(Record):
         held = {name: value for name, value in self.parameters.model_dump().items() if value not in (None, [])}
         return {**held, "tools": self.tools_sent()} if self.tools else held
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from mainspring.prompts.notebook import version_html
+
+        return version_html(self)
+
 
 class PromptCheck(Record):
     """What a commit of a draft would come to."""
@@ -198,6 +204,12 @@ class PromptDiff(Record):
     """Unified diff of the readable form of both."""
     parts: list[DiffPart] = []
     """The same side by side, part by part."""
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows."""
+        from mainspring.prompts.notebook import diff_html
+
+        return diff_html(self)
 
 
 class LabelProtection(Record):
