@@ -1,6 +1,7 @@
 """What stands on the command line reaches the operation as what it means."""
 
 from contextlib import nullcontext
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner
@@ -8,7 +9,7 @@ from click.testing import CliRunner
 from mainspring.evals import GivenRow
 from mainspring.kernel.errors import Invalid
 from mainspring.surfaces.client import Client
-from mainspring.surfaces.commands import operations
+from mainspring.surfaces.commands import experiment_reports, operations
 from mainspring.surfaces.nouns import NOUNS
 
 
@@ -35,6 +36,19 @@ def test_a_list_of_choices_is_given_by_repeating_the_option(given):
     words = ("create-judge", "helpful", "model/base", "Be right.", "--scale", "bad", "--scale", "good")
     found = given("scorer", *words, "--shows", "question", "--shows", "reference")
     assert (found["scale"], found["shows"]) == (["bad", "good"], ["question", "reference"])
+
+
+def test_what_a_baseline_showed_is_said_whatever_the_exit_code(capfd):
+    shown = SimpleNamespace(metric="exact", sentence="Too few rows: difference -0.1 (no interval, 6 rows).")
+    known = SimpleNamespace(
+        get=lambda name: SimpleNamespace(baseline="before" if name == "after" else ""),
+        compare=lambda baseline, candidate: SimpleNamespace(metrics=[shown]),
+    )
+    for run, said in (("alone", ""), ("after", f"exact: {shown.sentence}")):
+        experiment_reports.after(SimpleNamespace(experiment=known), run, {})
+        captured = capfd.readouterr()
+        assert " ".join(captured.err.split()) == said
+        assert captured.out == ""
 
 
 def test_a_number_that_is_not_finite_is_bad_input_and_no_fault():

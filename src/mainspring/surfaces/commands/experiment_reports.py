@@ -8,6 +8,7 @@ from typing import Any
 
 from mainspring.kernel.errors import Invalid
 from mainspring.surfaces.client import Client
+from mainspring.surfaces.commands.output import people
 
 OPTIONS = {
     "junit": "File to write a JUnit report to: a test for each metric.",
@@ -16,7 +17,10 @@ OPTIONS = {
 
 
 def after(client: Client, run_id: str, options: Mapping[str, Any]) -> None:
-    """Write the reports that were asked for. Raises Invalid for a file that cannot be written."""
+    """Write the reports that were asked for, and say what the baseline showed. Raises Invalid where it cannot write."""
+    baseline = client.experiment.get(run_id).baseline
+    for one in client.experiment.compare(baseline, run_id).metrics if baseline else ():
+        people.print(f"{one.metric}: {one.sentence}", markup=False, highlight=False)
     for form, path in options.items():
         if path is None:
             continue
