@@ -13,6 +13,7 @@ from mainspring.evals.service import Experiments
 from mainspring.kernel import runs
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import runs as run_table
+from mainspring.traces.service import Scores
 
 MANY = 2_000
 
@@ -55,6 +56,14 @@ def make_more_experiments(platform: Platform, dataset: str, prompt: str, base: s
     before, after = ([_given(n, quality) for n in range(MANY)] for quality in (0.6, 0.7))
     large = [service.record(name, rows).id for name, rows in (("nightly-old", before), ("nightly-new", after))]
     return {"third": third, "old": large[0], "new": large[1]}
+
+
+def make_scores_by_people(platform: Platform, baseline: str, candidate: str) -> None:
+    """Have a person prefer most of the candidate's answers to 30 rows."""
+    service, scores = Experiments(platform), Scores(platform)
+    for experiment, good in ((baseline, 0), (candidate, 1)):
+        for place, row in enumerate(service.rows(experiment, limit=30).items):
+            scores.create("taste", trace_id=row.trace_id, number=float(good if place % 6 else 1 - good))
 
 
 def _given(number: int, quality: float) -> GivenRow:

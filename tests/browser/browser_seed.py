@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
-from browser_experiments import make_more_experiments, make_runs_of_experiments
+from browser_experiments import make_more_experiments, make_runs_of_experiments, make_scores_by_people
 from browser_rollout import make_canaries
 from sqlalchemy import update
 
@@ -91,6 +91,7 @@ def fill(platform: Platform) -> dict[str, str]:
         make_scorers(platform, base, ids[0])
         release = make_releases(platform, base, tuned, prompt, ids)
         more = make_more_experiments(platform, dataset, prompt, base, tuned)
+        make_scores_by_people(platform, *ids)
         make_deployment(platform)
         trace = make_traces(platform, tuned, prompt)
         make_alert(platform)

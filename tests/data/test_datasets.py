@@ -58,7 +58,10 @@ def test_rows_are_paged_and_filtered(platform: Platform, upload: Upload) -> None
     first = datasets.rows("many", label="odd", limit=3)
     assert [row.text for row in first.items] == ["text number 1", "text number 3", "text number 5"]
     assert datasets.rows("many", label="odd", limit=1, cursor=first.next_cursor or "").items[0].text == "text number 7"
-    assert [row.text for row in datasets.rows("many", query="NUMBER 1202").items] == ["text number 1202"]
+    found = datasets.rows("many", query="NUMBER 1202").items
+    assert [row.text for row in found] == ["text number 1202"]
+    assert datasets.rows("many", row_id=found[0].id).items == found
+    assert datasets.rows("many", row_id="nowhere").items == []
 
 
 def test_diff_export_and_delete(platform: Platform, upload: Upload) -> None:

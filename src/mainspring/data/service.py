@@ -103,14 +103,16 @@ class Datasets(Service):
     @operation("GET /datasets/{name}/rows", permission="dataset.read", mcp=True)
     def rows(
         self, name: Name, *, selector: Selector = "", split: Split = "", label: Word = "", query: Word = "",
-        limit: Limit = 100, cursor: Cursor = "",
+        row_id: Word = "", limit: Limit = 100, cursor: Cursor = "",
     ) -> Page[Row]:  # fmt: skip
-        """List rows of a version, of one split or label, or with certain words in them."""
+        """List rows of a version, of one split or label, with certain words in them, or the one that has an id."""
         with self.read() as tx:
             content = versions.resolve(tx, _ref(name, selector), store.KIND).content
         at = int(records.decode_cursor(cursor)) if cursor else 0
         items: list[Row] = []
         for position, value in enumerate(rows.read_json(self.platform.files, content, start=at), start=at):
+            if row_id and value["id"] != row_id:
+                continue
             if (not split or value["split"] == split) and (not label or value["label"] == label):
                 row = Row.model_validate(value)
                 if query and query.lower() not in row.body().lower():

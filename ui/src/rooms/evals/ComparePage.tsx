@@ -1,3 +1,4 @@
+import { useQueries } from "@tanstack/react-query";
 import { Link, useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { Comparison, Experiment } from "../../api/types";
@@ -10,8 +11,8 @@ import { Tabs, useTab } from "../../kit/Tabs";
 import { RefLink } from "../../shell/RefLink";
 import { RowDiff } from "./RowDiff";
 import { isSpeed, level, nameOf } from "./figures";
+import { PeopleCompared } from "./People";
 import { Versus } from "./Versus";
-import { useQueries } from "@tanstack/react-query";
 
 const TABS = ["Figures", "Rows"] as const;
 /** What the server takes: a baseline, a candidate and so many more. */
@@ -43,6 +44,7 @@ export function ComparePage() {
               <div className="stack">
                 <Sides experiments={experiments} set={set} />
                 <Figures experiments={experiments} />
+                <PeopleCompared experiments={experiments} />
               </div>
             );
           }}

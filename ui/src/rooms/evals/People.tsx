@@ -1,23 +1,25 @@
-import { useState } from "react";
+import { useQueries } from "@tanstack/react-query";
+import { useState, type ReactNode } from "react";
 import { $api } from "../../api/client";
+import type { Experiment } from "../../api/types";
 import { Card, Time } from "../../kit/basics";
 import { figure, plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { toast } from "../../kit/toast";
 import { may, useWho } from "../../shell/session";
-import { amount, span } from "./figures";
+import { amount, nameOf, span } from "./figures";
+import { Versus } from "./Versus";
 
 const USUAL = "quality";
 
-/** What people gave an experiment's answers under a name, as a figure; asked for by name, since names are the project's own. */
-export function People({ experiment }: { experiment: string }) {
+/** A card of scores by people: asked for by name, since names are the project's own. */
+function Named({ children, flush }: { children: ReactNode; flush?: boolean }) {
   const [url, setUrl] = useUrl();
   const [name, setName] = useState(url.human ?? USUAL);
-  const query = $api.useQuery("get", "/scorers/human", { params: { query: { experiment, name: url.human ?? "" } } }, { enabled: Boolean(url.human), retry: false });
-  const found = query.data?.figure;
   return (
     <Card
       title="Scores by people"
+      flush={flush}
       actions={
         <form
           className="row"
@@ -33,6 +35,18 @@ export function People({ experiment }: { experiment: string }) {
         </form>
       }
     >
+      {children}
+    </Card>
+  );
+}
+
+/** What people gave an experiment's answers under a name, as a figure. */
+export function People({ experiment }: { experiment: string }) {
+  const [url] = useUrl();
+  const query = $api.useQuery("get", "/scorers/human", { params: { query: { experiment, name: url.human ?? "" } } }, { enabled: Boolean(url.human), retry: false });
+  const found = query.data?.figure;
+  return (
+    <Named>
       {!url.human && <p className="faint">Open a row to score its answer; the scores of one name make a figure here.</p>}
       {query.error && <p className="dim">{(query.error as unknown as Error).message}</p>}
       {found && (
@@ -41,7 +55,34 @@ export function People({ experiment }: { experiment: string }) {
           <span className="faint">{found.low == null ? found.note || "no interval" : `95 % interval ${span(found.low, found.high, found.unit)}, ${found.method}`}</span>
         </p>
       )}
-    </Card>
+    </Named>
+  );
+}
+
+/** What people gave the answers of several experiments, each candidate against the baseline over the rows that both were judged on. */
+export function PeopleCompared({ experiments }: { experiments: Experiment[] }) {
+  const [url] = useUrl();
+  const [baseline, ...candidates] = experiments as [Experiment, ...Experiment[]];
+  const asked = candidates.map((one) =>
+    $api.queryOptions("get", "/scorers/human", { params: { query: { experiment: one.id, baseline: baseline.id, name: url.human ?? "" } } }, { enabled: Boolean(url.human), retry: false }),
+  );
+  const results = useQueries({ queries: asked });
+  const compared = results.map((one) => (one.data?.comparison ? [one.data.comparison] : []));
+  const some = compared.some((one) => one.length > 0);
+  if (some)
+    return (
+      <Named flush>
+        <Versus comparisons={compared} names={experiments.map(nameOf)} />
+        {candidates.length > 1 && <p className="faint left-out">These verdicts are not corrected for the number of candidates.</p>}
+      </Named>
+    );
+  const failed = results.find((one) => one.error)?.error;
+  return (
+    <Named>
+      <p className={failed ? "dim" : "faint"}>
+        {failed ? (failed as unknown as Error).message : url.human && results.every((one) => one.data) ? "People judged no row of both." : "Where people scored answers of both sides, their scores are compared row by row."}
+      </p>
+    </Named>
   );
 }
 

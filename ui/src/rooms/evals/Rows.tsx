@@ -2,6 +2,7 @@ import { useEffect, useState } from "react";
 import { $api } from "../../api/client";
 import type { Experiment, ExperimentRow } from "../../api/types";
 import { Blank, KeyValues } from "../../kit/basics";
+import { Facts } from "../../kit/Facts";
 import { duration, figure, money } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
@@ -125,7 +126,10 @@ function Bound({ label, field }: { label: string; field: "at_least" | "at_most" 
         settle();
       }}
     >
-      <input className="input bound" type="number" step="any" aria-label={label} placeholder={label.toLowerCase()} value={text} onChange={(event) => setText(event.target.value)} onBlur={settle} />
+      <label className="row">
+        <span className="dim">{label}</span>
+        <input className="input bound" type="number" step="any" value={text} onChange={(event) => setText(event.target.value)} onBlur={settle} />
+      </label>
     </form>
   );
 }
@@ -146,6 +150,7 @@ function RowDetail({ row, experiment }: { row: ExperimentRow; experiment: Experi
         </p>
       )}
       <ScoreTable scores={Object.entries(row.scores).map(([metric, value]) => ({ metric, value, unit: units.get(metric) ?? "" }))} />
+      {experiment.dataset && <Source row={row} dataset={experiment.dataset} />}
       <Content span={{ input: row.messages, output: row.answer } as never} />
       {row.reference != null && (
         <>
@@ -162,6 +167,20 @@ function RowDetail({ row, experiment }: { row: ExperimentRow; experiment: Experi
         ]}
       />
     </div>
+  );
+}
+
+/** The row of the dataset: the values that filled the prompt's variables, and what else it holds. */
+function Source({ row, dataset }: { row: ExperimentRow; dataset: string }) {
+  const [name = "", selector = ""] = dataset.replace(/^dataset\//, "").split("@");
+  const query = $api.useQuery("get", "/datasets/{name}/rows", { params: { path: { name }, query: { selector, row_id: row.row, limit: 1 } } }, { staleTime: Infinity, retry: false });
+  const found = query.data?.items[0];
+  if (!found) return null;
+  return (
+    <details>
+      <summary>Variables and labels of the row</summary>
+      <Facts value={{ ...found.meta, label: found.label, split: found.split, group: found.group }} />
+    </details>
   );
 }
 

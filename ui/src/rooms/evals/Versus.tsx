@@ -6,10 +6,10 @@ import { count, figure } from "../../kit/format";
 import { amount, byMetric, change, verdict } from "./figures";
 
 /** A metric to a group of lines, a candidate to a line; the intervals of a metric share their scale, with better to the right. */
-export function Versus(props: { comparisons: readonly (readonly MetricComparison[])[]; names: string[]; rows: (metric: string) => void }) {
+export function Versus(props: { comparisons: readonly (readonly MetricComparison[])[]; names: string[]; rows?: (metric: string) => void }) {
   const several = props.comparisons.length > 1;
   return (
-    <div className="table-wrap" tabIndex={0} role="group" aria-label="Differences by metric">
+    <div className="table-wrap" tabIndex={0} role="group" aria-label={props.rows ? "Differences by metric" : "Differences by people"}>
       <table className="table versus">
         <thead>
           <tr>
@@ -30,9 +30,13 @@ export function Versus(props: { comparisons: readonly (readonly MetricComparison
               <tr key={index}>
                 {index === 0 && (
                   <th scope="rowgroup" rowSpan={lines.length}>
-                    <button type="button" className="link" title="Rows that differ in it" onClick={() => props.rows(metric)}>
-                      {metric}
-                    </button>
+                    {props.rows ? (
+                      <button type="button" className="link" title="Rows that differ in it" onClick={() => props.rows?.(metric)}>
+                        {metric}
+                      </button>
+                    ) : (
+                      metric
+                    )}
                   </th>
                 )}
                 {several && <td>{props.names[index + 1]}</td>}

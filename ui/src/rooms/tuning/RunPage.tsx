@@ -1,5 +1,5 @@
 import { useQueryClient } from "@tanstack/react-query";
-import { useParams } from "@tanstack/react-router";
+import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { $api, api } from "../../api/client";
 import type { Run, RunEvent } from "../../api/types";
@@ -35,7 +35,18 @@ export function RunPage() {
           <Id value={runId} length={13} />
         </>
       }
-      actions={query.data && <Actions run={query.data} />}
+      actions={
+        query.data && (
+          <>
+            {query.data.kind === "experiment.run" && (
+              <Link className="btn" to={`/experiments/${runId}`}>
+                <Icon name="experiment" size={14} /> Experiment
+              </Link>
+            )}
+            <Actions run={query.data} />
+          </>
+        )
+      }
     >
       <Show query={query}>{(run) => <Body run={run} />}</Show>
     </Page>
