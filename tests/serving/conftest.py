@@ -346,7 +346,8 @@ class Keyed:
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
-            token = Request(scope).headers.get("authorization", "").removeprefix("Bearer ")
+            headers = Request(scope).headers
+            token = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
             if token.startswith("ms_"):
                 scope.setdefault("state", {})["caller"] = authenticate(self._platform, token)
             if token in self._callers:

@@ -8,8 +8,10 @@ import threading
 from dataclasses import replace
 from typing import Any
 
+import anthropic
 import openai
 import pytest
+from anthropic import Anthropic
 from openai import OpenAI
 from tests.serving.conftest import Upstream, eventually, last_span
 
@@ -21,12 +23,26 @@ from mainspring.safety import Rule, detectors
 from mainspring.safety.service import Guards
 
 ADDRESS = "bob@example.org"
+ENDPOINTS = ["chat", "completions", "responses", "messages"]
+REFUSED = (openai.BadRequestError, anthropic.BadRequestError)
 WORDS = ["Write to ", "bob@exa", "mple.org", " today."]
 
 
 def release_with(platform: Platform, model: str, **rule: Any) -> str:
     Guards(platform).create("house", [Rule(detector="pii", **rule)], message="Not here.")
     return Releases(platform).create("guarded", model=model, guard="guard/house").ref
+
+
+def heard(events: Any) -> tuple[str, Any]:
+    """Return the text that a stream of responses told, and the response at its end."""
+    told = list(events)
+    return "".join(event.delta for event in told if event.type == "response.output_text.delta"), told[-1].response
+
+
+def as_chat_ends(text: str, response: Any) -> tuple[str, str]:
+    """Return the text, and why the answer ended in the words of a chat."""
+    assert text == response.output_text
+    return text, "stop" if response.status == "completed" else response.incomplete_details.reason
 
 
 def ask(client: OpenAI, model: str, endpoint: str, stream: bool, text: str) -> tuple[str, str]:
@@ -39,6 +55,19 @@ def ask(client: OpenAI, model: str, endpoint: str, stream: bool, text: str) -> t
             return made.choices[0].message.content, made.choices[0].finish_reason
         choices = [chunk.choices[0] for chunk in made]
         return "".join(choice.delta.content or "" for choice in choices), choices[-1].finish_reason
+    if endpoint == "responses":
+        made = client.responses.create(model=model, input=text, stream=stream)
+        return as_chat_ends(*(heard(made) if stream else (made.output_text, made)))
+    if endpoint == "messages":
+        asked: Any = {"model": model, "max_tokens": 50, "messages": [{"role": "user", "content": text}]}
+        with Anthropic(base_url=str(client.base_url).removesuffix("v1/"), api_key="ann", max_retries=0) as claude:
+            if not stream:
+                made = claude.messages.create(**asked)
+            else:
+                with claude.messages.stream(**asked) as events:
+                    made = events.get_final_message()
+        reason = {"end_turn": "stop", "refusal": "content_filter"}[made.stop_reason]
+        return "".join(block.text for block in made.content), reason
     made = client.completions.create(model=model, prompt=text, stream=stream)
     choices = [chunk.choices[0] for chunk in made] if stream else made.choices
     return "".join(choice.text for choice in choices), choices[-1].finish_reason
@@ -48,7 +77,7 @@ def seen_by(upstream: Upstream) -> str:
     return json.dumps(upstream.bodies)
 
 
-@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("action", ["log", "mask", "block"])
 def test_input(
@@ -56,9 +85,9 @@ def test_input(
 ) -> None:
     release = release_with(platform, small_model, on="input", action=action)
     if action == "block":
-        with pytest.raises(openai.BadRequestError, match="Not here") as caught:
+        with pytest.raises(REFUSED, match="Not here") as caught:
             ask(client, release, endpoint, stream, f"I am {ADDRESS}")
-        assert caught.value.code == "content_filter"
+        assert getattr(caught.value, "code", "content_filter") == "content_filter"
         assert upstream.bodies == []
     else:
         assert ask(client, release, endpoint, stream, f"I am {ADDRESS}") == ("Hello there.", "stop")
@@ -70,7 +99,7 @@ def test_input(
     assert (ADDRESS in str(span.input)) == (action != "mask")
 
 
-@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("action", ["log", "mask", "block"])
 def test_output(
@@ -92,7 +121,7 @@ def test_output(
     assert (ADDRESS in str(span.output)) == (action == "log")
 
 
-@pytest.mark.parametrize("endpoint", ["chat", "completions"])
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
 @pytest.mark.parametrize("stream", [False, True])
 @pytest.mark.parametrize("stage", ["input", "output"])
 @pytest.mark.parametrize("action", ["log", "mask", "block"])
@@ -116,7 +145,7 @@ def test_a_detector_that_fails_lets_nothing_through(
     monkeypatch.setitem(detectors._DETECTORS, "pii", broken_detector)
     upstream.words = WORDS
     if stage == "input":
-        with pytest.raises(openai.BadRequestError):
+        with pytest.raises(REFUSED):
             ask(client, release, endpoint, stream, "Whom?")
         assert upstream.bodies == []
         return

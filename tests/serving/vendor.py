@@ -69,6 +69,8 @@ class Vendor:
             await JSONResponse({"data": [{"id": "big"}, {"id": "small"}]})(scope, receive, send)
         elif path == "/v1/embeddings":
             await JSONResponse(self._embedded(body))(scope, receive, send)
+        elif path == "/v1/messages/count_tokens":
+            await JSONResponse({"input_tokens": 17})(scope, receive, send)
         elif self.hold_after == 0:
             await self._until_left(receive)
         elif body.get("stream"):

@@ -90,6 +90,13 @@ def test_a_key_that_is_none_opens_nothing(app: Guarded, header: str) -> None:
     assert reply.json()["error"]["hint"]
 
 
+def test_a_refusal_at_the_door_has_the_shape_of_the_protocol(app: Guarded) -> None:
+    with TestClient(app) as client:
+        ours, theirs, own = (client.post(f"/{path}", json={}).json() for path in ("v1/responses", "v1/messages", "mcp"))
+    assert ours["error"]["type"] == theirs["error"]["type"] == "authentication_error"
+    assert (theirs["type"], own["error"]["code"]) == ("error", "unauthenticated")
+
+
 def test_the_owners_key_opens_the_api(app: Guarded, bare_platform: Platform) -> None:
     made = first_start(bare_platform)
     assert made is not None

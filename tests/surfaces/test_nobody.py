@@ -26,6 +26,9 @@ REFUSED: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/"): {"json": {"resourceSpans": []}},
     ("POST", "/v1/chat/completions"): {"json": {"model": "docs", "messages": HI}},
     ("POST", "/v1/completions"): {"json": {"model": "model/base@1", "prompt": "x"}},
+    ("POST", "/v1/responses"): {"json": {"model": "acme/big", "input": "x"}},
+    ("POST", "/v1/messages"): {"json": {"model": "docs", "messages": HI, "max_tokens": 5}},
+    ("POST", "/v1/messages/count_tokens"): {"json": {"model": "docs", "messages": HI}},
     ("POST", "/v1/embeddings"): {"json": {"model": "minilm", "input": "x"}},
     ("GET", "/metrics"): {},
 }

@@ -90,11 +90,33 @@ class Answerer:
             raise
         await self._record(exchange)
         yield Piece(
-            finish_reason=exchange.finish_reason,
+            finish_reason=exchange.finish_reason or "stop",
             stop_sequence=exchange.stop_sequence,
             usage=exchange.usage,
             cost=exchange.cost if question.origin.service == PLAYGROUND else None,
         )
+
+    async def embed(self, target: Target, question: Question) -> dict[str, Any]:
+        """Return the vectors of texts as a provider answered. Raises as `complete` does."""
+        exchange = Exchange(target, question, self._clock, self._ids)
+        try:
+            reserved = await self._reserved(exchange, await _prepared(exchange))
+            body = {name: value for name, value in reserved.items() if name != "max_tokens"}
+            reply = await self._sources.embed(target.spec, body)
+            exchange.usage = decoding.usage(reply) or Usage()
+        except BaseException as error:
+            await self._record_failure(exchange, error)
+            raise
+        await self._record(exchange)
+        return reply
+
+    async def count(self, target: Target, question: Question) -> int:
+        """Return how many tokens a question has, guarded as it would be asked; it is no call, and leaves no trace.
+
+        Raises Blocked, Invalid, NotFound, LimitReached or Unavailable.
+        """
+        exchange = Exchange(target, question, self._clock, self._ids)
+        return await self._sources.count(target.spec, await _prepared(exchange))
 
     async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
         """Yield what the guard lets through, ending the generation at once where it blocks.
@@ -194,13 +216,15 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
         exchange.messages = messages
         options = guard_options(target.policy, options, exchange.findings)
         variables = guard_values(target.policy, variables, exchange.findings)
-    exchange.sent = options = _pinned(target, options)
+    exchange.sent = options = options if question.operation == "embeddings" else _pinned(target, options)
     if isinstance(target.spec, EngineSpec):
         messages, options = parts.text_only(messages), parts.local(options)
     body = {name: value for name, value in options.items() if name != "constrained"}
+    if question.operation != "chat" and target.template is not None:
+        raise Invalid(f"{target.release} has a prompt for chats.", hint="Use /v1/chat/completions.")
+    if question.operation == "embeddings":
+        return {**body, "input": [message["content"] for message in messages]}
     if question.operation == "text_completion":
-        if target.template is not None:
-            raise Invalid(f"{target.release} has a prompt for chats.", hint="Use /v1/chat/completions.")
         return {**body, "prompt": messages[0]["content"]}
     if target.template is None:
         return {**body, "messages": messages}

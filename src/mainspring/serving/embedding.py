@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from mainspring.kernel.access import Caller
-from mainspring.kernel.errors import Invalid, NotFound
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.serving.metering import Need, Payer
 from mainspring.serving.models import Origin
-from mainspring.serving.protocols.openai import EmbeddingsBody
+from mainspring.serving.protocols.base import Ask, given
+from mainspring.serving.protocols.lists import EmbeddingsBody
 
 if TYPE_CHECKING:
     import numpy as np
@@ -29,17 +30,31 @@ class Embedded:
     span: Span
 
 
-def check(body: EmbeddingsBody, name: str) -> list[str]:
-    """Return the texts to embed. Raises NotFound for another model than `name`, Invalid for what is not supported."""
-    if body.model != name:
-        raise NotFound(f"There is no embedding model {body.model[:200]}.", hint=f"Ask for {name}.", param="model")
+def check(body: EmbeddingsBody) -> list[str]:
+    """Return the texts to embed. Raises Invalid for what is not supported."""
     if body.encoding_format not in ("float", "base64"):
         raise Invalid("encoding_format is float or base64.", param="encoding_format")
-    if body.dimensions is not None:
-        raise Invalid("'dimensions' is not supported.", hint="Leave it out.", param="dimensions")
     if not all(body.texts):
         raise Invalid("A text is empty.", hint="Leave it out.", param="input")
     return body.texts
+
+
+def check_size(body: EmbeddingsBody) -> None:
+    """Refuse a number of dimensions: the local model was not trained to be cut. Raises Invalid."""
+    if body.dimensions is not None:
+        hint = "Leave it out, or ask a provider's model."
+        raise Invalid("This model makes vectors of one size.", hint=hint, param="dimensions")
+
+
+def asked(body: EmbeddingsBody, texts: Sequence[str]) -> Ask:
+    """Return what a provider's model is asked."""
+    return Ask(
+        model=body.model,
+        messages=[{"role": "user", "content": text} for text in texts],
+        operation="embeddings",
+        options=given(body, ("encoding_format", "dimensions")),
+        user=body.user or "",
+    )
 
 
 def reservation(origin: Origin, caller: Caller, model: str, texts: Sequence[str]) -> tuple[str, Payer, Need]:

@@ -1,4 +1,4 @@
-"""The gateway: `/v1/*` as OpenAI's clients speak it, on Starlette; the hot path.
+"""The gateway: `/v1/*` as OpenAI's and Anthropic's clients speak it, on Starlette; the hot path.
 
 Every call is answered on behalf of a key, guarded as its release says, and its trace is on disk before the last byte
 leaves. The answer's headers name the trace and the release.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -24,8 +24,9 @@ from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
 from mainspring.serving.deployments import Subject
 from mainspring.serving.metering import Billing, Meter
-from mainspring.serving.models import LOADTEST, PLAYGROUND, Operation, Origin, Piece, Question, Target, Usage
-from mainspring.serving.protocols import openai
+from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Piece, Question, Target, Usage
+from mainspring.serving.protocols import anthropic, lists, openai, responses
+from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, Telling, decode
 from mainspring.serving.recording import Recorder
 from mainspring.serving.shadows import Shadows
 from mainspring.serving.sources import Sources
@@ -43,6 +44,14 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
+_DIALECTS: dict[str, Dialect] = {
+    "/v1/chat/completions": openai.Chat(),
+    "/v1/completions": openai.Completions(),
+    "/v1/responses": responses.Responses(),
+    "/v1/messages": anthropic.Messages(),
+}
+_COUNTS = anthropic.Messages(counts=True)
+Handler = Callable[["Request"], Coroutine[Any, Any, "Response"]]
 
 
 class Gateway:
@@ -69,8 +78,8 @@ class Gateway:
         return [
             Route("/v1/models", self._guarded(self._models), methods=["GET"]),
             Route("/v1/models/{model:path}", self._guarded(self._model), methods=["GET"]),
-            Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
-            Route("/v1/completions", self._guarded(self._text), methods=["POST"]),
+            *(Route(path, self._spoken(dialect), methods=["POST"]) for path, dialect in _DIALECTS.items()),
+            Route("/v1/messages/count_tokens", self._guarded(self._count, _COUNTS.error), methods=["POST"]),
             Route("/v1/embeddings", self._guarded(self._embeddings), methods=["POST"]),
         ]
 
@@ -97,27 +106,26 @@ class Gateway:
         ]
         return "\n".join(lines) + "\n" + self._answerer.counters.render() + self._shadows.render()
 
-    def _guarded(
-        self, handle: Callable[[Request], Coroutine[Any, Any, Response]]
-    ) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    def _guarded(self, handle: Handler, error: Callable[[MainspringError], Problem] = openai.error) -> Handler:
         """Answer every failure in the protocol's own shape."""
 
         async def endpoint(request: Request) -> Response:
             try:
                 return await handle(request)
             except MainspringError as failure:
-                return _refused(request, failure)
+                return _refused(request, error(failure))
             except ClientGone:
                 return _json({}, 499, {})
             except Exception:
                 _log.exception("a gateway call failed")
-                return _refused(request, MainspringError("The server failed.", hint="See its log in the home folder."))
+                hint = "See its log in the home folder."
+                return _refused(request, error(MainspringError("The server failed.", hint=hint)))
 
         return endpoint
 
     async def _models(self, request: Request) -> Response:
         return _json(
-            openai.models(await self._as_caller(request, lambda caller: listing.models(self._platform, caller))),
+            lists.models(await self._as_caller(request, lambda caller: listing.models(self._platform, caller))),
             200,
             {},
         )
@@ -125,31 +133,42 @@ class Gateway:
     async def _model(self, request: Request) -> Response:
         name = str(request.path_params["model"])
         made = await self._as_caller(request, lambda caller: listing.model(self._platform, caller, name))
-        return _json(openai.models([made])["data"][0], 200, {})
+        return _json(lists.models([made])["data"][0], 200, {})
 
-    async def _chat(self, request: Request) -> Response:
-        body = openai.decode(await request.body(), openai.ChatBody)
-        messages = openai.messages_of(body)
-        origin, target = await self._admit(request, body)
-        question = Question(
-            messages=messages, options=body.options(), variables=body.variables, origin=origin, operation="chat"
-        )
-        return await self._answer(request, target, question, body)
+    def _spoken(self, dialect: Dialect) -> Handler:
+        """Return the endpoint of a protocol."""
 
-    async def _text(self, request: Request) -> Response:
-        body = openai.decode(await request.body(), openai.TextBody)
-        origin, target = await self._admit(request, body)
-        messages = [{"role": "user", "content": body.text}]
-        question = Question(messages=messages, options=body.common(), origin=origin, operation="text_completion")
-        return await self._answer(request, target, question, body)
+        async def handle(request: Request) -> Response:
+            ask = dialect.decode(await request.body())
+            origin, target = await self._admit(request, ask)
+            question = Question(
+                messages=ask.messages,
+                options=ask.options,
+                variables=ask.variables,
+                origin=origin,
+                operation=ask.operation,
+            )
+            return await self._answer(request, dialect, ask, target, question)
+
+        return self._guarded(handle, dialect.error)
+
+    async def _count(self, request: Request) -> Response:
+        ask = _COUNTS.decode(await request.body())
+        origin, target = await self._admit(request, ask)
+        question = Question(messages=ask.messages, options=ask.options, origin=origin)
+        counted = await while_connected(request.receive, self._answerer.count(target, question))
+        return _json({"input_tokens": counted}, 200, {"x-mainspring-trace-id": origin.trace_id})
 
     async def _embeddings(self, request: Request) -> Response:
-        body = openai.decode(await request.body(), openai.EmbeddingsBody)
-        texts = embedding.check(body, self._platform.embed.name)
+        body = decode(await request.body(), lists.EmbeddingsBody)
+        texts = embedding.check(body)
+        if self._platform.embed_port is None or body.model != self._platform.embed.name:
+            return await self._embedded_elsewhere(request, embedding.asked(body, texts))
         caller = await self._as_caller(request, lambda caller: caller)
         require(caller, "model.use")
         require_asked(caller, f"model/{body.model}")
-        origin = self._origin(request, caller, body.user, None)
+        embedding.check_size(body)
+        origin = self._origin(request, caller, body.user or "", {})
         ticket = await self._billing.hold(*embedding.reservation(origin, caller, body.model, texts))
         try:
             made = await self._in_thread(lambda: embedding.embed(self._platform, caller, origin, texts))
@@ -158,28 +177,33 @@ class Gateway:
             raise
         self._billing.count(ticket, Usage(input_tokens=made.tokens))
         await self._recorder.append([made.span])
-        answer = openai.embeddings(
+        answer = lists.embeddings(
             made.vectors, model=self._platform.embed.name, tokens=made.tokens, encoding=body.encoding_format
         )
         return _json(answer, 200, {"x-mainspring-trace-id": origin.trace_id})
 
+    async def _embedded_elsewhere(self, request: Request, ask: Ask) -> Response:
+        origin, target = await self._admit(request, ask)
+        question = Question(messages=ask.messages, options=ask.options, origin=origin, operation="embeddings")
+        reply = await while_connected(request.receive, self._answerer.embed(target, question))
+        return _json({**reply, "model": ask.model}, 200, _headers(origin, target))
+
     async def _answer(
-        self, request: Request, target: Target, question: Question, body: openai.ChatBody | openai.TextBody
+        self, request: Request, dialect: Dialect, ask: Ask, target: Target, question: Question
     ) -> Response:
-        origin, created = question.origin, int(self._platform.clock.now().timestamp())
+        origin = question.origin
         self._shadows.make_way()
         headers = _headers(origin, target)
-        head = {"trace_id": origin.trace_id, "model": body.model, "created": created}
-        if not body.stream:
+        head = Head(trace_id=origin.trace_id, model=ask.model, created=int(self._platform.clock.now().timestamp()))
+        if not ask.stream:
             answer = await while_connected(request.receive, self._answerer.complete(target, question))
-            response = _json(openai.whole(question.operation, answer, model=body.model, created=created), 200, headers)
+            response = _json(dialect.whole(ask, head, answer), 200, headers)
             response.background = self._copied(target, question)
             return response
         pieces = self._answerer.stream(target, question)
         # Until the first piece is here, a refusal can still be an HTTP status.
         first = await while_connected(request.receive, anext(pieces))
-        wants_usage = body.stream_options is not None and body.stream_options.include_usage
-        stream = EventStream(_events(question.operation, first, pieces, head, wants_usage), headers)
+        stream = EventStream(_events(dialect.telling(ask, head), first, pieces), headers)
         stream.background = self._copied(target, question)
         return stream
 
@@ -189,16 +213,16 @@ class Gateway:
 
         return BackgroundTask(self._shadows.offer, target, question) if target.shadow else None
 
-    async def _admit(self, request: Request, body: openai.ChatBody | openai.TextBody) -> tuple[Origin, Target]:
+    async def _admit(self, request: Request, ask: Ask) -> tuple[Origin, Target]:
         """Return who asks and where the call goes. Raises Unauthenticated, Denied, NotFound and others."""
 
         def admit(caller: Caller) -> tuple[Origin, Target]:
-            origin = self._origin(request, caller, body.user, body.metadata)
+            origin = self._origin(request, caller, ask.user, ask.metadata)
             subject = Subject(origin.trace_id, origin.user_id, origin.session_id)
             with self._platform.read() as tx:
-                target = resolve(tx, body.model, caller.environment, subject=subject)
-                if isinstance(body, openai.ChatBody) and body.prompt:
-                    target = with_prompt(tx, target, body.prompt, body.options())
+                target = resolve(tx, ask.model, caller.environment, subject=subject)
+                if ask.prompt:
+                    target = with_prompt(tx, target, ask.prompt, ask.options)
                 if target.shadow is not None:
                     target = replace(target, shadow=self._priced(target.shadow, tx.now))
                 return origin, self._priced(target, tx.now)
@@ -211,9 +235,9 @@ class Gateway:
         found = (self._intake.price(target.project, name, at, provider=target.provider) for name in names)
         return replace(target, price=next((price for price in found if price is not None), None))
 
-    def _origin(self, request: Request, caller: Caller, user: str | None, metadata: dict[str, str] | None) -> Origin:
+    def _origin(self, request: Request, caller: Caller, user: str, metadata: Mapping[str, str]) -> Origin:
         parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-        given, source = dict(metadata or {}), request.headers.get("x-mainspring-source", "")
+        given, source = dict(metadata), request.headers.get("x-mainspring-source", "")
         request.state.trace_id = parent[1] if parent else self._platform.ids.new().replace("-", "")
         return Origin(
             member=caller.member,
@@ -242,26 +266,23 @@ class Gateway:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
 
 
-async def _events(
-    operation: Operation, first: Piece, rest: AsyncGenerator[Piece, None], head: dict[str, Any], wants_usage: bool
-) -> AsyncGenerator[bytes, None]:
-    """Yield the events of a stream; a failure in its middle is its last event."""
+async def _events(telling: Telling, piece: Piece, rest: AsyncGenerator[Piece, None]) -> AsyncGenerator[bytes, None]:
+    """Yield a stream from its first piece on; a failure in its middle is its end."""
     try:
-        if operation == "chat":
-            yield openai.sse(openai.chunk(operation, None, **head))
-        piece = first
-        while True:
-            yield openai.sse(openai.chunk(operation, piece, **head))
-            if piece.finish_reason:
-                break
-            piece = await anext(rest)
-        if wants_usage and piece.usage is not None:
-            yield openai.sse(openai.usage_chunk(operation, piece, **head))
-        yield openai.sse("[DONE]")
+        begun = telling.opened()
+        while not piece.finish_reason:
+            yield begun + telling.told(piece)
+            begun, piece = b"", await anext(rest)
+        yield begun + telling.ended(piece)
     except MainspringError as failure:
-        yield openai.sse(openai.error(failure)[1])
+        yield telling.failed(failure)
     finally:
         await rest.aclose()
+
+
+def problem(path: str, failure: MainspringError) -> Problem:
+    """Return the status, body and headers of an error as the protocol of a path tells it."""
+    return (anthropic.error if path.startswith("/v1/messages") else openai.error)(failure)
 
 
 def _headers(origin: Origin, target: Target) -> dict[str, str]:
@@ -271,8 +292,8 @@ def _headers(origin: Origin, target: Target) -> dict[str, str]:
     return headers
 
 
-def _refused(request: Request, failure: MainspringError) -> Response:
-    status, body, headers = openai.error(failure)
+def _refused(request: Request, told: Problem) -> Response:
+    status, body, headers = told
     trace_id = getattr(request.state, "trace_id", "")
     return _json(body, status, {**headers, **({"x-mainspring-trace-id": trace_id} if trace_id else {})})
 

@@ -21,7 +21,7 @@ SHADOW = "shadow"
 """The service that the traces of copies name, which nobody waits for."""
 LOADTEST = "loadtest"
 """The service that the traces of load tests name."""
-Operation = Literal["chat", "text_completion"]
+Operation = Literal["chat", "text_completion", "embeddings"]
 Message = Mapping[str, JSON]
 """`role` and `content`, and for tools `tool_calls` or `tool_call_id`; names are OpenAI's.
 

@@ -21,6 +21,11 @@ def cache_mark(part: Mapping[str, JSON]) -> dict[str, JSON]:
     return {"cache_control": {"type": "ephemeral", **lasting}}
 
 
+def without_mark(part: Mapping[str, JSON]) -> dict[str, JSON]:
+    """Return a part, or a tool, for a server that knows no marks for a cache."""
+    return {name: value for name, value in part.items() if name != "cache_control"}
+
+
 def text_of(message: Message) -> str:
     """Return a message's text."""
     content = message.get("content")
@@ -43,7 +48,10 @@ def text_only(messages: Sequence[Message]) -> list[Message]:
 
 def local(options: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return the options that mean something to a local engine."""
-    return {name: value for name, value in options.items() if name not in _REMOTE_ONLY}
+    kept = {name: value for name, value in options.items() if name not in _REMOTE_ONLY}
+    if "tools" in kept:
+        kept["tools"] = [without_mark(tool) for tool in kept["tools"]]
+    return kept
 
 
 def with_images(message: Message, asked: Message) -> Message:

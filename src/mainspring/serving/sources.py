@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.registry import Remote
@@ -44,6 +45,19 @@ class Sources:
         async with aclosing(source) as events:
             async for event in events:
                 yield event
+
+    async def embed(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> dict[str, Any]:
+        """Return embeddings as a provider answered. Raises Invalid for a local model of language."""
+        if isinstance(spec, Remote):
+            return await self.remotes.embed(spec, body)
+        raise Invalid("This model makes no embeddings.", hint="GET /v1/models lists one that does.", param="model")
+
+    async def count(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> int:
+        """Return how many tokens a question has. Raises Invalid where nobody counts them."""
+        if isinstance(spec, Remote) and spec.kind == "anthropic":
+            return await self.remotes.count(spec, body)
+        hint = "Ask a model of an Anthropic provider, or read the usage of an answer."
+        raise Invalid("Nobody counts this model's tokens beforehand.", hint=hint, param="model")
 
     @property
     def load(self) -> tuple[int, int]:

@@ -18,7 +18,7 @@ from mainspring.kernel import access, audit
 from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge, Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.registry import grant_file, require_file
-from mainspring.serving.gateway import Gateway
+from mainspring.serving.gateway import Gateway, problem
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
 from mainspring.surfaces.rest import http_problem, rest_app
@@ -100,8 +100,11 @@ class Guarded:
                 receive = bounded(scope, receive, self._limit_of(path))
             await self.app(scope, receive, _with_headers(send))
         except MainspringError as error:
-            style = path.startswith("/v1/") and path != "/v1/traces"
-            await JSONResponse(_openai(error) if style else error.to_dict(), error.status)(scope, receive, send)
+            if path.startswith("/v1/") and path != "/v1/traces":
+                status, body, headers = problem(path, error)
+                await JSONResponse(body, status, headers)(scope, receive, send)
+            else:
+                await JSONResponse(error.to_dict(), error.status)(scope, receive, send)
 
     def _limit_of(self, path: str) -> int:
         if path == "/api/v1/files":
@@ -169,13 +172,6 @@ def _with_headers(send: Send) -> Send:
         await send(message)
 
     return sent
-
-
-def _openai(error: MainspringError) -> dict[str, Any]:
-    kind = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}.get(error.status)
-    kind = kind or ("invalid_request_error" if error.status < 500 else "server_error")
-    message = f"{error.message} {error.hint}".strip()
-    return {"error": {"message": message, "type": kind, "param": None, "code": error.code}}
 
 
 def session_routes(platform: Platform) -> list[Route]:

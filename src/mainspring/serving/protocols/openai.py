@@ -1,17 +1,13 @@
-"""The OpenAI protocol: bodies in, answers, chunks and errors out.
+"""The OpenAI protocol: chat completions and completions, and the errors of all its endpoints.
 
-Shapes follow the OpenAI API reference for chat completions, completions, embeddings and models.
+Shapes follow the OpenAI API reference.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import re
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from collections.abc import Mapping
+from typing import Annotated, Any
 
-import msgspec
 from msgspec import Meta, Struct
 
 from mainspring.kernel.errors import (
@@ -25,24 +21,34 @@ from mainspring.kernel.errors import (
 from mainspring.kernel.ports import JSON
 from mainspring.serving.models import Answer, Operation, Piece, Usage
 from mainspring.serving.parts import cache_mark
-
-if TYPE_CHECKING:
-    import numpy as np
-
-T = TypeVar("T", bound=Struct)
-Tokens = Annotated[int, Meta(ge=1, le=131072)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-Text = Annotated[str, Meta(max_length=1_000_000)]
-Short = Annotated[str, Meta(max_length=256)]
+from mainspring.serving.protocols.base import (
+    Ask,
+    Head,
+    Notes,
+    Parts,
+    Penalty,
+    Problem,
+    Share,
+    Short,
+    Telling,
+    Text,
+    Tokens,
+    Tools,
+    decode,
+    given,
+    is_image,
+    plain,
+    sse,
+)
 
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _UNSUPPORTED = ("logprobs", "top_logprobs", "echo", "best_of", "suffix", "logit_bias", "audio", "functions")
 """Options whose silent omission would change the answer's meaning."""
+_OPTIONS = ("max_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop")
 _CHAT_OPTIONS = (
     "response_format", "tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "verbosity", "service_tier",
     "prompt_cache_key",
 )  # fmt: skip
-_IMAGE = re.compile(r"https?://\S|data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]")
 
 
 class StreamOptions(Struct):
@@ -59,7 +65,7 @@ class _Options(Struct, kw_only=True):
     stream_options: StreamOptions | None = None
     max_tokens: Tokens | None = None
     temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Share | None = None
     top_k: Annotated[int, Meta(ge=0, le=1000)] | None = None
     frequency_penalty: Penalty | None = None
     presence_penalty: Penalty | None = None
@@ -67,12 +73,13 @@ class _Options(Struct, kw_only=True):
     stop: Short | Annotated[list[Short], Meta(max_length=16)] | None = None
     n: Annotated[int, Meta(ge=1, le=1)] | None = None
     user: Short | None = None
-    metadata: Annotated[dict[Short, Annotated[str, Meta(max_length=2048)]], Meta(max_length=32)] | None = None
+    metadata: Notes | None = None
 
-    def common(self) -> dict[str, JSON]:
-        """Return the generation options that were given."""
-        names = ("max_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop")
-        return {name: value for name in names if (value := getattr(self, name)) is not None}
+    def ask(self, **more: Any) -> Ask:
+        """Return what is asked; `more` fields are the endpoint's own."""
+        wanted = self.stream_options is not None and self.stream_options.include_usage
+        who: dict[str, Any] = {"user": self.user or "", "metadata": self.metadata or {}}
+        return Ask(model=self.model, stream=self.stream, wants_usage=wanted, **who, **more)
 
 
 class ChatBody(_Options, kw_only=True):
@@ -82,11 +89,11 @@ class ChatBody(_Options, kw_only=True):
     prompt of a release. With a prompt the messages may be left out.
     """
 
-    messages: Annotated[list[dict[str, Any]], Meta(max_length=2048)] = []
+    messages: Parts = []
     prompt: Annotated[str, Meta(max_length=300)] = ""
     max_completion_tokens: Tokens | None = None
     response_format: dict[str, Any] | None = None
-    tools: Annotated[list[dict[str, Any]], Meta(max_length=128)] | None = None
+    tools: Tools | None = None
     tool_choice: str | dict[str, Any] | None = None
     parallel_tool_calls: bool | None = None
     reasoning_effort: Short | None = None
@@ -97,9 +104,8 @@ class ChatBody(_Options, kw_only=True):
 
     def options(self) -> dict[str, JSON]:
         """Return the generation options that were given."""
-        given = {name: value for name in _CHAT_OPTIONS if (value := getattr(self, name)) is not None}
         limit = {"max_tokens": self.max_completion_tokens} if self.max_completion_tokens else {}
-        return {**self.common(), **limit, **given}
+        return {**given(self, _OPTIONS), **limit, **given(self, _CHAT_OPTIONS)}
 
 
 class TextBody(_Options, kw_only=True):
@@ -113,36 +119,62 @@ class TextBody(_Options, kw_only=True):
         return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
 
 
-class EmbeddingsBody(Struct, kw_only=True):
-    """The body of `POST /v1/embeddings`."""
+class Chat:
+    """`POST /v1/chat/completions`."""
 
-    model: Short
-    input: Text | Annotated[list[Text], Meta(min_length=1, max_length=2048)]
-    encoding_format: str = "float"
-    dimensions: int | None = None
-    user: Short | None = None
+    operation: Operation = "chat"
 
-    @property
-    def texts(self) -> list[str]:
-        """The texts."""
-        return [self.input] if isinstance(self.input, str) else self.input
+    def decode(self, raw: bytes) -> Ask:
+        """Return what a body asks. Raises Invalid."""
+        body = decode(raw, ChatBody, _UNSUPPORTED)
+        asked = {"messages": messages_of(body), "options": body.options()}
+        return body.ask(**asked, variables=body.variables, prompt=body.prompt)
+
+    def whole(self, ask: Ask, head: Head, answer: Answer) -> dict[str, Any]:
+        """Return the body of a whole answer."""
+        return whole(self.operation, head, answer)
+
+    def telling(self, ask: Ask, head: Head) -> Telling:
+        """Return what tells a stream."""
+        return _Telling(self.operation, ask, head)
+
+    def error(self, failure: MainspringError) -> Problem:
+        """Return an error."""
+        return error(failure)
 
 
-def decode(raw: bytes, shape: type[T]) -> T:
-    """Decode and check a body. Raises Invalid that names the parameter."""
-    try:
-        body = msgspec.json.decode(raw)
-        found = msgspec.convert(body, shape)
-    except msgspec.ValidationError as error:
-        message, _, path = str(error).partition(" - at ")
-        name = re.sub(r"[`$]", "", path).lstrip(".")
-        raise Invalid(f"{name or 'The body'}: {message}.", param=name or None) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise Invalid("The body is not valid JSON.", hint="Send a JSON object.") from None
-    for name in _UNSUPPORTED:
-        if body.get(name) and not (name == "best_of" and body[name] == 1):
-            raise Invalid(f"'{name}' is not supported.", hint="Leave it out.", param=name)
-    return found
+class Completions(Chat):
+    """`POST /v1/completions`."""
+
+    operation = "text_completion"
+
+    def decode(self, raw: bytes) -> Ask:
+        """Return what a body asks. Raises Invalid."""
+        body = decode(raw, TextBody, _UNSUPPORTED)
+        messages = [{"role": "user", "content": body.text}]
+        return body.ask(messages=messages, options=given(body, _OPTIONS), operation=self.operation)
+
+
+class _Telling:
+    """A stream of chunks."""
+
+    def __init__(self, operation: Operation, ask: Ask, head: Head) -> None:
+        self._operation, self._ask, self._head = operation, ask, head
+
+    def opened(self) -> bytes:
+        return sse(chunk(self._operation, None, self._head)) if self._operation == "chat" else b""
+
+    def told(self, piece: Piece) -> bytes:
+        return sse(chunk(self._operation, piece, self._head))
+
+    def ended(self, piece: Piece) -> bytes:
+        last = self.told(piece)
+        if self._ask.wants_usage and piece.usage is not None:
+            last += sse(usage_chunk(self._operation, piece, self._head))
+        return last + sse("[DONE]")
+
+    def failed(self, failure: MainspringError) -> bytes:
+        return sse(error(failure)[1])
 
 
 def messages_of(body: ChatBody) -> list[dict[str, JSON]]:
@@ -172,10 +204,7 @@ def _content(content: Any, where: str, *, optional: bool) -> str | list[dict[str
         return content
     if content is None and optional:
         return ""
-    parts = [_part(part, where) for part in (content if isinstance(content, list) else [None])]
-    if all(part["type"] == "text" and "cache_control" not in part for part in parts):
-        return "".join(part["text"] for part in parts)
-    return parts
+    return plain([_part(part, where) for part in (content if isinstance(content, list) else [None])])
 
 
 def _part(part: Any, where: str) -> dict[str, JSON]:
@@ -190,11 +219,6 @@ def _part(part: Any, where: str) -> dict[str, JSON]:
         hint = "Send parts of type text or image_url."
         raise Invalid(f"{where} is neither text nor an image.", hint=hint, param=where)
     return {**made, **cache_mark(part)}
-
-
-def is_image(url: Any) -> bool:
-    """Tell whether a URL may stand for an image: one of the web, or data in base64."""
-    return isinstance(url, str) and _IMAGE.match(url) is not None
 
 
 def _calls(calls: Any, where: str) -> list[dict[str, Any]]:
@@ -213,7 +237,7 @@ def _calls(calls: Any, where: str) -> list[dict[str, Any]]:
     ]
 
 
-def whole(operation: Operation, answer: Answer, *, model: str, created: int) -> dict[str, Any]:
+def whole(operation: Operation, head: Head, answer: Answer) -> dict[str, Any]:
     """Return a whole answer."""
     choice: dict[str, Any] = {"index": 0, "logprobs": None, "finish_reason": answer.finish_reason}
     if operation == "chat":
@@ -224,14 +248,10 @@ def whole(operation: Operation, answer: Answer, *, model: str, created: int) -> 
     else:
         choice["text"] = answer.text
     kind = "chat.completion" if operation == "chat" else "text_completion"
-    return {
-        **_head(operation, kind, answer.trace_id, model, created),
-        "choices": [choice],
-        "usage": tokens(answer.usage),
-    }
+    return {**_head(operation, kind, head), "choices": [choice], "usage": tokens(answer.usage)}
 
 
-def chunk(operation: Operation, piece: Piece | None, *, trace_id: str, model: str, created: int) -> dict[str, Any]:
+def chunk(operation: Operation, piece: Piece | None, head: Head) -> dict[str, Any]:
     """Return one chunk of a stream; without a piece, the first one of a chat, which names the role."""
     choice: dict[str, Any] = {"index": 0, "finish_reason": None, "logprobs": None}
     if operation == "chat":
@@ -241,22 +261,22 @@ def chunk(operation: Operation, piece: Piece | None, *, trace_id: str, model: st
     if piece is not None and piece.finish_reason:
         choice["finish_reason"] = piece.finish_reason
     kind = "chat.completion.chunk" if operation == "chat" else "text_completion"
-    return {**_head(operation, kind, trace_id, model, created), "choices": [choice]}
+    return {**_head(operation, kind, head), "choices": [choice]}
 
 
-def usage_chunk(operation: Operation, piece: Piece, *, trace_id: str, model: str, created: int) -> dict[str, Any]:
+def usage_chunk(operation: Operation, piece: Piece, head: Head) -> dict[str, Any]:
     """Return the chunk that tells the usage at the end of a stream, where the client asked for it.
 
     `usage.cost`, in US dollars, is ours: it stands there where the price was looked up.
     """
     kind = "chat.completion.chunk" if operation == "chat" else "text_completion"
     used = tokens(piece.usage or Usage()) | ({} if piece.cost is None else {"cost": piece.cost})
-    return {**_head(operation, kind, trace_id, model, created), "choices": [], "usage": used}
+    return {**_head(operation, kind, head), "choices": [], "usage": used}
 
 
-def _head(operation: Operation, kind: str, trace_id: str, model: str, created: int) -> dict[str, Any]:
+def _head(operation: Operation, kind: str, head: Head) -> dict[str, Any]:
     prefix = "chatcmpl" if operation == "chat" else "cmpl"
-    return {"id": f"{prefix}-{trace_id}", "object": kind, "created": created, "model": model}
+    return {"id": f"{prefix}-{head.trace_id}", "object": kind, "created": head.created, "model": head.model}
 
 
 def _delta(piece: Piece) -> dict[str, Any]:
@@ -277,26 +297,7 @@ def tokens(usage: Usage) -> dict[str, Any]:
     }
 
 
-def embeddings(vectors: np.ndarray, *, model: str, tokens: int, encoding: str) -> dict[str, Any]:
-    """Return embeddings of shape (n, dimensions), as numbers or as base64 of little-endian float32."""
-
-    def shown(row: np.ndarray) -> Any:
-        if encoding == "base64":
-            return base64.b64encode(row.astype("<f4").tobytes()).decode()
-        return [float(value) for value in row]
-
-    data = [{"object": "embedding", "index": index, "embedding": shown(row)} for index, row in enumerate(vectors)]
-    usage = {"prompt_tokens": tokens, "total_tokens": tokens}
-    return {"object": "list", "data": data, "model": model, "usage": usage}
-
-
-def models(names: Sequence[tuple[str, int]]) -> dict[str, Any]:
-    """Return the list of models: names and when each was made, in Unix seconds."""
-    data = [{"id": name, "object": "model", "created": created, "owned_by": "mainspring"} for name, created in names]
-    return {"object": "list", "data": data}
-
-
-def error(failure: MainspringError) -> tuple[int, dict[str, Any], dict[str, str]]:
+def error(failure: MainspringError) -> Problem:
     """Return status, body and headers of an error."""
     status, kind, code = failure.status, "api_error", failure.code
     headers: dict[str, str] = {}
@@ -320,9 +321,3 @@ def error(failure: MainspringError) -> tuple[int, dict[str, Any], dict[str, str]
         {"error": {"message": message, "type": kind, "param": failure.details.get("param"), "code": code}},
         headers,
     )
-
-
-def sse(data: Mapping[str, Any] | str) -> bytes:
-    """Return one server-sent event."""
-    text = data if isinstance(data, str) else json.dumps(data, ensure_ascii=False, separators=(",", ":"))
-    return f"data: {text}\n\n".encode()

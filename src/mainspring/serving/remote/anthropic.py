@@ -131,6 +131,8 @@ def _conversation(messages: Sequence[Message]) -> tuple[list[Block], list[Block]
             content = message.get("content")
             result = {"type": "tool_result", "tool_use_id": message.get("tool_call_id", "")}
             result["content"] = content if isinstance(content, str) else _blocks(content)
+            if message.get("is_error"):
+                result["is_error"] = True
             if told and told[-1]["role"] == "user" and isinstance(told[-1]["content"], list):
                 told[-1]["content"].append(result)
             else:

@@ -10,6 +10,7 @@ from mainspring.kernel.errors import Invalid, Unavailable
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Remote
 from mainspring.serving.models import Message, Operation
+from mainspring.serving.parts import without_mark
 
 PATHS = {"chat": "/chat/completions", "text_completion": "/completions", "embeddings": "/embeddings"}
 _OWN = ("openai.com", "azure.com")
@@ -22,7 +23,7 @@ def request(remote: Remote, operation: Operation, body: Mapping[str, JSON]) -> t
     if "messages" in made:
         made["messages"] = [_message(message) for message in made["messages"]]
     if "tools" in made:
-        made["tools"] = [_without_cache(tool) for tool in made["tools"]]
+        made["tools"] = [without_mark(tool) for tool in made["tools"]]
     host = urlsplit(remote.url).hostname or ""
     if operation == "chat" and "max_tokens" in made and host.endswith(_OWN):
         made["max_completion_tokens"] = made.pop("max_tokens")
@@ -49,12 +50,10 @@ async def events(heard: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[
 
 def _message(message: Message) -> Message:
     content = message.get("content")
+    if message["role"] == "tool":
+        message = {name: value for name, value in message.items() if name != "is_error"}
     if not isinstance(content, list):
         return message
     if message["role"] == "tool" and any(part["type"] != "text" for part in content):
         raise Invalid("A tool's result holds an image, which this provider does not read.", hint="Send its text.")
-    return {**message, "content": [_without_cache(part) for part in content]}
-
-
-def _without_cache(part: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {name: value for name, value in part.items() if name != "cache_control"}
+    return {**message, "content": [without_mark(part) for part in content]}

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DIALECTS = {"openai": openai, "anthropic": anthropic}
 """By kind, modules with the functions `request`, `whole` and `events`."""
+_COUNTED = ("model", "messages", "system", "tools", "tool_choice", "output_config")
 _SETTING = "targets.allow_private"
 _LARGEST = 32 << 20
 _LARGEST_EVENT = 8 << 20
@@ -73,6 +74,16 @@ class Remotes:
         made = {"model": remote.model, **body}
         async with self._post(remote, openai.PATHS["embeddings"], made, remote.patience.total_seconds) as response:
             return _decoded(remote, await _read(remote, response))
+
+    async def count(self, remote: Remote, body: Mapping[str, JSON]) -> int:
+        """Return how many tokens a provider of Anthropic's dialect counts in a question. Raises as `complete` does."""
+        path, made = anthropic.request(remote, "chat", body)
+        asked = {name: value for name, value in made.items() if name in _COUNTED}
+        async with self._post(remote, f"{path}/count_tokens", asked, remote.patience.total_seconds) as response:
+            found = _decoded(remote, await _read(remote, response)).get("input_tokens")
+        if not isinstance(found, int):
+            raise Unavailable(f"{remote.provider} counted no tokens.", hint="Is its kind right?")
+        return found
 
     async def close(self) -> None:
         """Close every connection."""
