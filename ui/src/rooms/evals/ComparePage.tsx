@@ -10,7 +10,7 @@ import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { RefLink } from "../../shell/RefLink";
 import { RowDiff } from "./RowDiff";
-import { isSpeed, level, nameOf } from "./figures";
+import { isSpeed, level, nameOf, namesOf } from "./figures";
 import { PeopleCompared } from "./People";
 import { Versus } from "./Versus";
 
@@ -96,6 +96,7 @@ function Add({ baseline, ids, add }: { baseline: Experiment; ids: string[]; add:
 /** Who stands against whom; any of them can be made the baseline. */
 function Sides({ experiments, set }: { experiments: Experiment[]; set: (ids: string[]) => void }) {
   const ids = experiments.map((one) => one.id);
+  const names = namesOf(experiments);
   return (
     <ol className="sides-list" aria-label="Experiments compared">
       {experiments.map((one, index) => (
@@ -104,7 +105,7 @@ function Sides({ experiments, set }: { experiments: Experiment[]; set: (ids: str
             <i style={{ background: `var(--s${(index % 8) + 1})` }} />
             <h2 className="cut">
               <Link className="link" to={`/experiments/${one.id}`}>
-                {nameOf(one)}
+                {names[index]}
               </Link>
             </h2>
             <div className="page-actions">
@@ -112,11 +113,11 @@ function Sides({ experiments, set }: { experiments: Experiment[]; set: (ids: str
                 <span className="tag">baseline</span>
               ) : (
                 <>
-                  <button type="button" className="btn quiet" aria-label={`Make baseline: ${nameOf(one)}`} onClick={() => set([one.id, ...ids.filter((id) => id !== one.id)])}>
+                  <button type="button" className="btn quiet" aria-label={`Make baseline: ${names[index]}`} onClick={() => set([one.id, ...ids.filter((id) => id !== one.id)])}>
                     Make baseline
                   </button>
                   {ids.length > 2 && (
-                    <button type="button" className="btn icon quiet" aria-label={`Leave ${nameOf(one)} out`} onClick={() => set(ids.filter((id) => id !== one.id))}>
+                    <button type="button" className="btn icon quiet" aria-label={`Leave ${names[index]} out`} onClick={() => set(ids.filter((id) => id !== one.id))}>
                       <Icon name="cross" size={14} />
                     </button>
                   )}
@@ -173,7 +174,7 @@ function Found({ comparison, experiments }: { comparison: Comparison; experiment
   const navigate = useNavigate();
   const every = [comparison, ...(comparison.more ?? [])];
   const notes = [...new Set(every.map((one) => one.note).filter(Boolean))];
-  const unpaired = every.map((one, index) => ({ n: one.unpaired, name: nameOf(experiments[index + 1]!) })).filter((one) => one.n > 0);
+  const unpaired = every.map((one, index) => ({ n: one.unpaired, name: namesOf(experiments)[index + 1]! })).filter((one) => one.n > 0);
   const show = (metric: string) => void navigate({ to: ".", search: ((old: object) => ({ ...old, tab: "Rows", metric, show: "changed" })) as never });
   return (
     <>
@@ -184,7 +185,7 @@ function Found({ comparison, experiments }: { comparison: Comparison; experiment
         </p>
       ))}
       <Card title="Differences from the baseline" flush actions={<span className="dim">{plural(comparison.rows, "answer")} paired</span>}>
-        <Versus comparisons={every.map((one) => one.metrics)} names={experiments.map(nameOf)} rows={show} />
+        <Versus comparisons={every.map((one) => one.metrics)} names={namesOf(experiments)} rows={show} />
       </Card>
       <p className="dim prose">{corrected(comparison, experiments.length - 1)}</p>
       {unpaired.map((one) => (

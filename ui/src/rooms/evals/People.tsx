@@ -7,7 +7,7 @@ import { figure, plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { toast } from "../../kit/toast";
 import { may, useWho } from "../../shell/session";
-import { amount, nameOf, span } from "./figures";
+import { amount, namesOf, span } from "./figures";
 import { Versus } from "./Versus";
 
 const USUAL = "quality";
@@ -72,7 +72,7 @@ export function PeopleCompared({ experiments }: { experiments: Experiment[] }) {
   if (some)
     return (
       <Named flush>
-        <Versus comparisons={compared} names={experiments.map(nameOf)} />
+        <Versus comparisons={compared} names={namesOf(experiments)} />
         {candidates.length > 1 && <p className="faint left-out">These verdicts are not corrected for the number of candidates.</p>}
       </Named>
     );

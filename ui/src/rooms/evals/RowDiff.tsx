@@ -8,7 +8,7 @@ import { RefLink } from "../../shell/RefLink";
 import { Code } from "../traces/Content";
 import { readMessages } from "../traces/messages";
 import { laidOut, readable, type Piece } from "./diff";
-import { amount, change, headline, nameOf, ordered } from "./figures";
+import { amount, change, headline, namesOf, ordered } from "./figures";
 
 const SHOWN = { all: "All rows", changed: "Changed", improved: "Improved", worsened: "Worsened" } as const;
 type Show = keyof typeof SHOWN;
@@ -73,15 +73,15 @@ export function RowDiff({ experiments }: { experiments: Experiment[] }) {
         {experiments.length > 2 && (
           <select className="select" aria-label="Candidates" value={pair?.id ?? ""} onChange={(event) => setUrl({ of: event.target.value || undefined, peek: undefined }, true)}>
             <option value="">All candidates</option>
-            {experiments.slice(1).map((one) => (
+            {experiments.slice(1).map((one, index) => (
               <option key={one.id} value={one.id}>
-                {nameOf(one)} alone
+                {namesOf(experiments)[index + 1]} alone
               </option>
             ))}
           </select>
         )}
         <span className="faint">
-          Baseline {nameOf(baseline)}
+          Baseline {namesOf(shown)[0]}
           {metric ? `; the widest gap in ${metric.metric} first` : ""}
         </span>
       </search>
@@ -110,6 +110,7 @@ export function RowDiff({ experiments }: { experiments: Experiment[] }) {
 }
 
 function columns(experiments: Experiment[], metrics: Metric[]): Column<AlignedRow>[] {
+  const names = namesOf(experiments);
   return [
     { key: "row", label: "Row", width: "104px", cell: (row) => <span className="mono dim">{keyOf(row)}</span> },
     ...metrics.map(
@@ -124,7 +125,7 @@ function columns(experiments: Experiment[], metrics: Metric[]): Column<AlignedRo
     ...experiments.map(
       (one, index): Column<AlignedRow> => ({
         key: one.id,
-        label: index === 0 ? `${nameOf(one)} (baseline)` : nameOf(one),
+        label: index === 0 ? `${names[0]} (baseline)` : names[index]!,
         width: "minmax(160px,1.2fr)",
         cell: (row) => {
           const answer = row.answers[index]!;
@@ -161,6 +162,7 @@ function Move({ before, after, metric, first }: { before: number | null | undefi
 /** One row in full: what was asked, the reference, the scores, and each answer beside the baseline's with what changed marked. */
 function Beside({ row, experiments, metrics }: { row: AlignedRow; experiments: Experiment[]; metrics: Metric[] }) {
   const [first, ...others] = row.answers;
+  const names = namesOf(experiments);
   return (
     <div className="stack">
       <details open>
@@ -177,10 +179,10 @@ function Beside({ row, experiments, metrics }: { row: AlignedRow; experiments: E
         const pieces = readable(laidOut(first!.answer), laidOut(answer.answer));
         const same = first!.answer === answer.answer;
         return (
-          <section key={answer.experiment} className="card" aria-label={`Answers of ${nameOf(experiments[0]!)} and ${nameOf(experiments[index + 1]!)}`}>
+          <section key={answer.experiment} className="card" aria-label={`Answers of ${names[0]} and ${names[index + 1]}`}>
             <div className="beside">
-              <Answer experiment={experiments[0]!} answer={first!} pieces={pieces} hide="add" />
-              <Answer experiment={experiments[index + 1]!} answer={answer} pieces={pieces} hide="cut" />
+              <Answer name={names[0]!} answer={first!} pieces={pieces} hide="add" />
+              <Answer name={names[index + 1]!} answer={answer} pieces={pieces} hide="cut" />
             </div>
             {same && !answer.error && <p className="faint left-out">The answers are the same.</p>}
             <dl className="kv left-out">
@@ -203,11 +205,11 @@ function Beside({ row, experiments, metrics }: { row: AlignedRow; experiments: E
   );
 }
 
-function Answer({ experiment, answer, pieces, hide }: { experiment: Experiment; answer: AlignedRow["answers"][number]; pieces: Piece[]; hide: "cut" | "add" }) {
+function Answer({ name, answer, pieces, hide }: { name: string; answer: AlignedRow["answers"][number]; pieces: Piece[]; hide: "cut" | "add" }) {
   return (
     <div>
       <header className="row">
-        <h3 className="cut grow">{nameOf(experiment)}</h3>
+        <h3 className="cut grow">{name}</h3>
         {answer.trace_id && <RefLink value={`trace/${answer.trace_id}`} />}
       </header>
       {answer.error ? (

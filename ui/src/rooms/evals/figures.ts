@@ -71,4 +71,10 @@ export function nameOf(experiment: Pick<Experiment, "id" | "name">): string {
   return experiment.name || experiment.id.slice(0, 13);
 }
 
+/** Names that tell experiments apart: those that share one get the end of their id. */
+export function namesOf(experiments: readonly Pick<Experiment, "id" | "name">[]): string[] {
+  const names = experiments.map(nameOf);
+  return names.map((name, index) => (names.indexOf(name) === names.lastIndexOf(name) ? name : `${name} …${experiments[index]!.id.slice(-4)}`));
+}
+
 export const bare = (ref: string) => (/^https?:/.test(ref) ? ref : ref.replace(/^[a-z]+\//, ""));
