@@ -16,7 +16,7 @@ from mainspring.kernel import versions
 from mainspring.kernel.errors import Denied, Invalid, NotFound
 from mainspring.kernel.ports import ChatReply
 from mainspring.prompts import Message
-from mainspring.traces import Scores
+from mainspring.traces import Prices, Scores
 
 ROWS = 120
 
@@ -30,12 +30,12 @@ class World:
         self.judged = []
 
     def complete(self, request):
-        if request.model == "model/judge@1":
+        if request.schema:
             self.judged.append(request)
             text = self.says(json.loads(request.messages[-1]["content"]), request)
         else:
             text = f"answer {request.messages[-1]['content']}"
-        trace = f"{len(self.judged):032x}" if request.model == "model/judge@1" else f"{number(text):032x}"
+        trace = f"{len(self.judged):032x}" if request.schema else f"{number(text):032x}"
         return ChatReply(text, "stop", 20, 5, 0.001, 10.0, 2.0, trace)
 
     def complete_many(self, requests, *, concurrency=8, on_reply=None):
@@ -118,6 +118,38 @@ def test_an_experiment_is_judged_and_no_question_is_paid_for_twice(platform, sco
     assert len(world.judged) == ROWS
     ran(platform, "judge:even@1")
     assert len(world.judged) == ROWS
+
+
+def test_reasons_are_kept_with_the_row_that_they_are_of(platform, scorers, world):
+    world.says = lambda shown, request: verdict("pass", f"Because of {shown['answer']}, seed {request.seed}.")
+    scorers.create_judge("wordy", "model/judge", "Rubric.", trials=2, temperature=0.5)
+    done = ran(platform, "judge:wordy", "exact", repeats=2, limit=40)
+    for row in Experiments(platform).rows(done.id).items:
+        said = row.judgements["judge:wordy@1"]
+        assert [one.reason for one in said] == [f"Because of {row.answer}, seed {seed}." for seed in (0, 1)]
+        assert {(one.step, one.score) for one in said} == {("pass", 1.0)}
+
+
+def test_what_judges_are_asked_comes_out_of_the_budget(platform, scorers, world):
+    scorers.create_judge("even", "model/judge", "Good answers have an even number.")
+    scorers.create_judge("twice", "model/judge", "Rubric.", pair=True)
+    world.says = lambda shown, request: verdict("pass" if "answer" in shown else "tie")
+    done = ran(platform, "judge:even", "judge:twice", max_calls=50)
+    # An answer takes a call and three of judges, so that twelve fit; six are equal to their opponent in either order.
+    assert (done.rows, len(world.judged), done.calls) == (12, 36 - 6, 48 - 6)
+    assert [figure.n for figure in done.figures] == [12, 12]
+    assert done.stopped == "The budget of 50 calls is spent." and done.cost == pytest.approx(0.042)
+    with pytest.raises(Invalid, match="one answer takes 4"):
+        ran(platform, "judge:even", "judge:twice", max_calls=3)
+    with platform.begin() as tx:
+        versions.commit(tx, "model", "other", {"weights": 3})
+    scorers.create_judge("odd", "model/other", "Rubric.")
+    Prices(platform).set("model/base@1", input_per_million=50.0, output_per_million=0.0)
+    with pytest.raises(Invalid, match="model/other@1 has none"):
+        ran(platform, "judge:odd", max_cost=0.02)
+    Prices(platform).set("model/other@1", input_per_million=50.0, output_per_million=0.0)
+    done = ran(platform, "judge:odd", max_cost=0.02)
+    assert (done.rows, done.figures[0].n, done.cost) == (10, 10, pytest.approx(0.02))
 
 
 def test_a_pair_is_shown_in_both_orders(platform, scorers, world):

@@ -8,7 +8,7 @@ import pytest
 
 from mainspring.data import rows as dataset_rows
 from mainspring.data.models import Row
-from mainspring.evals import proposals
+from mainspring.evals import Scorers, proposals
 from mainspring.evals.prompts import Prompts
 from mainspring.kernel import runs, versions
 from mainspring.kernel.errors import Invalid
@@ -134,6 +134,20 @@ def test_the_budget_bounds_everything_and_too_small_a_one_is_refused(prompts, ta
     assert run.error["code"] == "invalid"
     assert target.asked == []
     assert optimised(prompts, max_tokens_total=100, candidates=3)["search_calls"] <= 20
+
+
+def test_a_judge_is_paid_from_the_same_budget(prompts, target, platform):
+    def judges(request):
+        if request.schema is None:
+            return obeys(request)
+        step = "pass" if json.loads(request.messages[-1]["content"])["answer"].isupper() else "fail"
+        return json.dumps({"reason": "The case.", "step": step})
+
+    target.answer = judges
+    Scorers(platform).create_judge("capitals", "model/base", "Capitals are good.")
+    found = optimised(prompts, scorer="judge:capitals", method="few-shot", candidates=50, max_calls=330)
+    assert (found["proposal"], found["comparison"]["metrics"][0]["verdict"]) == ("prompt/say@2", "better")
+    assert found["search_calls"] + 240 == len(target.asked) <= 330
 
 
 def test_a_search_that_was_cut_off_pays_for_no_answer_twice(prompts, target, platform):

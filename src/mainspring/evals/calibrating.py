@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from mainspring.data import rows as dataset_rows
 from mainspring.evals import calibration, store
+from mainspring.evals.judging import Judging
 from mainspring.evals.models import ExperimentRow
 from mainspring.evals.questions import contexts
 from mainspring.evals.repeats import as_units
 from mainspring.evals.scorers import metric
 from mainspring.evals.scorers.judges import load
-from mainspring.evals.scoring import answer_of, bench_for
+from mainspring.evals.scoring import answer_of
 from mainspring.kernel import versions
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.ports import JSON
@@ -33,7 +34,7 @@ def run(task: Job) -> JSON:
         task.log(f"{len(missing)} rows are judged now")
         passages = _passages(task, experiment.dataset, missing) if "contexts" in judge.shows else {}
         answers = [answer_of(row, passages.get(row.row, ())) for row in missing]
-        for row, value in zip(missing, metric(name).values(bench_for(task), answers), strict=True):
+        for row, value in zip(missing, metric(name).values(Judging(task).bench(), answers), strict=True):
             if value is not None:
                 judged[row.row] = value
     found = calibration.calibrate(judge, ref, experiment, rows, judged, people, human=p["human"])

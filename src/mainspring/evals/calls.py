@@ -17,6 +17,8 @@ from mainspring.kernel.tables import canonical
 ROUNDS = 3
 """How often a row is asked whose target was unavailable."""
 _PASSING = (Unavailable, LimitReached)
+_ROUNDING = 1e-6
+"""Of a call, that adding up many may lose."""
 _LOOK_SECONDS = 0.5
 """How often the job looks whether it was cancelled."""
 
@@ -38,6 +40,11 @@ class Budget:
     calls: int | None = None
     cost: float | None = None
     """US dollars."""
+    spent_calls: int = 0
+    spent_cost: float = 0.0
+    """What is gone of both already."""
+    following: int = 0
+    """Calls of judges that each answer brings after it; their share is kept back, each taken to be as dear."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -173,17 +180,17 @@ class _Asking:
 
     def _affordable(self, left: int, concurrency: int) -> int:
         """Return how many calls the budget bears now, each taken to be as dear as the dearest so far."""
-        size = left
-        if self._budget.calls is not None:
-            size = min(size, self._budget.calls - self._calls)
+        size, budget = left, self._budget
+        if budget.calls is not None:
+            size = min(size, (budget.calls - budget.spent_calls) // (1 + budget.following) - self._calls)
             if size <= 0:
-                self._stopped = f"The budget of {self._budget.calls} calls is spent."
-        if self._budget.cost is not None and not self._stopped:
-            remaining = self._budget.cost - self._cost
-            fits = int(remaining / self._dearest) if self._dearest else (1 if self._calls == 0 else left)
+                self._stopped = f"The budget of {budget.calls} calls is spent."
+        if budget.cost is not None and not self._stopped:
+            remaining = (budget.cost - budget.spent_cost) / (1 + budget.following) - self._cost
+            fits = int(remaining / self._dearest + _ROUNDING) if self._dearest else (1 if self._calls == 0 else left)
             size = min(size, fits, 4 * concurrency)
             if size <= 0 or remaining <= 0:
-                self._stopped = f"The budget of {self._budget.cost:g} US dollars is spent."
+                self._stopped = f"The budget of {budget.cost:g} US dollars is spent."
         return 0 if self._stopped else size
 
     def _arrived(self, key: str, reply: ChatReply | Exception) -> None:

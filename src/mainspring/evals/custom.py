@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationError
 
-from mainspring.evals.models import Figure, MetricComparison
+from mainspring.evals.models import Figure, Judgement, MetricComparison
 from mainspring.evals.scorers import limited
 from mainspring.evals.scorers.code import Code
-from mainspring.evals.scorers.judges import Judge, Judgement, pin
+from mainspring.evals.scorers.judges import Judge, pin
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.records import Record

@@ -10,6 +10,7 @@ from mainspring.evals import plan as plans
 from mainspring.evals import regression, scorers, store
 from mainspring.evals.calls import Asked, Budget, Outcome, answer_all
 from mainspring.evals.columns import column, figure
+from mainspring.evals.judging import Judging, calls_for_one
 from mainspring.evals.models import Experiment, ExperimentRow
 from mainspring.evals.questions import Question, ask, choose
 from mainspring.evals.remote import RemoteChat
@@ -32,39 +33,39 @@ _BATCH = 16
 @job(KIND)
 def run(task: Job) -> JSON:
     """Ask, score and store; the result is the experiment. Raises GateFailed where it is worse than its baseline."""
-    found, asked = perform(task, task.params, task.run_id)
+    found = perform(task, task.params, task.run_id)
     named = str(task.params["fail_if_worse_than"])
     if named:
         with task.read() as tx:
             baseline, wanted = regression.find(tx, named, task.params)
         if baseline is None:
-            baseline = _baseline(task, wanted, asked, named)
+            baseline = _baseline(task, wanted, found, named)
         with task.begin() as tx:
             found = store.held_against(tx, found, baseline.id)
         task.log(regression.hold(task.platform.files, baseline, found, named))
     return found.model_dump(mode="json")
 
 
-def _baseline(task: Job, wanted: Mapping[str, Any], asked: Asked, named: str) -> Experiment:
+def _baseline(task: Job, wanted: Mapping[str, Any], candidate: Experiment, named: str) -> Experiment:
     """Ask the baseline as the experiment was asked, with what is left of the budget. Raises LimitReached."""
     left = {
-        "max_calls": None if wanted["max_calls"] is None else wanted["max_calls"] - asked.calls,
-        "max_cost": None if wanted["max_cost"] is None else wanted["max_cost"] - asked.cost,
+        "max_calls": None if wanted["max_calls"] is None else wanted["max_calls"] - candidate.calls,
+        "max_cost": None if wanted["max_cost"] is None else wanted["max_cost"] - candidate.cost,
     }
     if any(value is not None and value <= 0 for value in left.values()):
         raise LimitReached("The budget ended before the baseline was asked.", hint="Give more, or ask it beforehand.")
     params = {**wanted, **left, "note": f"Asked as the baseline of {task.run_id}: {named}."}
-    made, _ = perform(task, params, str(task.step("baseline", task.platform.ids.new)))
-    return made
+    return perform(task, params, str(task.step("baseline", task.platform.ids.new)))
 
 
-def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experiment, Asked]:
-    """Make one experiment, and say what it took."""
+def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> Experiment:
+    """Make one experiment."""
     with task.read() as tx:
         plan = plans.make(tx, p["dataset"], p["target"], p["prompt"], p["constrained"])
         content = versions.resolve(tx, plan.dataset, "dataset").content
         chat = RemoteChat(plans.server(tx, plan)) if plan.is_url else task.platform.chat
-    metrics = plans.choose_metrics(p["scorers"], plan)
+        metrics = plans.choose_metrics(p["scorers"], plan)
+        following = calls_for_one(tx, metrics)
     rows = choose(list(dataset_rows.read(task.platform.files, content)), p["split"], p["limit"], p["seed"])
     questions = [ask(row, plan.prompt, own_system=plan.brings_system) for row in rows]
     task.log(f"{len(questions)} rows of {plan.dataset} for {plan.target} {p['prompt']}".rstrip())
@@ -76,7 +77,7 @@ def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experi
         concurrency=p["concurrency"],
         reuse=p["reuse"] and bool(plan.model),
         scope="" if plan.model else task.run_id,
-        budget=Budget(p["max_calls"], p["max_cost"]),
+        budget=Budget(p["max_calls"], p["max_cost"], following=following),
         recorded=recorded(task, plan, plan.prompt or plan.inner, experiment_id),
     )
     likelihoods: list[LogLikelihoodReply | None] = [None] * len(questions)
@@ -89,8 +90,11 @@ def perform(task: Job, p: Mapping[str, Any], experiment_id: str) -> tuple[Experi
         for (place, repeat), outcome in zip(places, asked.outcomes, strict=True)
         if outcome is not None
     ]
-    scored = judge_all(task, metrics, questions, scored)
-    return _finish(task, p, plan, metrics, scored, asked, experiment_id), asked
+    judging = Judging(
+        task, lambda so_far: Budget(p["max_calls"], p["max_cost"], asked.calls + so_far.calls, asked.cost + so_far.cost)
+    )
+    scored = judge_all(judging, task, metrics, questions, scored)
+    return _finish(task, p, plan, metrics, scored, asked, judging, experiment_id)
 
 
 def recorded(task: Job, plan: plans.Plan, prompt: PromptVersion | None, experiment_id: str = "") -> Recorded | None:
@@ -187,6 +191,7 @@ def _finish(
     metrics: Sequence[Metric],
     rows: Sequence[ExperimentRow],
     asked: Asked,
+    judging: Judging,
     experiment_id: str,
 ) -> Experiment:
     """Make the figures, store the experiment and link it."""
@@ -211,10 +216,10 @@ def _finish(
             rows=len(rows),
             errors=sum(bool(row.error) for row in rows),
             figures=figures,
-            stopped=asked.stopped,
-            calls=asked.calls,
+            stopped=asked.stopped or judging.stopped,
+            calls=asked.calls + judging.calls,
             reused=asked.reused,
-            cost=asked.cost,
+            cost=asked.cost + judging.cost,
             file=file,
             note=p["note"],
             created_at=tx.now,

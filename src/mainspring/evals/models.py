@@ -89,7 +89,7 @@ class Experiment(Record):
     baseline: str = ""
     """Id of the experiment that it was held against; empty where there was none."""
     calls: int = 0
-    """Calls that the run made, those without an answer included."""
+    """Calls that the run made, those of judges and those without an answer included."""
     reused: int = 0
     """Answers that no call was made for: asked before by another experiment, or by this one in another row."""
     cost: float = 0.0
@@ -105,6 +105,19 @@ class Experiment(Record):
         from mainspring.evals.report import experiment_html
 
         return experiment_html(self)
+
+
+class Judgement(Record):
+    """One thing that a judge said."""
+
+    step: str
+    """The step of the scale; of a pair `A` for the answer, `B` for its opponent, whatever the order shown."""
+    score: float
+    """From 0 to 1."""
+    reason: str
+    swapped: bool = False
+    """Whether the opponent of a pair was shown first."""
+    trace_id: str = ""
 
 
 class ExperimentRow(Record):
@@ -130,6 +143,8 @@ class ExperimentRow(Record):
     cost: float | None = None
     trace_id: str = ""
     scores: dict[str, float | None]
+    judgements: dict[str, list[Judgement]] = {}
+    """What judges said of the answer, with their reasons, by metric."""
     counts: dict[str, list[float]] = {}
     """For metrics that are not means of rows: what the corpus figure is made of."""
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from mainspring.data import rows as dataset_rows
 from mainspring.data.models import Row
-from mainspring.evals import jobs, proposals
+from mainspring.evals import jobs, proposals, scorers
 from mainspring.evals import plan as plans
 from mainspring.evals.calls import Budget, Outcome, answer_all, request_key
 from mainspring.evals.comparison import compare
+from mainspring.evals.judging import Judging, calls_for_one, check_budget
 from mainspring.evals.models import Experiment, ExperimentRow
 from mainspring.evals.questions import ask, choose
 from mainspring.evals.remote import RemoteChat
@@ -75,6 +76,7 @@ def params(tx: Tx, asked: Mapping[str, Any]) -> tuple[dict[str, Any], list[str]]
     by = plans.make(tx, plan.dataset, asked["proposer"] or plan.target, "", False)
     for each in (plan, by):
         plans.check_budget(tx, each, asked["max_cost"])
+    check_budget(tx, [metric], None, asked["max_cost"])
     exact = {
         "prompt": plan.prompt.ref,
         "dataset": plan.dataset,
@@ -95,17 +97,18 @@ def run(task: Job) -> JSON:
         prompt = load_prompt(tx, p["prompt"])
         plan = plans.make(tx, p["dataset"], p["target"], p["prompt"], False)
         content = versions.resolve(tx, plan.dataset, "dataset").content
+        each = 1 + calls_for_one(tx, [scorers.metric(p["scorer"])])
     rows = list(dataset_rows.read(task.platform.files, content))
     train = choose(rows, p["train_split"], None, p["seed"])
     held_out = choose(rows, p["test_split"], p["limit"], p["seed"])
-    spare = p["max_calls"] - 2 * len(held_out)
-    if spare < 2 * p["front"]:
+    spare = p["max_calls"] - 2 * len(held_out) * each
+    if spare < 2 * p["front"] * each:
         raise Invalid(
-            f"{p['max_calls']} calls are too few: {2 * len(held_out)} judge the result on {len(held_out)} held-out"
-            f" rows, and the search needs {2 * p['front']}.",
+            f"{p['max_calls']} calls are too few: {2 * len(held_out) * each} judge the result on {len(held_out)}"
+            f" held-out rows, and the search needs {2 * p['front'] * each}.",
             hint="Raise max-calls, or lower limit or front.",
         )
-    search = _Search(task, plan, train, spare)
+    search = _Search(task, plan, train, spare, each)
     best = search.best(prompt)
     tried = [{"how": one.how, "mean": round(one.mean, 6), "traces": one.traces} for one in search.tried]
     found = {
@@ -119,11 +122,11 @@ def run(task: Job) -> JSON:
         "comparison": None,
         "sentence": "Nothing that was tried did better on the training rows.",
     }
-    return found if best is None else _judged(task, prompt, best, found, len(held_out), search)
+    return found if best is None else _judged(task, prompt, best, found, len(held_out) * each, search)
 
 
 def _judged(
-    task: Job, prompt: PromptVersion, best: Candidate, found: dict[str, Any], rows: int, search: _Search
+    task: Job, prompt: PromptVersion, best: Candidate, found: dict[str, Any], calls: int, search: _Search
 ) -> JSON:
     """Commit the candidate as a proposal and add the evidence: two experiments on held-out rows, compared."""
     p = task.params
@@ -147,14 +150,13 @@ def _judged(
             "scorers": [p["scorer"], "input_tokens"] if p["scorer"] != "input_tokens" else [p["scorer"]],
             "constrained": False,
             "repeats": 1,
-            "max_calls": rows,
+            "max_calls": calls,
             "max_cost": cost,
             "reuse": False,
             "name": "",
             "note": f"Evidence of run {task.run_id}.",
         }
-        one, _ = jobs.perform(task, params, str(task.step(f"evidence-{ref}", task.platform.ids.new)))
-        experiments.append(one)
+        experiments.append(jobs.perform(task, params, str(task.step(f"evidence-{ref}", task.platform.ids.new))))
     compared = compare(task.platform.files, experiments[0], experiments[1])
     judged = next(one for one in compared.metrics if one.metric == p["scorer"])
     task.link(outputs=(made.ref,))
@@ -170,9 +172,11 @@ def _judged(
 class _Search:
     """One search: its rows, its budget, and what it tried."""
 
-    def __init__(self, task: Job, plan: plans.Plan, train: Sequence[Row], calls: int) -> None:
+    def __init__(self, task: Job, plan: plans.Plan, train: Sequence[Row], calls: int, each: int) -> None:
+        """`calls` are all that it may make, `each` those that an answer takes with its judges."""
         p = task.params
-        self._task, self._plan, self._left = task, plan, calls
+        self._task, self._plan, self._spare, self._each = task, plan, calls, each
+        self._judging = Judging(task, lambda so_far: Budget(self._left, self._money))
         self._draw = random.Random(p["seed"])  # noqa: S311 - a search, no secret
         with task.read() as tx:
             self._chat: Chat = RemoteChat(plans.server(tx, plan)) if plan.is_url else task.platform.chat
@@ -186,7 +190,30 @@ class _Search:
         self._front, self._pool = order[: p["front"]], order[p["front"] :]
         self._answers: dict[str, Outcome] = {}
         self.tried: list[Candidate] = []
-        self.calls, self.tokens, self.cost = 0, 0, 0.0
+        self._calls, self._tokens, self._cost = 0, 0, 0.0
+
+    @property
+    def calls(self) -> int:
+        """Calls so far, those of judges included, as in `tokens` and `cost`."""
+        return self._calls + self._judging.calls
+
+    @property
+    def tokens(self) -> int:
+        """Tokens so far."""
+        return self._tokens + self._judging.tokens
+
+    @property
+    def cost(self) -> float:
+        """US dollars so far."""
+        return self._cost + self._judging.cost
+
+    @property
+    def _left(self) -> int:
+        return self._spare - self.calls
+
+    @property
+    def _money(self) -> float | None:
+        return None if self._task.params["max_cost"] is None else self._task.params["max_cost"] / 2 - self.cost
 
     def best(self, prompt: PromptVersion) -> Candidate | None:
         """Return the candidate that does best on the front; None where none does better than the prompt itself."""
@@ -260,20 +287,24 @@ class _Search:
         requests = [jobs.request(self._task, self._task.params, self._plan, question, 0) for question in questions]
         # Calls of a candidate name no prompt: it is no version yet.
         version = self._plan.prompt if self._plan.prompt and prompt.messages == self._plan.prompt.messages else None
-        outcomes = self._ask(self._chat, requests, jobs.recorded(self._task, self._plan, version))
+        outcomes = self._ask(self._chat, requests, jobs.recorded(self._task, self._plan, version), self._each)
         found = [
             jobs.score([self._metric], self._plan, question, outcome, None, 0)
             for question, outcome in zip(questions, outcomes, strict=True)
         ]
-        return judge_all(self._task, [self._metric], questions, found)
+        judged = judge_all(self._judging, self._task, [self._metric], questions, found)
+        if self._judging.stopped:
+            raise _Spent
+        return judged
 
-    def _ask(self, chat: Chat, requests: Sequence[ChatRequest], recorded: Recorded | None) -> list[Outcome]:
+    def _ask(
+        self, chat: Chat, requests: Sequence[ChatRequest], recorded: Recorded | None, each: int = 1
+    ) -> list[Outcome]:
         """Return the answers, asking only for those that are not known. Raises _Spent where the budget ends before."""
         p = self._task.params
         new = {key: one for one in requests if (key := request_key(one)) not in self._answers}
         if new:
-            money = None if p["max_cost"] is None else p["max_cost"] / 2 - self.cost
-            if self._left < len(new) or (money is not None and money <= 0):
+            if self._left < len(new) * each or (self._money is not None and self._money <= 0):
                 raise _Spent
             asked = answer_all(
                 self._task,
@@ -281,19 +312,18 @@ class _Search:
                 list(new.values()),
                 concurrency=p["concurrency"],
                 reuse=False,
-                budget=Budget(self._left, money),
+                budget=Budget(self._left, self._money, following=each - 1),
                 recorded=recorded,
                 all_may_fail=True,
             )
-            self._left -= asked.calls
-            self.calls += asked.calls
-            self.cost += asked.cost
+            self._calls += asked.calls
+            self._cost += asked.cost
             for key, outcome in zip(new, asked.outcomes, strict=True):
                 if outcome is None:
                     raise _Spent
                 self._answers[key] = outcome
                 reply = outcome.reply
-                self.tokens += (reply.input_tokens + reply.output_tokens) if reply else 0
+                self._tokens += (reply.input_tokens + reply.output_tokens) if reply else 0
         if self.tokens > p["max_tokens_total"]:
             raise _Spent
         self._task.progress(self.calls, self.calls + self._left, "searching", cost=self.cost)

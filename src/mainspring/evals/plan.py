@@ -129,12 +129,16 @@ def check_budget(tx: Tx, plan: Plan, max_cost: float | None) -> None:
     """Raise Invalid where a budget in money would not hold because nobody said what the target costs."""
     if max_cost is None:
         return
+    check_price(tx, plan.model or plan.target.partition("#")[2], plan.target)
+
+
+def check_price(tx: Tx, model: str, target: str) -> None:
+    """Raise Invalid where a model has no price; of what is deployed, where there is no price at all."""
     prices = book(tx)
-    name = plan.model or plan.target.partition("#")[2]
-    known = prices.price(name, tx.now) is not None if name else bool(prices)
+    known = prices.price(model, tx.now) is not None if model else bool(prices)
     if not known:
         raise Invalid(
-            f"A budget in money needs a price, and {name or plan.target} has none.",
+            f"A budget in money needs a price, and {model or target} has none.",
             hint="Set it with `mainspring price set`, or bound the calls with --max-calls.",
         )
 

@@ -47,8 +47,8 @@ class Prompts(prompts.Prompts):
         training rows as examples; `instruction` lets `proposer` (by default the target) reflect on rows that went wrong
         and rewrite the system message. Candidates are scored on `front` training rows. The best is committed without a
         label and compared with the prompt on `limit` rows of the test split, which the search never saw. `max_calls`,
-        `max_tokens_total` (of the search) and `max_cost` (US dollars) bound it;
-        what a judge is asked comes besides. Raises Invalid, NotFound.
+        `max_tokens_total` (of the search) and `max_cost` (US dollars) bound it, judges' calls included.
+        Raises Invalid, NotFound.
         """
         from mainspring.evals import optimise
 

@@ -10,9 +10,9 @@ from mainspring.evals import calibration as calibrating
 from mainspring.evals import custom, store
 from mainspring.evals.calibration import Calibration
 from mainspring.evals.custom import Contexts, HumanColumn, Kind, ScorerVersion, Tried
-from mainspring.evals.models import ExperimentRow, Figure, ScorerInfo
+from mainspring.evals.models import ExperimentRow, Figure, Judgement, ScorerInfo
 from mainspring.evals.scorers.code import Code
-from mainspring.evals.scorers.judges import Judgement, Shown, Step
+from mainspring.evals.scorers.judges import Shown, Step
 from mainspring.evals.scorers.judges import load as load_judge
 from mainspring.evals.scorers.registry import Answer, Metric
 from mainspring.kernel import versions

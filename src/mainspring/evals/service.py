@@ -125,10 +125,10 @@ class Experiments(Service):
         `release/…`, `deployment/…`, or a server by URL, `https://host/v1#model`. Rows are of the split `test` unless it
         is named. `constrained` holds answers to the prompt's response schema. `limit` takes a sample, the same for
         every target by the seed; `repeats` asks each row so often, with seeds that count on. `max_calls` and `max_cost`
-        (US dollars) end the run early with what it has, and it says so. `reuse` takes answers of earlier experiments
-        to the same questions; their latency is not counted. `fail_if_worse_than` names an experiment, or a label
-        such as `production`, which is asked along: where a metric of quality got worse, the run fails with GateFailed,
-        and the experiment is kept. The run's result is the experiment, whose id is the run's.
+        (US dollars), judges' calls included, end the run early with what it has, and it says so. `reuse` takes answers
+        of earlier experiments to the same questions; their latency is not counted. `fail_if_worse_than` names an
+        experiment, or a label such as `production`, which is asked along: where a metric of quality got worse, the run
+        fails with GateFailed, and the experiment is kept. The run's result is the experiment, whose id is the run's.
         Raises Invalid, NotFound, Denied.
         """
         given = {
@@ -150,7 +150,7 @@ class Experiments(Service):
         spending["fail_if_worse_than"] = fail_if_worse_than
         with self.read() as tx:
             params, inputs = starting.params(tx, dataset, target, prompt or "", model or "", given)
-            starting.check(tx, params, max_cost, fail_if_worse_than)
+            starting.check(tx, params, max_calls, max_cost, fail_if_worse_than)
         return self.start_run("experiment.run", {**params, **spending, "name": name or "", "note": note}, inputs=inputs)
 
     @operation("POST /experiments/record", permission="experiment.write", status=201)

@@ -49,12 +49,13 @@ def params(
     }, [*plan.inputs, *([suite.ref] if suite else [])]
 
 
-def check(tx: Tx, found: Mapping[str, Any], max_cost: float | None, baseline: str) -> None:
-    """Raise Invalid where a budget in money would not hold, Invalid or NotFound where there is no fitting baseline."""
+def check(tx: Tx, found: Mapping[str, Any], max_calls: int | None, max_cost: float | None, baseline: str) -> None:
+    """Raise Invalid where a budget would not hold or not do, Invalid or NotFound where there is no fitting baseline."""
+    from mainspring.evals import judging, regression, scorers
     from mainspring.evals import plan as plans
-    from mainspring.evals import regression
 
     plan = plans.make(tx, found["dataset"], found["target"], found["prompt"], found["constrained"])
     plans.check_budget(tx, plan, max_cost)
+    judging.check_budget(tx, [scorers.metric(name) for name in found["scorers"]], max_calls, max_cost)
     if baseline:
         regression.check(tx, baseline, found)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints, model_validator
 
+from mainspring.evals.models import Judgement
 from mainspring.evals.scorers.registry import Answer, Bench, scorer
 from mainspring.evals.scorers.structured import text_of
 from mainspring.kernel import versions
@@ -25,6 +26,8 @@ Step = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_white
 Shown = Literal["question", "reference", "contexts"]
 _LONGEST = 20_000
 """Characters of each text that a judge is shown."""
+_REASON = 1000
+"""Characters of a reason that are kept."""
 _FIRST, _SECOND, _TIE = "A", "B", "tie"
 
 
@@ -55,22 +58,14 @@ class Judge(Record):
         return self
 
     @property
+    def calls(self) -> int:
+        """How many calls one answer takes."""
+        return self.trials * (2 if self.pair else 1)
+
+    @property
     def steps(self) -> list[str]:
         """What the judge may answer, worst first; of a pair, which answer is better."""
         return [_SECOND, _TIE, _FIRST] if self.pair else list(self.scale)
-
-
-class Judgement(Record):
-    """One thing that a judge said."""
-
-    step: str
-    """The step of the scale; of a pair `A` for the answer, `B` for the reference, whatever the order shown."""
-    score: float
-    """From 0 to 1."""
-    reason: str
-    swapped: bool = False
-    """Whether the reference of a pair was shown first."""
-    trace_id: str = ""
 
 
 def pin(tx: Tx, judge: Judge) -> Judge:
@@ -121,7 +116,9 @@ def read(judge: Judge, reply: ChatReply | None, *, swapped: bool = False) -> Jud
         return None
     if swapped and step != _TIE:
         step = _SECOND if step == _FIRST else _FIRST
-    return Judgement(step=step, score=place(judge, step), reason=reason, swapped=swapped, trace_id=reply.trace_id)
+    return Judgement(
+        step=step, score=place(judge, step), reason=reason[:_REASON], swapped=swapped, trace_id=reply.trace_id
+    )
 
 
 def place(judge: Judge, step: str) -> float:
@@ -147,6 +144,7 @@ def _judged(bench: Bench, answers: Sequence[Answer], argument: str) -> list[floa
     found: list[float | None] = [None] * len(answers)
     for at, said in zip(able, judgements(judge, [answers[at] for at in able], bench), strict=True):
         if said:
+            bench.keep(answers[at].key, said)
             found[at] = sum(one.score for one in said) / len(said)
     return found
 

@@ -13,6 +13,7 @@ from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON, ChatReply, ChatRequest, LogLikelihoodReply
 
 if TYPE_CHECKING:
+    from mainspring.evals.models import Judgement
     from mainspring.kernel.platform import Platform
 
 
@@ -54,6 +55,8 @@ class Bench:
     """Asks a model, once for each question ever; None where it refused to answer one."""
     environment: str = ""
     """Where the model is asked."""
+    keep: Callable[[str, Sequence[Judgement]], None] = lambda key, said: None
+    """Takes what a judge said of the answer with a key."""
 
 
 BatchFunction = Callable[[Bench, Sequence[Answer], str], list[float | None]]
