@@ -56,6 +56,9 @@ PAGES = {
     "/releases/docs?version=1&tab=Bill+of+materials": "docs",
     "/deployments": "Deployments",
     "/deployments/docs": "docs",
+    "/deployments/search?environment=staging": "search",
+    "/loadtests": "Load tests",
+    "/loadtests/{load}?baseline={load_before}": "docs",
     "/alerts": "Alerts",
     "/audit": "Audit",
     "/nowhere": "There is no such page",
@@ -73,6 +76,7 @@ LISTS = (
     "/scorers",
     "/releases",
     "/deployments",
+    "/loadtests",
 )
 
 

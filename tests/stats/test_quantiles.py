@@ -39,10 +39,10 @@ def queueing(rng: np.random.Generator, n: int, scale: float) -> np.ndarray:
 
 
 def test_the_ratio_of_medians_is_covered_though_requests_hang_together() -> None:
-    rng, missed, trials, factor = np.random.default_rng(2), 0, 120, 1.3
+    rng, missed, trials, factor = np.random.default_rng(2), 0, 60, 1.3
     for _ in range(trials):
         left, right = queueing(rng, 400, 100.0), queueing(rng, 400, 100.0 * factor)
-        found = stats.quantile_ratio(left, right, 0.5, draws=150)
+        found = stats.quantile_ratio(left, right, 0.5, draws=100)
         missed += not found.low <= factor <= found.high
     # Drawn one by one, more than a third would be missed.
-    assert missed / trials <= 0.12
+    assert missed / trials <= 0.15

@@ -46,6 +46,8 @@ const routes = [
   page("/releases/$name", () => import("./rooms/registry/ReleasePage"), "ReleasePage"),
   page("/deployments", () => import("./rooms/serving/DeploymentList"), "DeploymentList"),
   page("/deployments/$name", () => import("./rooms/serving/DeploymentPage"), "DeploymentPage"),
+  page("/loadtests", () => import("./rooms/serving/LoadTestList"), "LoadTestList"),
+  page("/loadtests/$id", () => import("./rooms/serving/LoadTestPage"), "LoadTestPage"),
   page("/alerts", () => import("./rooms/monitoring/Alerts"), "Alerts"),
   page("/audit", () => import("./rooms/governance/Audit"), "Audit"),
 ];

@@ -38,7 +38,7 @@ class Sample(NamedTuple):
     """Empty for an answer."""
 
 
-class Figure(Record):
+class LoadFigure(Record):
     """A quantile with its interval; the ends are null where there are too few requests for them."""
 
     value: float
@@ -46,12 +46,12 @@ class Figure(Record):
     high: float | None
 
 
-class Spread(Record):
+class LoadSpread(Record):
     """Quantiles of a time, in milliseconds."""
 
-    p50: Figure
-    p95: Figure
-    p99: Figure
+    p50: LoadFigure
+    p95: LoadFigure
+    p99: LoadFigure
 
 
 class LoadLevel(Record):
@@ -70,11 +70,11 @@ class LoadLevel(Record):
     """That were answered."""
     tokens_per_second: float
     """That came out."""
-    ttft: Spread | None
+    ttft: LoadSpread | None
     """Time to the first token."""
-    itl: Spread | None
+    itl: LoadSpread | None
     """Time between two tokens, the mean of each request."""
-    e2e: Spread | None
+    e2e: LoadSpread | None
     """Time to the last token."""
     met: float
     """Share of all requests that were answered within the objectives."""
@@ -250,17 +250,17 @@ def _difference(
     )
 
 
-def _spread(values: Sequence[float]) -> Spread | None:
+def _spread(values: Sequence[float]) -> LoadSpread | None:
     if not values:
         return None
     figures = {}
     for name, q in QUANTILES.items():
         try:
             found = quantile_interval(values, q)
-            figures[name] = Figure(value=found.estimate, low=found.low, high=found.high)
+            figures[name] = LoadFigure(value=found.estimate, low=found.low, high=found.high)
         except TooFewRows:
-            figures[name] = Figure(value=_quantile(values, q), low=None, high=None)
-    return Spread(**figures)
+            figures[name] = LoadFigure(value=_quantile(values, q), low=None, high=None)
+    return LoadSpread(**figures)
 
 
 def _quantile(values: Sequence[float], q: float) -> float:

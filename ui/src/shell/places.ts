@@ -32,6 +32,7 @@ export const PLACES: { group: string; places: Place[] }[] = [
     group: "Operate",
     places: [
       { label: "Deployments", to: "/deployments", icon: "deploy" },
+      { label: "Load tests", to: "/loadtests", icon: "run" },
       { label: "Traces", to: "/traces", icon: "traces" },
       { label: "Alerts", to: "/alerts", icon: "alert" },
     ],

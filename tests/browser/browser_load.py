@@ -1,0 +1,42 @@
+"""Load tests for the pages: two releases over four levels, the second slower."""
+
+from __future__ import annotations
+
+import random
+
+from sqlalchemy import update
+
+from mainspring.kernel import runs
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.tables import runs as run_table
+
+
+def make_load_tests(platform: Platform) -> dict[str, str]:
+    """Store the results of two load tests; return their ids."""
+    return {"load": _made(platform, "release/docs@2", 1.35), "load_before": _made(platform, "release/docs@1", 1.0)}
+
+
+def _made(platform: Platform, release: str, factor: float) -> str:
+    from mainspring.serving import loads
+    from mainspring.serving.loads import LoadTest, Sample
+    from mainspring.serving.loadtests import keep
+
+    draw, slo, levels = random.Random(8), {"ttft": 400.0, "e2e": 3000.0}, []
+    for load, wait in ((1.0, 1.0), (2.0, 1.1), (4.0, 1.5), (8.0, 6.0)):
+        found = []
+        for number in range(int(load * 30)):
+            e2e = 900 * factor * wait * draw.lognormvariate(0, 0.3)
+            sample = Sample(number * 1000 / load, e2e / 6, e2e / 40, e2e, 40, "")
+            failed = sample._replace(ttft=None, itl=None, e2e=None, tokens=0, error="status 429")
+            found.append(failed if load == 8 and number % 9 == 0 else sample)
+        given = {"arrivals": "open", "load": load, "seconds": 30.0, "kept": keep(platform, found)}
+        levels.append(loads.level(found, slo, **given))
+    with platform.begin() as tx:
+        run = runs.create(tx, "loadtest.run", {})
+        test = LoadTest(
+            id=run.id, target="docs", release=release, slo=slo, prompts=1, max_tokens=64, seed=0, levels=levels,
+            knee=loads.knee(levels), sustained=loads.sustained(levels), started_at=tx.now,
+        )  # fmt: skip
+        values = {"state": "succeeded", "result": test.model_dump(mode="json"), "started_at": tx.now}
+        tx.execute(update(run_table).where(run_table.c.id == run.id).values(**values, finished_at=tx.now))
+    return run.id

@@ -1,0 +1,168 @@
+import { useParams } from "@tanstack/react-router";
+import { $api } from "../../api/client";
+import type { LoadDifference, LoadLevel, LoadTest } from "../../api/types";
+import { Blank, Card, KeyValues, Status, Time } from "../../kit/basics";
+import { IntervalMark, LineChart } from "../../kit/chart";
+import { count, duration, figure, percent } from "../../kit/format";
+import { useUrl } from "../../kit/hooks";
+import { Table } from "../../kit/list";
+import { Page, Show } from "../../kit/page";
+import { RefLink } from "../../shell/RefLink";
+import { unitOf } from "./LoadTestList";
+
+/** One load test: its curves over the load, each level in figures, and another beside it. */
+export function LoadTestPage() {
+  const { id } = useParams({ strict: false }) as { id: string };
+  const query = $api.useQuery("get", "/loadtests/{run_id}", { params: { path: { run_id: id } } });
+  return (
+    <Page title={query.data?.target ?? "Load test"} crumbs={[{ label: "Load tests", to: "/loadtests" }]} badge={<code className="tag">{id.slice(0, 13)}</code>}>
+      <Show query={query}>{(test) => <Body test={test} />}</Show>
+    </Page>
+  );
+}
+
+function Body({ test }: { test: LoadTest }) {
+  const unit = unitOf(test);
+  const objectives = Object.entries(test.slo).map(([name, limit]) => `${name} ${duration(limit)}`);
+  return (
+    <div className="columns">
+      <div className="stack">
+        <Card title="Time over load">
+          <LineChart label={`Milliseconds by ${unit}`} x={unit} zero series={spread(test)} />
+        </Card>
+        <Card title="Throughput over load">
+          <LineChart
+            label={`Answered requests a second by ${unit}`}
+            x={unit}
+            zero
+            series={[
+              { name: "answered requests/s", points: test.levels.map((one) => [one.load, one.requests_per_second]) },
+              ...(objectives.length ? [{ name: "within the objectives", points: test.levels.map((one) => [one.load, one.goodput] as const) }] : []),
+            ]}
+          />
+        </Card>
+        <Levels test={test} />
+        <Beside test={test} />
+      </div>
+      <div className="stack">
+        <Card title="Test">
+          <KeyValues
+            items={[
+              ["Target", test.target],
+              ["Release", test.release ? <RefLink key="r" value={test.release} /> : <span className="faint">not known</span>],
+              ["Knee", test.knee === null ? <span className="faint">takes three levels</span> : `${figure(test.knee)} ${unit}`],
+              ["Sustained", test.sustained === null ? <span className="faint">none</span> : `${figure(test.sustained)} ${unit}`],
+              ["Objectives", objectives.join(", ") || <span className="faint">none</span>],
+              ["Prompts", count(test.prompts)],
+              ["Longest answer", `${count(test.max_tokens)} tokens`],
+              ["Started", <Time key="t" at={test.started_at} />],
+            ]}
+          />
+        </Card>
+      </div>
+    </div>
+  );
+}
+
+function spread(test: LoadTest) {
+  const line = (name: string, of: (level: LoadLevel) => number | undefined) => ({
+    name,
+    points: test.levels.flatMap((one) => {
+      const value = of(one);
+      return value === undefined ? [] : [[one.load, value] as const];
+    }),
+  });
+  return [
+    line("to the last token, p50", (one) => one.e2e?.p50.value),
+    line("to the last token, p95", (one) => one.e2e?.p95.value),
+    line("to the first token, p95", (one) => one.ttft?.p95.value),
+  ].filter((series) => series.points.length > 0);
+}
+
+function Levels({ test }: { test: LoadTest }) {
+  const time = (of: LoadLevel["ttft"], name: "p50" | "p95" | "p99") => {
+    if (!of) return "–";
+    const { value, low, high } = of[name];
+    return <span title={low === null || high === null ? "too few requests for an interval" : `between ${duration(low)} and ${duration(high)}`}>{duration(value)}</span>;
+  };
+  return (
+    <Card title="Levels" flush>
+      <Table<LoadLevel>
+        label="Levels"
+        items={test.levels}
+        id={(one) => String(one.load)}
+        columns={[
+          { key: "load", label: unitOf(test), numeric: true, cell: (one) => figure(one.load) },
+          { key: "answered", label: "Answered", numeric: true, cell: (one) => `${count(one.answered)} of ${count(one.requests)}` },
+          { key: "errors", label: "Errors", cell: (one) => Object.entries(one.errors).map(([what, n]) => `${count(n)} × ${what}`).join(", ") || "–" },
+          { key: "ttft", label: "First token p50", numeric: true, cell: (one) => time(one.ttft, "p50") },
+          { key: "ttft95", label: "p95", numeric: true, cell: (one) => time(one.ttft, "p95") },
+          { key: "itl", label: "Between p95", numeric: true, cell: (one) => time(one.itl, "p95") },
+          { key: "e2e", label: "Last token p50", numeric: true, cell: (one) => time(one.e2e, "p50") },
+          { key: "e2e95", label: "p95", numeric: true, cell: (one) => time(one.e2e, "p95") },
+          { key: "e2e99", label: "p99", numeric: true, cell: (one) => time(one.e2e, "p99") },
+          { key: "tokens", label: "Tokens/s", numeric: true, cell: (one) => figure(one.tokens_per_second) },
+          { key: "met", label: "Met", numeric: true, cell: (one) => <span title={`between ${percent(one.met_low)} and ${percent(one.met_high)}`}>{percent(one.met, 0)}</span> },
+        ]}
+      />
+    </Card>
+  );
+}
+
+function Beside({ test }: { test: LoadTest }) {
+  const [url, setUrl] = useUrl();
+  const known = $api.useQuery("get", "/loadtests", { params: { query: { limit: 50 } } });
+  const others = known.data?.items.filter((one) => one.id !== test.id) ?? [];
+  const chosen = url.baseline ?? "";
+  return (
+    <Card
+      title="Beside another"
+      flush
+      actions={
+        others.length > 0 && (
+          <select className="select" aria-label="Load test to compare with" value={chosen} onChange={(event) => setUrl({ baseline: event.target.value || undefined }, true)}>
+            <option value="">Compare with…</option>
+            {others.map((one) => (
+              <option key={one.id} value={one.id}>{`${one.target} ${one.release.replace(/^release\//, "")} · ${one.id.slice(0, 13)}`}</option>
+            ))}
+          </select>
+        )
+      }
+    >
+      {chosen ? <Differences id={test.id} baseline={chosen} /> : <Blank small icon="run" title={others.length ? "Choose a load test to compare with" : "There is no other load test yet"} />}
+    </Card>
+  );
+}
+
+const TONES = { faster: "better", slower: "worse", "no difference shown": "unset" } as const;
+
+function Differences({ id, baseline }: { id: string; baseline: string }) {
+  const query = $api.useQuery("get", "/loadtests/{run_id}/compare/{baseline}", { params: { path: { run_id: id, baseline } } });
+  const more = (ratio: number) => `${ratio > 1 ? "+" : ""}${percent(ratio - 1)}`;
+  return (
+    <Show query={query} lines={4}>
+      {(found) => {
+        const most = Math.max(0.05, ...found.differences.flatMap((one) => [Math.abs(1 - one.low), Math.abs(1 - one.high)]));
+        return (
+          <>
+            <Table<LoadDifference>
+              label="Differences"
+              items={found.differences}
+              id={(one) => `${one.load} ${one.time} ${one.quantile}`}
+              columns={[
+                { key: "load", label: "Load", numeric: true, cell: (one) => figure(one.load) },
+                { key: "what", label: "Time", cell: (one) => `${one.time} ${one.quantile}` },
+                { key: "before", label: "There", numeric: true, cell: (one) => duration(one.baseline) },
+                { key: "now", label: "Here", numeric: true, cell: (one) => duration(one.candidate) },
+                { key: "ratio", label: "Difference", numeric: true, cell: (one) => more(one.ratio) },
+                { key: "mark", label: "Faster is right", cell: (one) => <IntervalMark value={1 - one.ratio} low={1 - one.high} high={1 - one.low} min={-most} max={most} /> },
+                { key: "verdict", label: "Verdict", cell: (one) => <Status state={TONES[one.verdict]} label={one.verdict} /> },
+              ]}
+            />
+            {found.unmatched.length > 0 && <p className="dim inner">{found.unmatched.join("; ")}</p>}
+          </>
+        );
+      }}
+    </Show>
+  );
+}
