@@ -12,7 +12,8 @@ from tests.serving.test_deployment_machine import make_releases
 from mainspring.kernel.errors import Conflict, Denied
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
-from mainspring.registry import releases
+from mainspring.registry import Models, Providers, releases
+from mainspring.registry.service import Releases
 from mainspring.serving.service import Deployments
 from mainspring.workspace import Projects
 
@@ -108,3 +109,23 @@ def test_more_copies_than_there_is_room_for_are_dropped(
         return 'outcome="dropped"}' in gateway_metrics()
 
     eventually(dropped)
+
+
+def test_a_provider_answers_copies_beside_the_traffic(
+    providers: Providers,
+    platform: Platform,
+    known: dict[str, list[str]],
+    client: OpenAI,
+    gateway_metrics: Any,
+) -> None:
+    model = Models(platform).connect("gpt", "acme", "big", license="proprietary", context=128_000)
+    made = Releases(platform).create("away", model=model.ref)
+    with platform.begin() as tx:
+        made = releases.move(tx, releases.move(tx, made, "checked", "in_review"), "approved", "approved")
+    Deployments(platform).shadow("docs", made.ref, share=1.0)
+    for _ in range(4):
+        client.chat.completions.create(model="docs", messages=HI)
+    eventually(lambda: 'outcome="answered"} 4' in gateway_metrics())
+    assert "dropped" not in gateway_metrics()
+    copies = spans(platform, service="shadow")
+    assert len(copies) == 4 and {span.model for span in copies} == {model.ref}

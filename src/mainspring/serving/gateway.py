@@ -192,7 +192,7 @@ class Gateway:
         self, request: Request, dialect: Dialect, ask: Ask, target: Target, question: Question
     ) -> Response:
         origin = question.origin
-        self._shadows.make_way()
+        self._shadows.make_way(target)
         headers = _headers(origin, target)
         head = Head(trace_id=origin.trace_id, model=ask.model, created=int(self._platform.clock.now().timestamp()))
         if not ask.stream:

@@ -1,7 +1,8 @@
 """Shadows: copies of calls for a release that is tried where nobody sees its answers.
 
-A copy is made once the caller has the whole answer. It waits until the local models are idle, gives way to the next
-call, and is dropped, and counted, rather than kept: a shadow never costs a caller anything.
+A copy is made once the caller has the whole answer. For a local model it waits until all of them are idle, and gives
+way to the next call; for a provider's it goes out at once, some at a time. What finds no room is dropped and counted
+rather than kept: a shadow never costs a caller anything.
 """
 
 from __future__ import annotations
@@ -14,11 +15,14 @@ from dataclasses import replace
 from typing import Literal, NamedTuple
 
 from mainspring.kernel.errors import MainspringError
+from mainspring.registry import Remote
 from mainspring.serving.answering import Answerer
 from mainspring.serving.models import SHADOW, Origin, Question, Target
 
 _WAITING = 32
-"""Copies that wait at most."""
+"""Copies for local models that wait at most."""
+_AWAY = 8
+"""Copies that providers answer at the same time."""
 _PATIENCE = 200
 """How often a copy looks whether the models are idle before it is dropped."""
 _PAUSE = 0.05
@@ -35,7 +39,7 @@ class _Copy(NamedTuple):
 
 
 class Shadows:
-    """Answers copies on the gateway's event loop, one at a time."""
+    """Answers copies on the gateway's event loop, those for local models one at a time."""
 
     def __init__(self, answerer: Answerer, running: Callable[[], int]) -> None:
         """`running` tells how many requests local models answer or hold waiting, that of a shadow included."""
@@ -44,32 +48,42 @@ class Shadows:
         self._waiting: deque[_Copy] = deque()
         self._worker: asyncio.Task[None] | None = None
         self._answering: asyncio.Task[None] | None = None
+        self._away: set[asyncio.Task[None]] = set()
         self.counts: Counter[Outcome] = Counter()
 
     async def offer(self, target: Target, question: Question) -> None:
         """Take a copy of a call that was answered, where its deployment has a shadow and there is room."""
         if target.shadow is None:
             return
-        if len(self._waiting) >= _WAITING:
+        away = isinstance(target.shadow.spec, Remote)
+        if len(self._away) >= _AWAY if away else len(self._waiting) >= _WAITING:
             self.counts["dropped"] += 1
             return
         told = {"shadow_of": question.origin.trace_id, "deployment": target.deployment}
-        copy = replace(question, origin=Origin(service=SHADOW, metadata=told))
-        self._waiting.append(_Copy(target.shadow, copy))
+        copy = _Copy(target.shadow, replace(question, origin=Origin(service=SHADOW, metadata=told)))
+        loop = asyncio.get_running_loop()
+        if away:
+            task = loop.create_task(self._answer(copy))
+            self._away.add(task)
+            task.add_done_callback(self._away.discard)
+            return
+        self._waiting.append(copy)
         if self._worker is None:
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+            self._worker = loop.create_task(self._work())
 
-    def make_way(self) -> None:
-        """Stop the copy that is being answered, for a caller has come; it is tried once more."""
-        if self._answering is not None:
+    def make_way(self, target: Target) -> None:
+        """Stop the copy that a local model answers, for a caller of one has come; it is tried once more."""
+        if self._answering is not None and not isinstance(target.spec, Remote):
             self._answering.cancel()
 
     async def close(self) -> None:
         """Drop what waits."""
         self._waiting.clear()
-        if self._worker is not None:
-            self._worker.cancel()
-            await asyncio.wait({self._worker})
+        tasks = {*self._away, *([self._worker] if self._worker is not None else [])}
+        for task in tasks:
+            task.cancel()
+        if tasks:
+            await asyncio.wait(tasks)
 
     def render(self) -> str:
         """Return the counts in the text format of Prometheus."""
