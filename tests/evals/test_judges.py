@@ -11,6 +11,7 @@ from mainspring.data import rows as dataset_rows
 from mainspring.data.models import Row
 from mainspring.evals import Experiment, Experiments, Scorers
 from mainspring.evals.calibration import Calibration
+from mainspring.evals.preference import Preference
 from mainspring.evals.scorers.judges import Judge
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Denied, Invalid, NotFound
@@ -35,6 +36,7 @@ class World:
             text = self.says(json.loads(request.messages[-1]["content"]), request)
         else:
             text = f"answer {request.messages[-1]['content']}"
+            text = self.answer(text) if request.model == "model/new@1" else text
         trace = f"{len(self.judged):032x}" if request.schema else f"{number(text):032x}"
         return ChatReply(text, "stop", 20, 5, 0.001, 10.0, 2.0, trace)
 
@@ -173,6 +175,50 @@ def test_several_trials_are_averaged_and_bad_form_is_left_out(platform, scorers,
     scorers.create_judge("vague", "model/judge", "Another rubric.")
     figure = ran(platform, "judge:vague").figures[0]
     assert (figure.value, figure.n) == (1.0, ROWS // 2)
+
+
+def test_two_experiments_are_set_against_each_other_in_both_orders(platform, scorers, world):
+    experiments = Experiments(platform)
+    before = ran(platform, "exact", repeats=2, limit=60)
+    with platform.begin() as tx:
+        versions.commit(tx, "model", "new", {"weights": 4})
+    world.answer = lambda text: text if number(text) % 6 == 0 else text.replace("answer", "new answer")
+    after = Experiment.model_validate(
+        experiments.run("dataset/asked", "model/new", scorers=["exact"], repeats=2, limit=60).result
+    )
+
+    def says(shown, request):
+        if number(shown["answer A"]) % 6 == 1:
+            return verdict("A")  # whoever stands first
+        return verdict("A" if shown["answer A"].startswith("new") else "B", "It is new.")
+
+    world.says = says
+    scorers.create_judge("newer", "model/judge", "The newer one.", pair=True)
+    found = Preference.model_validate(experiments.prefer(before.id, after.id, "newer").result)
+    rows = [row.row for row in experiments.rows(after.id, limit=200).items]
+    same, swayed = (sum(int(row[1:]) % 6 == rest for row in rows) for rest in (0, 1))
+    assert (found.n, found.wins, found.losses, found.ties) == (120, 120 - same - swayed, 0, same + swayed)
+    assert (found.swayed, found.unjudged, found.verdict) == (swayed, 0, "better")
+    assert found.win_rate == pytest.approx((found.wins + found.ties / 2) / 120)
+    assert 0.5 < found.low < found.win_rate < found.high
+    # Both answers of a row are alike here: what was asked once is not asked again.
+    assert found.calls == len(world.judged) == 120 - same
+    assert [one.ref for one in experiments.preferences(before.id, after.id).items] == [found.ref]
+    assert experiments.preferences(after.id, before.id).items == []
+    won = experiments.preferred(found.ref, winner="candidate", limit=200).items
+    assert len(won) == found.wins and {said.step for row in won for said in row.said} == {"A"}
+    assert [said.swapped for said in won[0].said] == [False, True] and won[0].said[0].reason == "It is new."
+    assert experiments.prefer(before.id, after.id, "newer").result["calls"] == 0
+    cut = Preference.model_validate(experiments.prefer(before.id, after.id, "newer", limit=20).result)
+    assert cut.n == 20
+    scorers.create_judge("again", "model/judge", "Another rubric.", pair=True)
+    cut = Preference.model_validate(experiments.prefer(before.id, after.id, "again", max_calls=10).result)
+    assert cut.calls == 10 and cut.stopped == "The budget of 10 calls is spent." and cut.unjudged == 120 - cut.n
+    scorers.create_judge("single", "model/judge", "Rubric.")
+    with pytest.raises(Invalid, match="one answer at a time"):
+        experiments.prefer(before.id, after.id, "single")
+    with pytest.raises(Invalid, match="than itself"):
+        experiments.prefer(before.id, before.id, "newer")
 
 
 def test_one_answer_can_be_tried_with_the_reason(scorers, world):

@@ -23,6 +23,7 @@ from mainspring.evals.models import (
     SuiteSettings,
     Temperature,
 )
+from mainspring.evals.preference_service import Preferring
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
@@ -89,7 +90,7 @@ class Suites(Service):
         return Page(items=[suites.shown(version) for version in found], next_cursor=following)
 
 
-class Experiments(Service):
+class Experiments(Preferring):
     """Experiments: a target's answers to the rows of a dataset, scored, and compared."""
 
     noun = "experiment"

@@ -64,6 +64,7 @@ JOB_MODULES: tuple[str, ...] = (
     "mainspring.data.jobs",
     "mainspring.evals.jobs",
     "mainspring.evals.calibrating",
+    "mainspring.evals.preference",
     "mainspring.evals.optimise",
     "mainspring.tuning.jobs",
     "mainspring.serving.jobs",
