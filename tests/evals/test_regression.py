@@ -53,6 +53,18 @@ def test_a_regression_fails_the_run_and_both_experiments_are_kept(experiments, t
     assert [case.get("name") for case in root.iter("testcase") if case.find("failure") is not None] == ["json"]
 
 
+def test_an_experiment_by_the_name_of_a_label_does_not_stand_in_for_what_the_label_points_at(
+    experiments, target, acting
+):
+    target.answer = by_prompt(right, half_right)
+    with acting("developer", "bob"):
+        poor = [GivenRow(row=f"r{number}", scores={"json": 0.0}) for number in range(100)]
+        experiments.record("production", poor, dataset="dataset/docs")
+    run = held(experiments)
+    assert (run.state, run.error["code"]) == ("failed", "gate_failed")
+    assert experiments.get(run.error["details"]["baseline"]).prompt == "prompt/describe@1"
+
+
 def test_report_and_exit_code_agree_whatever_else_is_measured(experiments, target):
     # Six of a hundred rows lost: p = .031, which a correction for the metrics of speed would hide.
     target.answer = by_prompt(right, lambda request: "no" if number_of(request) < 6 else right(request))

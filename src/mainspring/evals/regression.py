@@ -22,26 +22,24 @@ _LOOKED_AT = 200
 def find(tx: Tx, named: str, params: Mapping[str, Any]) -> tuple[Experiment | None, dict[str, Any]]:
     """Return the experiment that `named` means, or None and the parameters of the one that must be made.
 
-    `named` is an experiment's id or name, or a label such as `production`: then the baseline is what the label points
-    at now, the prompt's version where there is a prompt, else the target's. Raises NotFound, Invalid where the
-    experiment and its baseline are the same.
+    `named` is a label such as `production`, or an experiment's id or name. A label comes first, since anybody may give
+    an experiment its name: the baseline is then what the label points at now, the prompt's version where there is a
+    prompt, else the target's. Raises NotFound, Invalid where the experiment and its baseline are the same.
     """
-    try:
-        return store.load(tx, named), {}
-    except NotFound:
-        pass
     field = "prompt" if params["prompt"] else "target"
     ref = str(params[field])
     if "://" in ref or ref.startswith("deployment/"):
-        raise NotFound(f"There is no experiment '{named}'.", hint="`mainspring experiment list` shows what there is.")
+        return store.load(tx, named), {}
     kind = parse(ref)
-    try:
-        exact = versions.resolve(tx, f"{kind.kind}/{kind.name}@{named}", kind.kind).ref
-    except NotFound:
-        raise NotFound(
-            f"'{named}' is no experiment and no label of {kind.kind}/{kind.name}.",
-            hint="Name an experiment, or a label that points at the version to hold against.",
-        ) from None
+    exact = _labelled(tx, f"{kind.kind}/{kind.name}", named)
+    if not exact:
+        try:
+            return store.load(tx, named), {}
+        except NotFound:
+            raise NotFound(
+                f"'{named}' is no experiment and no label of {kind.kind}/{kind.name}.",
+                hint="Name an experiment, or a label that points at the version to hold against.",
+            ) from None
     if exact == ref:
         raise Invalid(f"{ref} is {named} itself.", hint="Ask another version, or name an experiment as the baseline.")
     wanted = {**params, field: exact, "name": "", "fail_if_worse_than": ""}
@@ -58,6 +56,14 @@ def find(tx: Tx, named: str, params: Mapping[str, Any]) -> tuple[Experiment | No
         cursor="",
     )
     return next((one for one in found if one.constrained == plan.constrained and _alike(one, wanted)), None), wanted
+
+
+def _labelled(tx: Tx, ref: str, named: str) -> str:
+    """Return the exact version that `named` selects of what a reference names; empty where it selects none."""
+    try:
+        return versions.resolve(tx, f"{ref}@{named}").ref
+    except (NotFound, Invalid):
+        return ""
 
 
 def check(tx: Tx, named: str, params: Mapping[str, Any]) -> None:
