@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -20,11 +21,14 @@ _HEADING = re.compile(r"^## (system|user|assistant)$", re.MULTILINE)
 def read(name: str, text: str) -> dict[str, Any]:
     """Return what `commit` takes, of a file's text. Raises Invalid, naming the file."""
     try:
-        return _markdown(text) if name.endswith(".md") else _parts(yaml.safe_load(text))
+        return _markdown(text) if name.endswith(".md") else _parts(_loaded(text))
     except yaml.YAMLError as error:
         raise Invalid(f"{name} is not valid YAML: {error}", hint="Mend the line that it names.") from None
     except RecursionError:
         raise Invalid(f"{name} is nested too deeply.") from None
+    except (ValueError, TypeError, OverflowError) as error:
+        said = str(error)[:200]
+        raise Invalid(f"{name} holds a value that is none of JSON: {said}", hint="Write it in quotes.") from None
     except Invalid as error:
         raise Invalid(f"{name}: {error.message}", hint=error.hint) from None
 
@@ -65,7 +69,7 @@ def parts_of(version: PromptVersion) -> dict[str, Any]:
 
 def _markdown(text: str) -> dict[str, Any]:
     match = _FRONT.fullmatch(text)
-    front, body = (yaml.safe_load(match["front"]) or {}, match["body"]) if match else ({}, text)
+    front, body = (_loaded(match["front"]) or {}, match["body"]) if match else ({}, text)
     if not isinstance(front, Mapping):
         raise Invalid("the front matter is no mapping.", hint="Write `name: value` between the lines of three dashes.")
     rest = {key: value for key, value in front.items() if key != "kind"}
@@ -88,8 +92,28 @@ def _parts(value: Any) -> dict[str, Any]:
     return {key: part for key, part in value.items() if part is not None}
 
 
+class _Loader(yaml.SafeLoader):
+    """Reads no aliases: a few lines of them stand for gigabytes, or for what has no end."""
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        if self.check_event(yaml.AliasEvent):
+            mark = self.peek_event().start_mark  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem="aliases are not read", problem_mark=mark)
+        return super().compose_node(parent, index)
+
+
+def _loaded(text: str) -> Any:
+    """Return what a text of YAML says in JSON's values. Raises YAMLError, ValueError, TypeError, RecursionError."""
+    found = yaml.load(text, Loader=_Loader)  # noqa: S506 - a safe loader, made stricter
+    json.dumps(found, allow_nan=False)
+    return found
+
+
 class _Dumper(yaml.SafeDumper):
-    """Writes text of several lines as a block."""
+    """Writes text of several lines as a block, and what stands twice twice."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
 
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:

@@ -6,6 +6,8 @@ The folder keeps what was last brought together in a file of its own, which belo
 from __future__ import annotations
 
 import json
+import os
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +21,7 @@ from mainspring.prompts.models import PromptCheck, PromptSummary, PromptVersion
 
 STATE = ".mainspring-sync.json"
 MAX_BYTES = 4_000_000
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 Action = Literal["same", "push", "pull", "conflict", "removed", "invalid"]
 Prefer = Literal["", "local", "server"]
 
@@ -56,11 +59,11 @@ class Folder:
         if not path.is_dir():
             raise Invalid(f"{path} is no folder.", hint="Make it, or give the folder that holds the prompts.")
         try:
-            held = json.loads((path / STATE).read_text())["prompts"]
+            held = json.loads(_text(path / STATE))["prompts"]
             state = {str(name): {str(key): str(value) for key, value in one.items()} for name, one in held.items()}
         except FileNotFoundError:
             state = {}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise Invalid(f"{path / STATE} cannot be read.", hint="Restore it from git, or remove it.") from None
         return cls(path, state)
 
@@ -68,7 +71,11 @@ class Folder:
         """Return the prompts' files by name. Raises Invalid for a name that two files have."""
         found: dict[str, Path] = {}
         for path in sorted(self.path.iterdir()):
-            if path.suffix in files.SUFFIXES and path.is_file() and path.stem.lower() != "readme":
+            if (
+                path.suffix in files.SUFFIXES
+                and (path.is_file() or path.is_symlink())
+                and path.stem.lower() != "readme"
+            ):
                 check_name(path.stem)
                 if path.stem in found:
                     raise Invalid(f"{found[path.stem].name} and {path.name} are the same prompt.", hint="Keep one.")
@@ -105,10 +112,17 @@ def sync(server: Server, path: Path, *, check: bool = False, prefer: Prefer = ""
 
 
 def write(path: Path, text: str) -> None:
-    """Replace a file's text in one step."""
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text, encoding="utf-8")
+    """Replace a file's text in one step; a link that stands in its place is replaced, not followed."""
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINK, 0o666), "wb") as file:
+        file.write(text.encode())
     draft.replace(path)
+
+
+def _text(path: Path) -> str:
+    """Return a file's text, never of one that a link points at. Raises OSError, UnicodeDecodeError."""
+    with os.fdopen(os.open(path, os.O_RDONLY | _NO_LINK), "rb") as file:
+        return file.read(MAX_BYTES + 1).decode()
 
 
 def _names(server: Server) -> list[str]:
@@ -116,7 +130,7 @@ def _names(server: Server) -> list[str]:
     cursor: str | None = ""
     while cursor is not None:
         page = server.list(limit=1000, cursor=cursor)
-        found += [item.name for item in page.items]
+        found += [check_name(item.name) for item in page.items]  # each becomes the name of a file
         cursor = page.next_cursor
     return found
 
@@ -131,9 +145,11 @@ def _one(
             return Change(name, "removed", "", f"the file was removed; {latest.ref} stays on the server")
         target = folder.path / f"{name}.yaml"
         return _pull(folder, target, latest, check=check)
+    if path.is_symlink():
+        raise Invalid(f"{path.name} is a link.", hint="Put the file itself into the folder.")
     if path.stat().st_size > MAX_BYTES:
         raise Invalid(f"{path.name} is over {MAX_BYTES:,} bytes.")
-    parts = files.read(path.name, path.read_text(encoding="utf-8"))
+    parts = files.read(path.name, _text(path))
     mine = server.check(name, **parts)
     theirs = mine.latest_sha256 or ""
     if mine.sha256 == theirs:
