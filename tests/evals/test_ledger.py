@@ -27,6 +27,12 @@ def test_answers_are_found_by_the_next_attempt_though_nothing_was_closed(job):
     assert found[keys[449]] == (reply(449), True)
 
 
+def test_an_answer_that_holds_the_line_ends_of_unicode_is_found(job):
+    answer = ChatReply("one\u2028two\u2029three\u0085four\rfive\x0bsix\x1cseven", "stop", 5, 7, 0.5, 12.5, None, "")
+    Ledger(job).add("a" * 64, answer, 1)
+    assert Ledger(job).known(["a" * 64], reuse=False) == {"a" * 64: (answer, True)}
+
+
 def test_a_line_that_was_cut_off_is_dropped_and_the_rest_is_kept(job):
     dead = Ledger(job)
     dead.add("a" * 64, reply(1), 1)

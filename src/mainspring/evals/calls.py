@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from mainspring.evals.ledger import Ledger
 from mainspring.evals.spans import Recorded
-from mainspring.kernel.errors import LimitReached, MainspringError, Unavailable
+from mainspring.kernel.errors import LimitReached, MainspringError, Unavailable, whole
 from mainspring.kernel.jobs import Job
 from mainspring.kernel.ports import Chat, ChatReply, ChatRequest
 from mainspring.kernel.tables import canonical
@@ -19,6 +19,8 @@ ROUNDS = 3
 _PASSING = (Unavailable, LimitReached)
 _ROUNDING = 1e-6
 """Of a call, that adding up many may lose."""
+_MOST_TOKENS = 2**31 - 1
+"""Of one call; a server that says more, or less than none, is not believed."""
 _LOOK_SECONDS = 0.5
 """How often the job looks whether it was cancelled."""
 
@@ -138,6 +140,7 @@ class _Asking:
         self._recorded = recorded
         self._outcomes: dict[str, Outcome] = {}
         self._calls, self._cost, self._dearest = 0, 0.0, 0.0
+        self._answered = 0
         self._stopped = ""
         self.last = ""
         """Why the target was unavailable when it last was."""
@@ -149,6 +152,7 @@ class _Asking:
         for key, (reply, own) in self.ledger.known(list(self._by_key), reuse=reuse).items():
             self._outcomes[key] = Outcome(reply, own=own)
             if own:
+                self._answered += 1
                 self._paid(reply.cost)
 
     def round(self, concurrency: int) -> None:
@@ -179,7 +183,10 @@ class _Asking:
         return Asked(outcomes, self._stopped, self._calls, self._cost)
 
     def _affordable(self, left: int, concurrency: int) -> int:
-        """Return how many calls the budget bears now, each taken to be as dear as the dearest so far."""
+        """Return how many calls the budget bears now, each taken to be as dear as the dearest so far.
+
+        A budget in money bears no more at once than were answered before, so that one dear surprise stays one.
+        """
         size, budget = left, self._budget
         if budget.calls is not None:
             size = min(size, (budget.calls - budget.spent_calls) // (1 + budget.following) - self._calls)
@@ -187,17 +194,19 @@ class _Asking:
                 self._stopped = f"The budget of {budget.calls} calls is spent."
         if budget.cost is not None and not self._stopped:
             remaining = (budget.cost - budget.spent_cost) / (1 + budget.following) - self._cost
-            fits = int(remaining / self._dearest + _ROUNDING) if self._dearest else (1 if self._calls == 0 else left)
-            size = min(size, fits, 4 * concurrency)
+            fits = int(remaining / self._dearest + _ROUNDING) if self._dearest else left
+            size = min(size, fits, 4 * concurrency, max(1, self._answered))
             if size <= 0 or remaining <= 0:
                 self._stopped = f"The budget of {budget.cost:g} US dollars is spent."
         return 0 if self._stopped else size
 
     def _arrived(self, key: str, reply: ChatReply | Exception) -> None:
         if isinstance(reply, ChatReply):
+            reply = _sound(reply)
             if self._recorded is not None and not reply.trace_id:
                 reply = dataclasses.replace(reply, trace_id=self._recorded.trace_id(key))
             self._outcomes[key] = Outcome(reply)
+            self._answered += 1
             self._paid(reply.cost)
             self.ledger.add(key, reply, time.time_ns())
         else:
@@ -224,3 +233,15 @@ class _Asking:
             known = {key: pair for key, pair in answers.items() if key in self._by_key}
             self._recorded.write([(key, self._by_key[key], *pair) for key, pair in known.items()])
         return [key for key in answers if key not in self._by_key]
+
+
+def _sound(reply: ChatReply) -> ChatReply:
+    """Return the reply with a text that can be stored, and with counts and a cost that a call can have."""
+    return dataclasses.replace(
+        reply,
+        text=whole(reply.text),
+        finish_reason=whole(reply.finish_reason)[:100],
+        input_tokens=min(max(reply.input_tokens, 0), _MOST_TOKENS),
+        output_tokens=min(max(reply.output_tokens, 0), _MOST_TOKENS),
+        cost=max(reply.cost, 0.0),
+    )

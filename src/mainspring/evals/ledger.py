@@ -119,7 +119,7 @@ class Ledger:
         if not self._path.exists():
             return {}
         found = {}
-        for line in self._path.read_text(encoding="utf-8", errors="replace").splitlines():
+        for line in self._path.read_text(encoding="utf-8", errors="replace").split("\n"):  # an answer may hold U+2028
             try:
                 key, body, at_ns = json.loads(line)
                 ChatReply(**body)
