@@ -82,6 +82,23 @@ def test_report_and_exit_code_agree_whatever_else_is_measured(experiments, targe
     assert {one.metric: one.p_adjusted for one in found.metrics}["json"] == 0.03125
 
 
+def test_the_verdict_is_that_after_correction_as_the_exit_code_is(experiments, target):
+    # Six of a hundred rows lost: p = .031 alone, and .094 among three metrics of quality.
+    target.answer = by_prompt(right, lambda request: "no" if number_of(request) < 6 else right(request))
+    run = experiments.run(
+        "dataset/docs",
+        "model/base",
+        prompt="prompt/describe@2",
+        scorers=["json", "contains:never said", "toxicity"],
+        fail_if_worse_than="production",
+    )
+    found = experiments.compare(experiments.get(run.id).baseline, run.id)
+    one = next(one for one in found.metrics if one.metric == "json")
+    assert (run.state, one.verdict, one.p_adjusted) == ("succeeded", "too few rows", 0.09375)
+    assert one.high < 0 and "p = 0.094 after correction" in one.sentence
+    assert experiments.compare(found.baseline, found.candidate, metrics=["json"]).metrics[0].verdict == "worse"
+
+
 def test_longer_answers_are_reported_and_fail_nothing(experiments, target):
     target.answer = by_prompt(right, lambda request: json.dumps(json.loads(right(request)), indent=8))
     run = experiments.run(

@@ -98,9 +98,35 @@ def test_no_better_is_enough_only_where_the_policy_says_so(platform: Platform, w
     world.measure(world.tuned)
     world.release()
     assert "better on none" in failing(world)["evidence"]["summary"]
-    assert Releases(platform).check("docs", policy=GatePolicy(evidence="not worse")).passed
+    evidence = failing(world, policy=GatePolicy(evidence="not worse", margins={"exact": 0.01}))["evidence"]
+    assert "exact (may be worse by 0.0" in evidence["summary"] and evidence["detail"]["open"] == ["exact"]
+    report = Releases(platform).check("docs", policy=GatePolicy(evidence="not worse"))
+    assert report.passed and "shown on all of 1 comparisons to be no worse" in str(report.checks)
     assert "Not measured" in failing(world, policy=GatePolicy(metrics=["rougeL"]))["evidence"]["summary"]
     assert Releases(platform).get("docs").state == "draft"
+
+
+def test_rows_too_few_to_show_anything_are_not_as_good(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    world.measure(world.base, limit=12)
+    world.measure(world.tuned, limit=12)
+    world.release()
+    weak = GatePolicy(evidence="not shown worse", metrics=["exact"])
+    strict = GatePolicy(evidence="not worse", metrics=["exact"])
+    assert "12 rows are too few for an interval" in failing(world, policy=strict)["evidence"]["summary"]
+    report = Releases(platform).check("docs", policy=weak)
+    evidence = next(one for one in report.checks if one.name == "evidence")
+    assert evidence.passed and "is not shown either, on exact" in evidence.summary
+
+
+def test_experiments_without_common_rows_are_named_and_passed_over(platform: Platform, worlds) -> None:
+    world = worlds.build(platform)
+    apart = world.measure(world.base, limit=1, seed=1)
+    own = world.measure(world.tuned, limit=1, seed=2)
+    world.release()
+    bad = failing(world, candidate=[own], baseline=[apart])["evidence"]
+    assert "no row in common" in bad["summary"] and "same split, limit and seed" in bad["summary"]
+    assert own in bad["summary"] and apart in bad["summary"] and len(bad["detail"]["not_compared"]) == 1
 
 
 def test_evidence_of_another_model_does_not_count(world) -> None:
@@ -152,7 +178,8 @@ def test_better_on_one_of_many_metrics_by_chance_is_not_better(platform: Platfor
     world.release()
     bad = failing(world)["evidence"]
     exact = next(one for one in bad["detail"]["comparisons"] if one["metric"] == "exact")
-    assert (exact["verdict"], bad["detail"]["better"], bad["detail"]["worse"]) == ("better", [], [])
+    assert (exact["verdict"], bad["detail"]["better"], bad["detail"]["worse"]) == ("too few rows", [], [])
+    assert "The interval alone excludes zero" in exact["sentence"]
     assert exact["p_adjusted"] == pytest.approx(3 * exact["p_value"])
     assert Releases(platform).check("docs", policy=GatePolicy(metrics=["exact"])).passed
 

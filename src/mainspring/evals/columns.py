@@ -154,14 +154,36 @@ def _compare_corpora(
 def _record(metric: Metric, found: stats.PairedDifference) -> MetricComparison:
     """Add to a difference what the metric knows."""
     facts = asdict(found)
-    return MetricComparison(
+    record = MetricComparison(
         metric=metric.name,
         unit=metric.scorer.unit,
         higher_is_better=metric.scorer.higher_is_better,
         p_adjusted=found.p_value,
-        not_worse=_not_worse(metric, found.low, found.high, found.margin),
+        not_worse=None,
         **facts,
     )
+    record = record.model_copy(update={"not_worse": not_worse(record)})
+    return settled(record, found.p_value, level=found.level)
+
+
+def settled(one: MetricComparison, p_adjusted: float, *, level: float) -> MetricComparison:
+    """Return a comparison with the verdict that stands after correction: of its interval, and of the p-value given."""
+    if one.low is None or one.high is None:
+        return one.model_copy(update={"p_adjusted": p_adjusted})
+    verdict, needed = stats.settle(
+        one.low,
+        one.high,
+        p_adjusted,
+        n=one.n,
+        margin=one.margin,
+        detectable=one.detectable,
+        level=level,
+        higher_is_better=one.higher_is_better,
+    )
+    sentence = stats.in_words(verdict, one.difference, one.low, one.high, one.n, level=one.level, needed=needed)
+    if verdict not in ("better", "worse") and (one.low > 0 or one.high < 0):
+        sentence += f" The interval alone excludes zero, but chance explains it: p = {p_adjusted:.2g} after correction."
+    return one.model_copy(update={"p_adjusted": p_adjusted, "verdict": verdict, "needed": needed, "sentence": sentence})
 
 
 def _corpus_interval(of: Callable[[Sequence[float]], float], sums: Sums, level: float, seed: int) -> stats.Interval:
@@ -197,7 +219,9 @@ def _margin(metric: Metric, baseline: float) -> float:
     return metric.scorer.margin * abs(baseline) if metric.scorer.relative else metric.scorer.margin
 
 
-def _not_worse(metric: Metric, low: float | None, high: float | None, margin: float) -> bool | None:
-    if low is None or high is None or margin <= 0:
+def not_worse(one: MetricComparison) -> bool | None:
+    """Tell whether the interval excludes being worse by the margin or more; None without an interval or a margin."""
+    if one.low is None or one.high is None or one.margin <= 0:
         return None
-    return low > -margin if metric.scorer.higher_is_better else high < margin
+    whole = stats.Interval(one.difference, one.low, one.high, one.level, one.n, one.method)
+    return stats.not_worse(whole, one.margin, higher_is_better=one.higher_is_better)

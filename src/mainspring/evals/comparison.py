@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from mainspring import stats
 from mainspring.evals import scorers, store
-from mainspring.evals.columns import column
+from mainspring.evals.columns import column, settled
 from mainspring.evals.columns import compare as compare_columns
 from mainspring.evals.models import (
     SPEED,
@@ -49,9 +49,9 @@ def compare_many(
 ) -> Comparison:
     """Compare several candidates with one baseline; the first is the result, the others are its `more`.
 
-    Intervals, and so verdicts, share the error out among the candidates (Dunn 1961); p-values are Holm's over every
-    metric of every candidate, metrics of quality apart from those of speed and size: what else is measured does not
-    make a regression pass. Raises Invalid as `compare` does.
+    Intervals share the error out among the candidates (Dunn 1961); p-values are Holm's over every metric of every
+    candidate, metrics of quality apart from those of speed and size: what else is measured does not make a regression
+    pass. A verdict of better or worse needs both. Raises Invalid as `compare` does.
     """
     shared = 1 - (1 - level) / len(candidates)
     left = _units(files, baseline)
@@ -63,10 +63,7 @@ def compare_many(
     corrected = [
         comparison.model_copy(
             update={
-                "metrics": [
-                    one.model_copy(update={"p_adjusted": next(adjusted[one.unit in SPEED])})
-                    for one in comparison.metrics
-                ]
+                "metrics": [settled(one, next(adjusted[one.unit in SPEED]), level=level) for one in comparison.metrics]
             }
         )
         for comparison in found

@@ -177,6 +177,7 @@ class MetricComparison(Record):
     not_worse: bool | None
     """Whether the interval excludes being worse by the margin or more."""
     verdict: Verdict
+    """Better or worse: the interval excludes zero, and `p_adjusted` is at most 1 - level."""
     needed: int | None
     sentence: str
 

@@ -15,12 +15,8 @@ from mainspring.stats.intervals import normal_quantile
 
 
 def worse(comparison: Comparison) -> list[MetricComparison]:
-    """Return the metrics of quality that got worse: by the rule's verdict, and after correction for the metrics."""
-    return [
-        one
-        for one in comparison.metrics
-        if one.verdict == "worse" and one.unit not in SPEED and one.p_adjusted <= 1 - one.level
-    ]
+    """Return the metrics of quality that got worse, by the rule's verdict, which is that after correction."""
+    return [one for one in comparison.metrics if one.verdict == "worse" and one.unit not in SPEED]
 
 
 def title(experiment: Experiment) -> str:

@@ -5,13 +5,14 @@ The verdicts are those of the product's one statistical rule (`mainspring.stats.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mainspring import stats
 from mainspring.data import rows as row_store
 from mainspring.data.leakage import leakage as find_leakage
 from mainspring.evals import Experiment, Experiments
+from mainspring.evals.columns import not_worse, settled
 from mainspring.evals.models import SPEED, MetricComparison
 from mainspring.evals.outside import OUTSIDE
 from mainspring.governance.gate import Gate, check
@@ -24,38 +25,101 @@ _LOOKED_AT = 1000
 
 @check("evidence")
 def evidence(gate: Gate) -> CheckResult:
-    """The release is better than the better baseline on a metric, and worse on none.
+    """The release is better than the better baseline on a metric and worse on none, or as good, as the policy asks.
 
-    Better also after Holm's correction for all that counts: of many metrics one looks better by chance. Worse without
-    it, which errs on the side of stopping.
+    Verdicts are those after Holm's correction for all that counts. An interval that lies on the worse side stops the
+    release without it, which errs on the side of stopping; the summary then says so.
     """
     own, others = own_experiments(gate), baselines(gate)
-    found = [one for mine in own for one in _against_best(gate, mine, [o for o in others if _comparable(mine, o)])]
-    counted = [one for one in found if _counts(gate, one)]
-    for one, adjusted in zip(counted, stats.holm([one["p_value"] for one in counted]), strict=True):
-        one["p_adjusted"] = adjusted
-    shown = [one for one in counted if one["p_adjusted"] <= 1 - one["level"]]
-    better = sorted({one["metric"] for one in shown if one["verdict"] == "better"})
-    worse = sorted({one["metric"] for one in counted if one["verdict"] == "worse"})
+    skipped: list[str] = []
+    found = [
+        one for mine in own for one in _against_best(gate, mine, [o for o in others if _comparable(mine, o)], skipped)
+    ]
+    counted = _judged(gate, [one for one in found if _counts(gate, one)])
     missing = sorted(set(gate.policy.metrics) - {one["metric"] for one in counted})
-    detail = {"comparisons": found, "better": better, "worse": worse, "missing": missing}
-    passed, summary = False, ""
+    detail = {
+        "comparisons": [one for one in found if not _counts(gate, one)] + counted,
+        "better": _metrics(one for one in counted if one["verdict"] == "better"),
+        "worse": _metrics(one for one in counted if one["verdict"] == "worse"),
+        "looks_worse": _metrics(one for one in counted if one["verdict"] != "worse" and _on_worse_side(one)),
+        "open": _metrics(one for one in counted if not one["not_worse"]),
+        "missing": missing,
+        "not_compared": skipped,
+    }
     if not own:
-        summary = f"No experiment shows {gate.release.model} with the release's prompt.{_cut_off(gate)}"
+        passed, summary = False, f"No experiment shows {gate.release.model} with the release's prompt.{_cut_off(gate)}"
     elif not found:
-        summary = "No baseline was measured on the same rows in the same way."
+        passed, summary = False, _nothing_compared(skipped)
     elif missing:
-        summary = f"Not measured on both sides: {', '.join(missing)}."
+        passed, summary = False, f"Not measured on both sides: {', '.join(missing)}."
     elif not counted:
-        summary = "Only cost and speed were measured on both sides."
-    elif worse:
-        summary = f"Shown to be worse on {', '.join(worse)}."
-    elif not better and gate.policy.evidence == "better":
-        summary = f"Shown to be better on none of {len(counted)} comparisons."
+        passed, summary = False, "Only cost and speed were measured on both sides."
     else:
-        said = f"Shown to be better on {', '.join(better)}" if better else "Better on none"
-        passed, summary = True, f"{said}, worse on none of {len(counted)} comparisons."
+        passed, summary = _decided(gate, counted, detail)
+        summary += f" Not compared: {'; '.join(skipped[:3])}." if skipped else ""
     return CheckResult(name="evidence", passed=passed, summary=summary, detail=detail)
+
+
+def _judged(gate: Gate, counted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Correct for all that counts, and say of each whether it is shown not to be worse by the policy's margin."""
+    adjusted = stats.holm([one["p_value"] for one in counted])
+    judged = []
+    for one, p_adjusted in zip(counted, adjusted, strict=True):
+        margin = gate.policy.margins.get(one["metric"], one["margin"])
+        record = MetricComparison.model_validate({name: one[name] for name in MetricComparison.model_fields})
+        again = settled(record.model_copy(update={"margin": margin}), p_adjusted, level=record.level)
+        judged.append({**one, **again.model_dump(mode="json"), "not_worse": not_worse(again)})
+    return judged
+
+
+def _decided(gate: Gate, counted: Sequence[dict[str, Any]], detail: dict[str, Any]) -> tuple[bool, str]:
+    """Say whether comparisons are what the policy asks for, and why."""
+    many, asked = f"{len(counted)} comparisons", gate.policy.evidence
+    if detail["worse"]:
+        return False, f"Shown to be worse on {', '.join(detail['worse'])}."
+    if detail["looks_worse"]:
+        names = ", ".join(detail["looks_worse"])
+        said = f"the interval says so, though not after correction for {many}"
+        return False, f"Looks worse on {names}: {said}. Ask more rows."
+    if asked == "better" and not detail["better"]:
+        return False, f"Shown to be better on none of {many}."
+    if asked == "not worse" and detail["open"]:
+        few = [_open_in_words(one) for one in counted if not one["not_worse"]]
+        more = f", and {len(few) - 3} more" if len(few) > 3 else ""
+        return False, f"Not shown to be no worse: {'; '.join(few[:3])}{more}."
+    said = f"Shown to be better on {', '.join(detail['better'])}" if detail["better"] else "Better on none"
+    if asked == "not worse":
+        return True, f"{said}; shown on all of {many} to be no worse by the margin that matters."
+    if asked == "not shown worse" and detail["open"]:
+        unshown = f"that it is no worse is not shown either, on {', '.join(detail['open'])}"
+        return True, f"{said}, shown to be worse on none of {many}; {unshown}, and the policy does not ask it."
+    return True, f"{said}, worse on none of {many}."
+
+
+def _open_in_words(one: dict[str, Any]) -> str:
+    """Say how far from shown it is that a metric is no worse."""
+    if one["low"] is None or one["high"] is None:
+        return f"{one['metric']} ({one['n']} rows are too few for an interval)"
+    if one["margin"] <= 0:
+        return f"{one['metric']} (no margin: say one in the policy's margins)"
+    worst = -one["low"] if one["higher_is_better"] else one["high"]
+    return f"{one['metric']} (may be worse by {worst:.3g}, margin {one['margin']:.3g}, {one['n']} rows)"
+
+
+def _nothing_compared(skipped: Sequence[str]) -> str:
+    if not skipped:
+        return "No baseline was measured on the same rows in the same way."
+    return f"Nothing could be compared: {'; '.join(skipped[:3])}. Ask both over the same split, limit and seed."
+
+
+def _on_worse_side(one: dict[str, Any]) -> bool:
+    if one["low"] is None or one["high"] is None:
+        return False
+    return bool(one["high"] < 0 if one["higher_is_better"] else one["low"] > 0)
+
+
+def _metrics(found: Iterable[dict[str, Any]]) -> list[str]:
+    return sorted({one["metric"] for one in found})
 
 
 @check("leakage")
@@ -159,11 +223,18 @@ def _comparable(left: Experiment, right: Experiment) -> bool:
     return (left.dataset, left.split, left.constrained) == (right.dataset, right.split, right.constrained)
 
 
-def _against_best(gate: Gate, own: Experiment, others: Sequence[Experiment]) -> list[dict[str, Any]]:
-    """Return, for each metric, the comparison with the baseline that is best at it."""
+def _against_best(
+    gate: Gate, own: Experiment, others: Sequence[Experiment], skipped: list[str]
+) -> list[dict[str, Any]]:
+    """Return, for each metric, the comparison with the baseline that is best at it; add to `skipped` what has none."""
     best: dict[str, tuple[MetricComparison, Experiment]] = {}
     for other in others:
-        for one in Experiments(gate.platform).compare(other.id, own.id).metrics:
+        try:
+            compared = Experiments(gate.platform).compare(other.id, own.id).metrics
+        except Invalid as error:
+            skipped.append(f"{_called(own)} with {_called(other)}: {error.message.rstrip('.')}")
+            continue
+        for one in compared:
             held = best.get(one.metric)
             sign = 1 if one.higher_is_better else -1
             if held is None or sign * one.baseline > sign * held[0].baseline:
@@ -181,6 +252,10 @@ def _against_best(gate: Gate, own: Experiment, others: Sequence[Experiment]) -> 
         }
         for one, other in best.values()
     ]
+
+
+def _called(one: Experiment) -> str:
+    return f"{one.name} ({one.id})" if one.name else f"{one.id} of {one.target}"
 
 
 def _counts(gate: Gate, one: dict[str, Any]) -> bool:

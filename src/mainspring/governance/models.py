@@ -17,8 +17,11 @@ Metric = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 class GatePolicy(Record):
     """What the gate asks of a release."""
 
-    evidence: Literal["better", "not worse"] = "better"
-    """better: shown to be better on a metric and worse on none; not worse: shown to be worse on none."""
+    evidence: Literal["better", "not worse", "not shown worse"] = "better"
+    """better: shown to be better on a metric, and worse on none. not worse: shown, on every metric that counts, not to
+    be worse by the margin or more. not shown worse: nothing need be shown, and too few rows pass."""
+    margins: dict[Metric, Annotated[float, Field(gt=0, le=1e15)]] = Field(default={}, max_length=50)
+    """By metric, in its unit: how much worse matters; else what its scorer says."""
     metrics: list[Metric] = Field(default=[], max_length=50)
     """Metrics that count; none: those that both sides have, but for cost and speed."""
     licenses: list[Licence] = Field(default=[], max_length=200)

@@ -15,7 +15,7 @@ from mainspring.stats.power import detectable_difference, not_worse, rows_needed
 from mainspring.stats.proportions import agresti_coull, proportion
 from mainspring.stats.quantiles import quantile_interval, quantile_ratio
 from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
-from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge
+from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge, settle
 from mainspring.stats.watch import Arm, Watch
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "rogan_gladen",
     "rows_needed",
     "rows_needed_for_proportions",
+    "settle",
     "studentised_interval",
     "t_interval",
     "wilcoxon",

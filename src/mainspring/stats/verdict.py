@@ -1,10 +1,12 @@
-"""The one rule by which the product calls a candidate better or worse: the interval of the paired difference.
+"""The one rule by which the product calls a candidate better or worse on the same rows as a baseline.
 
-Gate, comparison and canary use this rule unchanged.
+The interval of the paired difference excludes zero, and the p-value holds after the correction for all that was
+compared along with it (`settle`). Gate, comparison and `--fail-if-worse-than` use this rule unchanged.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -62,7 +64,7 @@ def compare_paired(
     level: float = 0.95,
     seed: int = 0,
 ) -> PairedDifference:
-    """Compare two columns of scores, row by row, and say what they show.
+    """Compare two columns of scores, row by row, and say what their interval shows, before any correction (`settle`).
 
     Zeros and ones: Bonett and Price's interval with McNemar's exact test. Other scores: studentised bootstrap with a
     sign-flip permutation test. Grouped rows: the effective number of rows for zeros and ones, else whole groups are
@@ -115,6 +117,32 @@ def judge(difference: Interval, *, higher_is_better: bool = True, needed: int = 
     if difference.low > 0 or difference.high < 0:
         return "better" if (difference.low > 0) == higher_is_better else "worse"
     return "too few rows" if difference.n < needed else "no difference shown"
+
+
+def settle(
+    low: float | None,
+    high: float | None,
+    p_adjusted: float,
+    *,
+    n: int,
+    margin: float,
+    detectable: float | None,
+    level: float = 0.95,
+    higher_is_better: bool = True,
+) -> tuple[Verdict, int | None]:
+    """Return the verdict that stands after a correction, and, where rows are too few, how many would do.
+
+    `low` and `high` bound candidate minus baseline, and are None where no method holds its level. Better or worse needs
+    both: an interval that excludes zero, and a corrected p-value of at most 1 − level. `detectable` is the difference
+    that n rows show with 80 % power; where it is wider than `margin`, the rows are too few.
+    """
+    if low is None or high is None:
+        return "too few rows", None
+    if (low > 0 or high < 0) and p_adjusted <= 1 - level:
+        return ("better" if (low > 0) == higher_is_better else "worse"), None
+    if detectable and margin > 0 and detectable > margin:
+        return "too few rows", max(n + 1, math.ceil(n * (detectable / margin) ** 2))
+    return "no difference shown", None
 
 
 def in_words(
