@@ -313,6 +313,10 @@ def test_scorers_are_listed(platform):
 def test_a_deployment_is_asked_without_the_rows_system_messages(experiments, target):
     done = ran(experiments, "deployment/docs", scorers=["json"], reuse=True)
     assert (done.target, target.asked[0].model) == ("deployment/docs", "deployment/docs")
+    # What is deployed brings its own parameters: nothing is said of them, unless somebody says it.
+    assert not {"max_tokens", "temperature"} & set(target.asked[0].options())
+    ran(experiments, "deployment/docs", scorers=["json"], max_tokens=9)
+    assert target.asked[-1].options()["max_tokens"] == 9
     assert [message["role"] for message in target.asked[0].messages] == ["user"]
     with pytest.raises(Invalid, match="needs a model or a release"):
         experiments.run("dataset/docs", "deployment/docs", scorers=["perplexity"])

@@ -291,6 +291,9 @@ def test_retrieval_is_judged_by_the_words_that_are_shared():
     assert metric("context_precision_overlap").value(answer) == pytest.approx((1 / 2 + 2 / 3) / 2)
     assert metric("faithfulness_overlap").value(answer) == 0.5
     assert metric("faithfulness_overlap").value(Answer("Refunds are paid.")) is None
+    for nothing in ("", "  \n", "…"):
+        # Else a system that answers nothing would drop the rows that it fails on out of its own comparison.
+        assert metric("faithfulness_overlap").value(Answer(nothing, contexts=answer.contexts)) == 0.0
 
 
 class Embedder:

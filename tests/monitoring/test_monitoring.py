@@ -166,6 +166,14 @@ def test_errors_fire_beyond_chance_only(platform):
     assert many.state == "firing" and len(many.trace_ids) == 5
 
 
+def test_the_interval_of_an_alarm_holds_its_level_on_few_calls(platform):
+    # By Wilson's formula alone 3 of 20 lie above .05, which a true share of .05 makes in 8 of 100 windows.
+    few = fire(platform, "error_rate", [call(platform, n, status="error" if n < 4 else "ok") for n in range(1, 21)])
+    assert (few.state, few.detail["method"]) == ("ok", "clopper-pearson")
+    platform.spans.append([call(platform, n) for n in range(30, 50)])
+    assert Monitors(platform).run("m").detail["method"] == "agresti-coull"
+
+
 def test_slow_calls_fire(platform):
     slow = [call(platform, n, end_ns=call(platform, n).start_ns + n * 10**9) for n in range(1, 31)]
     found = fire(platform, "latency", slow, max_ms=20_000.0)

@@ -31,12 +31,15 @@ def test_a_version_is_stored_once(prompts):
 
 def test_render_fills_in_and_names_what_is_missing(prompts):
     prompts.commit("greet", [SYSTEM, ASK])
-    shown = prompts.render("greet", {"input": "x", "language": "Dutch", "unused": 1})
+    shown = prompts.render("greet", {"input": "x", "language": "Dutch"})
     assert [message.content for message in shown.messages] == ["Answer as JSON.", "Describe x in Dutch."]
     with pytest.raises(Invalid, match="variable 'language' got no value"):
         prompts.render("greet", {"input": "x"})
     with pytest.raises(Invalid, match="variables 'input', 'language' got no value"):
         prompts.render("greet")
+    with pytest.raises(Invalid, match="greet@1 has no variable 'langauge'") as caught:
+        prompts.render("greet", {"input": "x", "language": "Dutch", "langauge": "French"})
+    assert caught.value.hint == "It has input, language."
 
 
 def test_what_is_filled_in_is_not_read_again(prompts):

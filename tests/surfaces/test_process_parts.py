@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import os
+import sqlite3
 import stat
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from mainspring.kernel import settings
 from mainspring.kernel.errors import Conflict, Denied
+from mainspring.surfaces.compose import build_platform
 from mainspring.surfaces.processes.doctor import examine
 from mainspring.surfaces.processes.home import ChildState, HomeLock, ServerState, prepare
 from mainspring.surfaces.processes.logs import KEPT, LogFile, redact
 from mainspring.surfaces.processes.owner import write_credentials
 from mainspring.surfaces.processes.probe import ready
 from mainspring.surfaces.processes.supervisor import Supervisor, is_loopback, listen
+from mainspring.surfaces.upkeep import close
 
 KEY = "ms_01a20a26d1f1_7878a172d1c9227485a7db05c6890206"
 
@@ -110,6 +114,21 @@ def test_a_server_that_is_not_there_is_not_ready() -> None:
     with listen("127.0.0.1", 0) as free:
         port = free.getsockname()[1]
     assert not ready(f"http://127.0.0.1:{port}").reached
+
+
+def test_a_home_of_other_tables_is_told_before_anything_is_asked_of_it(tmp_path: Path) -> None:
+    config = settings.load({"home": str(tmp_path), "port": 0}, environ={}, folder=tmp_path)
+    close(build_platform(config))
+    findings = {finding.check: finding for finding in examine(config)}
+    assert findings["records"].result == "ok"
+    with closing(sqlite3.connect(tmp_path / "records.db")) as conn:
+        conn.execute("ALTER TABLE runs DROP COLUMN progress")
+        conn.execute("DROP TABLE monitors")
+    findings = {finding.check: finding for finding in examine(config)}
+    assert findings["records"].result == "failed" and "new home folder" in findings["records"].hint
+    assert "monitors, runs.progress" in findings["records"].detail
+    with pytest.raises(Conflict, match=r"lacks monitors, runs\.progress"):
+        build_platform(config)
 
 
 def test_the_doctor_finds_a_key_file_that_others_can_read(tmp_path: Path) -> None:

@@ -157,7 +157,12 @@ def choose_metrics(names: Sequence[str], plan: Plan) -> list[Metric]:
 
 
 def generation(plan: Plan, max_tokens: int | None, temperature: float | None) -> dict[str, Any]:
-    """Return max_tokens, temperature and stop: as asked, else those of the prompt or the release, else 256 and 0."""
+    """Return max_tokens, temperature and stop: as asked, else those of the prompt or the release, else 256 and 0.
+
+    What is deployed brings its own, which None leaves to it: it is measured as its users meet it.
+    """
+    if plan.target.startswith("deployment/"):
+        return {"max_tokens": max_tokens, "temperature": temperature, "stop": []}
     return {
         "max_tokens": max_tokens or plan.held.get("max_tokens") or 256,
         "temperature": temperature if temperature is not None else plan.held.get("temperature") or 0.0,

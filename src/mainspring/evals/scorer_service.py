@@ -191,7 +191,7 @@ class Scorers(Service):
         """
         with self.read() as tx:
             one = store.load(tx, experiment)
-            latest = _shown(versions.resolve(tx, f"calibration/{judge}"))
+            latest = _shown(_calibrated(tx, judge))
             ref, held = load_judge(tx, latest.judge.partition("/")[2])
             metric = f"judge:{ref.partition('/')[2]}"
             rows = _units(tx, one.file)
@@ -238,6 +238,15 @@ def _why_none(metric: Metric, asked: Answer) -> str:
     if lacking:
         return f"{metric.name} compares with {lacking[0]}: give --{lacking[0]}."
     return f"{metric.name} does not apply: what it looks at is known of answers in an experiment, or not in this text."
+
+
+def _calibrated(tx: Tx, judge: str) -> versions.Version:
+    try:
+        return versions.resolve(tx, f"calibration/{judge}")
+    except NotFound:
+        load_judge(tx, judge)
+        hint = f"Hold it against people first: `mainspring scorer calibrate {judge} EXPERIMENT --human NAME`."
+        raise NotFound(f"The judge {judge} has no calibration.", hint=hint) from None
 
 
 def _units(tx: Tx, file: str) -> list[ExperimentRow]:

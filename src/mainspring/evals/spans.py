@@ -64,8 +64,8 @@ class Recorded:
             ],
             output=[{"role": "assistant", "parts": said, "finish_reason": reply.finish_reason}],
             attributes={
-                "gen_ai.request.max_tokens": request.max_tokens,
-                "gen_ai.request.temperature": request.temperature,
+                **({"gen_ai.request.max_tokens": request.max_tokens} if request.max_tokens is not None else {}),
+                **({"gen_ai.request.temperature": request.temperature} if request.temperature is not None else {}),
                 "gen_ai.request.seed": request.seed,
                 "gen_ai.response.finish_reasons": [reply.finish_reason],
                 "mainspring.run": self._run_id,

@@ -211,8 +211,9 @@ class ChatRequest:
     """`{"role", "content"}` each."""
     schema: Mapping[str, JSON] | None = None
     """JSON schema that the answer is constrained to, or None for free text."""
-    max_tokens: int = 256
-    temperature: float = 0.0
+    max_tokens: int | None = 256
+    """None, here and below: what the target itself is set to."""
+    temperature: float | None = 0.0
     seed: int = 0
     stop: Sequence[str] = ()
     environment: str = ""
@@ -223,8 +224,8 @@ class ChatRequest:
 
     def options(self) -> dict[str, JSON]:
         """Return all but model and messages as the body of an OpenAI chat completion names it."""
-        found: dict[str, JSON] = {**self.extra, "max_tokens": self.max_tokens, "temperature": self.temperature}
-        found["seed"] = self.seed
+        usual = {"max_tokens": self.max_tokens, "temperature": self.temperature, "seed": self.seed}
+        found: dict[str, JSON] = {**self.extra, **{name: value for name, value in usual.items() if value is not None}}
         if self.stop:
             found["stop"] = list(self.stop)
         if self.schema is not None:

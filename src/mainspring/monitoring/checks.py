@@ -16,7 +16,7 @@ from mainspring.kernel.spans import Span
 from mainspring.monitoring import drift as drift_checks
 from mainspring.monitoring.models import Finding, Monitor, MonitorKind
 from mainspring.monitoring.sample import calls
-from mainspring.stats.intervals import wilson
+from mainspring.stats.proportions import LEAST_ROWS, exact_proportion, proportion
 from mainspring.traces import scores as score_store
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -246,10 +246,14 @@ def _share(bad: list[Span], n: int, most: float, least: int, what: str) -> Findi
 
 
 def _judged(bad: int, n: int, most: float, least: int, what: str) -> Finding:
-    """Fire where the share is larger than it may be beyond chance: where the whole Wilson interval is."""
+    """Fire where the share is larger than it may be beyond chance: where the whole interval is.
+
+    Under the rows that a share's interval is offered from, the exact one takes its place: it cries wolf too seldom
+    rather than too often, and still fires where nearly every call fails.
+    """
     if n < max(1, least):
         return _few(n, least, most)
-    interval = wilson(bad, n)
+    interval = proportion(bad, n) if n >= LEAST_ROWS else exact_proportion(bad, n)
     return Finding(
         state="firing" if interval.low > most else "ok",
         value=bad / n,

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from mainspring.kernel import aliases, versions
 from mainspring.kernel.aliases import AliasMove
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text
@@ -106,9 +107,15 @@ class Prompts(Service):
 
     @operation("POST /prompts/{name}/render", permission="prompt.read", audit=False)
     def render(self, name: Name, variables: dict[str, JSON] | None = None, *, selector: str = "") -> RenderedPrompt:
-        """Fill a prompt's variables in and show what a model would be sent."""
+        """Fill a prompt's variables in and show what a model would be sent.
+
+        Raises Invalid for a value of a variable that the prompt does not have, NotFound.
+        """
         with self.read() as tx:
             version = load(tx, _ref(name, selector))
+        if strange := sorted(set(variables or {}) - set(version.variables)):
+            has = f"It has {', '.join(sorted(version.variables))}." if version.variables else "It has none."
+            raise Invalid(f"{version.ref} has no variable '{strange[0][:100]}'.", hint=has)
         return content.render(version, variables or {})
 
     @operation("POST /prompts/preview", permission="prompt.read", audit=False)

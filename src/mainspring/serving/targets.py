@@ -57,7 +57,7 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
     if move is None or ref.selector:
         raise NotFound(
             f"There is no deployment {text} in {environment}.",
-            hint="GET /v1/models lists what there is.",
+            hint=_meant(tx, text) or "GET /v1/models lists what there is.",
             param="model",
         )
     if move.state == "paused":
@@ -69,6 +69,14 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
         with suppress(MainspringError):  # what ails a shadow is no caller's concern
             target = replace(target, shadow=_released(tx, move.shadow, environment, {}))
     return target
+
+
+def _meant(tx: Tx, text: str) -> str:
+    """Say how a model or a release is asked whose bare name was taken for a deployment's; empty where none has it."""
+    for kind in ("release", "model"):
+        with suppress(MainspringError):
+            return f"Did you mean {versions.resolve(tx, f'{kind}/{text}').ref.partition('@')[0]}?"
+    return ""
 
 
 def with_prompt(tx: Tx, target: Target, ref: str, options: Mapping[str, JSON]) -> Target:

@@ -12,7 +12,7 @@ from mainspring.stats.means import mean_interval
 from mainspring.stats.multiple import benjamini_hochberg, holm
 from mainspring.stats.paired import mcnemar, paired_proportions, permutation, wilcoxon
 from mainspring.stats.power import detectable_difference, not_worse, rows_needed, rows_needed_for_proportions
-from mainspring.stats.proportions import agresti_coull, proportion
+from mainspring.stats.proportions import agresti_coull, exact_proportion, proportion
 from mainspring.stats.quantiles import quantile_interval, quantile_ratio
 from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
 from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge, settle
@@ -37,6 +37,7 @@ __all__ = [
     "detectable_difference",
     "difference_sequence",
     "drift",
+    "exact_proportion",
     "holm",
     "in_words",
     "judge",

@@ -133,6 +133,9 @@ def bca_interval(
 def bootstrap_mean(
     values: Sequence[float] | Floats, *, level: float = 0.95, seed: int = 0, resamples: int = RESAMPLES
 ) -> Interval:
-    """Return the BCa interval of a mean. Raises TooFewRows under 2 rows."""
+    """Return the BCa interval of a mean. Raises TooFewRows under 2 rows.
+
+    Of few or skewed rows it covers less than it says: `mean_interval` chooses what holds.
+    """
     array = checked(values, least=2)
     return bca_interval(len(array), lambda rows: float(array[rows].mean()), level=level, seed=seed, resamples=resamples)

@@ -65,6 +65,7 @@ def is_binary(values: Floats) -> bool:
 def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
     """Interval for a proportion by inverting the score test (Wilson 1927; Brown, Cai and DasGupta 2001, eq. 4).
 
+    By itself it covers as seldom as 84 % near 0 and 1, and 92.5 % at 20 rows: `proportion` says where it is offered.
     Raises TooFewRows where n is 0, ValueError where successes lie outside 0..n.
     """
     if n < 1:
@@ -81,7 +82,10 @@ def wilson(successes: int, n: int, *, level: float = 0.95) -> Interval:
 
 
 def t_interval(values: Sequence[float] | Floats, *, level: float = 0.95) -> Interval:
-    """Student's interval for a mean: mean ± t(n − 1) · s / √n (Student 1908). Raises TooFewRows under 2 rows."""
+    """Student's interval for a mean: mean ± t(n − 1) · s / √n (Student 1908). Raises TooFewRows under 2 rows.
+
+    It holds its level for normal scores alone; of skewed ones it covers less: `mean_interval` chooses what holds.
+    """
     array = checked(values, least=2)
     n, mean = len(array), float(array.mean())
     half = t_quantile(0.5 + level / 2, n - 1) * float(array.std(ddof=1)) / math.sqrt(n)
@@ -102,7 +106,8 @@ def clustered_interval(
 
     Linearised (sandwich) variance over group totals with the factor G / (G − 1) and t with G − 1 degrees of freedom
     (Liang and Zeger 1986; Cameron and Miller 2015, section VI.A). Raises TooFewRows under 10 groups: below that the
-    sandwich estimate is too small (Cameron and Miller 2015, section VI).
+    sandwich estimate is too small (Cameron and Miller 2015, section VI). Of shares near 0 or 1, or of few and unlike
+    groups, it covers less than it says: `mean_interval` chooses what holds.
     """
     array = checked(values, least=2)
     codes = group_codes(groups)

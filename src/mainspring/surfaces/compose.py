@@ -12,6 +12,7 @@ from mainspring.kernel.errors import Invalid
 from mainspring.kernel.keyring import Keyring
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.settings import Settings
+from mainspring.surfaces import fit
 from mainspring.surfaces.nouns import load_rooms
 
 ProcessRole = Literal["api", "worker", "tool"]
@@ -56,6 +57,7 @@ def build_platform(config: Settings | None = None, role: ProcessRole = "tool") -
         embed_port=open_port("embed", "minilm", "", home, config),
     )
     schema.upgrade(platform.records, platform.clock)
+    fit.require(platform.records)
     _late_ports(platform)
     return platform
 

@@ -67,5 +67,5 @@ def context_precision(answer: Answer, argument: str) -> float | None:
 
 @scorer("faithfulness_overlap", needs=("contexts",))
 def faithfulness(answer: Answer, argument: str) -> float | None:
-    """Share of the answer's sentences whose words (6 of 10) stand in one passage."""
-    return _share_supported(answer.text, answer)
+    """Share of the answer's sentences whose words (6 of 10) stand in one passage; 0 for an answer that says nothing."""
+    return _share_supported(answer.text, answer) or 0.0

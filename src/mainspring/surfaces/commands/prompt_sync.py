@@ -48,3 +48,5 @@ def run(
     if check and found & {"push", "pull"}:
         typer.echo("The folder and the server differ.", err=True)
         raise typer.Exit(1)
+    if found <= {"same"}:
+        typer.echo(f"The folder and the server are in step: {len(changes)} prompts.", err=True)

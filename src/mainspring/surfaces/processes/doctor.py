@@ -33,7 +33,7 @@ class Finding:
 def examine(config: Settings) -> list[Finding]:
     """Run every check."""
     checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
-        _python, _home, _modes, _space, _packages, _models, _server,
+        _python, _home, _modes, _space, _packages, _models, _records, _server,
     )  # fmt: skip
     return [finding for check in checks for finding in check(config)]
 
@@ -92,6 +92,28 @@ def _models(config: Settings) -> Iterator[Finding]:
 
 def _size(path: Path) -> str:
     return f"{path.stat().st_size / (1 << 20):.0f} MiB"
+
+
+def _records(config: Settings) -> Iterator[Finding]:
+    from mainspring.surfaces.compose import open_port, scheme
+
+    url = str(config["records.url"])
+    if scheme(url, "sqlite") == "sqlite" and not (config.home / "records.db").exists():
+        return
+    try:
+        from mainspring.surfaces import fit
+        from mainspring.surfaces.nouns import load_rooms
+
+        load_rooms()
+        records = open_port("records", scheme(url, "sqlite"), url, config.home, config)
+        try:
+            fit.require(records)
+        finally:
+            records.close()
+    except MainspringError as error:
+        yield Finding("records", "failed", error.message, error.hint)
+    else:
+        yield Finding("records", "ok", "the schema is this version's")
 
 
 def _server(config: Settings) -> Iterator[Finding]:
