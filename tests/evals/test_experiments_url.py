@@ -119,6 +119,9 @@ def test_what_the_server_says_is_the_error_without_the_key(experiments, upstream
     run = experiments.run("dataset/docs", f"{upstream.url}#tiny", limit=3, scorers=["exact"])
     assert run.state == "failed"
     assert "Incorrect key: [secret]" in run.error["message"]
+    upstream.problem = "x" * 290 + "sk-very-secret"
+    run = experiments.run("dataset/docs", f"{upstream.url}#tiny", limit=3, scorers=["exact"])
+    assert "sk-very" not in run.error["message"]
 
 
 def test_a_busy_server_is_asked_again_and_then_left(experiments, upstream):

@@ -6,7 +6,7 @@ from xml.etree import ElementTree
 import pytest
 from tests.evals.conftest import SCHEMA, half_right, number_of, right
 
-from mainspring.evals import Experiment, Experiments, GivenRow
+from mainspring.evals import Experiment, Experiments, GivenRow, report
 from mainspring.kernel import aliases, versions
 from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.runs import events_of
@@ -240,3 +240,18 @@ def test_notebooks_show_tables_and_no_markup_of_others(experiments, target):
     assert "<td>worse</td>" in shown
     experiment = experiments.get(first.id).model_copy(update={"name": "<script>"})
     assert "<script>" not in experiment._repr_html_()
+
+
+def test_reports_show_what_they_are_given_and_mark_up_nothing(experiments):
+    odd = "x\ufffe\x00\n\n# Title ![i](http://e.example/i) <img src=x> @everyone a\\|b _c_ model/base@1"
+    rows = [GivenRow(row="r", scores={"json": 1.0})]
+    made = experiments.record("odd", rows, dataset="dataset/docs", target="# y")
+    made = made.model_copy(update={"name": odd, "target": "# y\n" + odd[:60]})
+    text = report.markdown(made)
+    assert [line for line in text.splitlines() if line.startswith("#")] == [text.splitlines()[0]]
+    for raw in ("![i](", " <img", "@everyone", "a\\|b", " _c_"):
+        assert raw not in text
+    assert "model/base@1" in text
+    assert r"a\\\|b" in text
+    root = ElementTree.fromstring(report.junit(made))
+    assert root.get("name").startswith("x")

@@ -204,13 +204,13 @@ async def _read(response: ClientResponse, key: str) -> dict[str, Any]:
             raise Unavailable(f"{response.url} sent more than {_LARGEST >> 20} MiB.")
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if response.status == 200 and isinstance(found, dict):
         return found
     error = found.get("error") if isinstance(found, dict) else None
-    said = str(error.get("message", "") if isinstance(error, dict) else error or "")[:300]
-    said = said.replace(key, "[secret]") if key else said
+    said = str(error.get("message", "") if isinstance(error, dict) else error or "")
+    said = (said.replace(key, "[secret]") if key else said)[:300]
     text = f"{response.url.host} answered {response.status}" + (f": {said}" if said else ".")
     if response.status in (401, 403):
         raise Denied(text, hint="Bind a key to the host with the setting targets.keys.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import html
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree
@@ -12,6 +13,10 @@ from xml.etree import ElementTree
 from mainspring.evals.models import SPEED, Comparison, Experiment, ExperimentRow, Figure, MetricComparison
 from mainspring.kernel.tables import canonical
 from mainspring.stats.intervals import normal_quantile
+
+_MARKS = re.compile(r"[\\`*{}\[\]<>!|~&]|(?<!\w)_|_(?!\w)|^[-+=#]")
+_MENTION = re.compile(r"(?<![A-Za-z0-9_])@")
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def worse(comparison: Comparison) -> list[MetricComparison]:
@@ -26,7 +31,7 @@ def title(experiment: Experiment) -> str:
 
 def markdown(experiment: Experiment, comparison: Comparison | None = None) -> str:
     """Return a text for a pull request: figures with intervals, and what changed where there is a baseline."""
-    lines = [f"### {_cell(title(experiment))}", "", _facts(experiment), ""]
+    lines = [f"### {_cell(title(experiment))}", "", _cell(_facts(experiment)), ""]
     if comparison is None:
         lines += ["| metric | value | 95 % interval | rows |", "|---|---:|---|---:|"]
         lines += [
@@ -43,7 +48,10 @@ def markdown(experiment: Experiment, comparison: Comparison | None = None) -> st
         f" {_number(one.difference, True)} | {_span(one.low, one.high)} | {_number(one.p_adjusted)} | {_verdict(one)} |"
         for one in comparison.metrics
     ]
-    lines += ["", f"{comparison.rows} rows paired with experiment `{comparison.baseline}`. {comparison.note}".rstrip()]
+    lines += [
+        "",
+        f"{comparison.rows} rows paired with experiment `{comparison.baseline}`. {_cell(comparison.note)}".rstrip(),
+    ]
     return "\n".join(lines) + "\n"
 
 
@@ -51,20 +59,20 @@ def junit(experiment: Experiment, comparison: Comparison | None = None) -> str:
     """Return JUnit XML: a test for each metric, which fails where the metric got worse than the baseline's."""
     failed = {one.metric: one for one in worse(comparison)} if comparison else {}
     compared = {one.metric: one for one in comparison.metrics} if comparison else {}
-    facts = {"name": title(experiment), "tests": str(len(experiment.figures)), "failures": str(len(failed))}
+    facts = {"name": _xml(title(experiment)), "tests": str(len(experiment.figures)), "failures": str(len(failed))}
     root = ElementTree.Element("testsuites", facts)
     suite = ElementTree.SubElement(root, "testsuite", {**facts, "timestamp": experiment.created_at.isoformat()})
     properties = ElementTree.SubElement(suite, "properties")
     for name in ("id", "dataset", "target", "prompt", "suite", "rows", "errors", "stopped"):
         ElementTree.SubElement(properties, "property", {"name": name, "value": _xml(str(getattr(experiment, name)))})
     for one in experiment.figures:
-        case = ElementTree.SubElement(suite, "testcase", {"classname": title(experiment), "name": one.metric})
+        case = ElementTree.SubElement(suite, "testcase", {"classname": facts["name"], "name": _xml(one.metric)})
         if one.metric in failed:
-            said = failed[one.metric].sentence
+            said = _xml(failed[one.metric].sentence)
             ElementTree.SubElement(case, "failure", {"message": said, "type": "regression"}).text = said
         said = f"{_number(one.value)} ({_span(one.low, one.high)}, {one.n} rows)"
         if one.metric in compared:
-            said += f"; {compared[one.metric].sentence}"
+            said += f"; {_xml(compared[one.metric].sentence)}"
         ElementTree.SubElement(case, "system-out").text = said
     ElementTree.indent(root)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(root, encoding="unicode") + "\n"
@@ -197,9 +205,11 @@ def _hash(text: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", r"\|").replace("\n", " ")
+    """Return a text as one line of Markdown that shows it, and marks up, links or calls nobody."""
+    line = _MARKS.sub(r"\\\g<0>", " ".join(text.split()))
+    return _MENTION.sub("@\u200b", line)
 
 
 def _xml(text: str) -> str:
-    """Leave out what XML cannot hold."""
-    return "".join(letter for letter in text if letter >= " " or letter in "\t\n")
+    """Leave out what XML 1.0 cannot hold (its production 2, Char)."""
+    return _NOT_XML.sub("", text)

@@ -16,7 +16,7 @@ from mainspring.evals.scorers.judges import Shown, Step
 from mainspring.evals.scorers.judges import load as load_judge
 from mainspring.evals.scorers.registry import Answer, Metric
 from mainspring.kernel import versions
-from mainspring.kernel.errors import Invalid, NotFound
+from mainspring.kernel.errors import Invalid, NotFound, TooLarge
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text
 from mainspring.kernel.runs import Run
@@ -26,7 +26,10 @@ from mainspring.kernel.tx import Tx
 MetricText = Annotated[str, Field(min_length=1, max_length=300)]
 Named = Annotated[str, Field(min_length=1, max_length=128)]
 """An experiment's id, or its name for the latest."""
-Long = Annotated[str, Field(max_length=200_000)]
+_LONGEST = 20_000
+Long = Annotated[str, Field(max_length=_LONGEST)]
+_MOST_WORK = 3600
+"""Words of an answer times words of its reference, of which TER is computed while somebody waits."""
 _MOST_VALUES = 1000
 
 
@@ -141,6 +144,7 @@ class Scorers(Service):
         if "likelihood" in found.scorer.needs:
             raise Invalid(f"'{found.name}' needs the model that answered.", hint="Run an experiment with it.")
         asked = scorers.Answer(answer, reference, question=question, contexts=tuple(contexts or ()))
+        _check_size(found, asked)
         bench = bench_of(self.platform, self.caller.environment)
         if judge is None:
             value = found.values(bench, [asked])[0]
@@ -149,7 +153,8 @@ class Scorers(Service):
             raise Invalid("A judge of pairs needs a reference as the answer's opponent.")
         said: list[Judgement] = scorers.judges.judgements(judge, [asked], bench)[0]
         value = sum(one.score for one in said) / len(said) if said else None
-        return Tried(metric=found.name, value=value, judgements=said)
+        note = "" if said else "The judge did not answer in the form that it was asked for."
+        return Tried(metric=found.name, value=value, note=note, judgements=said)
 
     @operation("POST /scorers/calibrations", permission="scorer.write", status=202)
     def calibrate(self, judge: Name, experiment: Named, *, human: Name = "quality", selector: str = "") -> Run:
@@ -230,6 +235,18 @@ class Scorers(Service):
             figure=columns.figure(metric, list(own.values())),
             comparison=compared,
         )
+
+
+def _check_size(metric: Metric, asked: Answer) -> None:
+    """Raise TooLarge for texts that scoring would take long over, while somebody waits."""
+    from mainspring.evals.scorers.overlap import work
+    from mainspring.evals.scorers.structured import text_of
+
+    reference = text_of(asked.reference, "") or ""
+    if len(reference) > _LONGEST or sum(map(len, asked.contexts)) > 10 * _LONGEST:
+        raise TooLarge(f"A text to try has at most {_LONGEST} characters, all passages ten times as many.")
+    if metric.scorer.name == "ter" and work(asked.text, reference) > _MOST_WORK:
+        raise TooLarge("The texts are too long to try TER on.", hint="Give about 60 words each, or run an experiment.")
 
 
 def _why_none(metric: Metric, asked: Answer) -> str:

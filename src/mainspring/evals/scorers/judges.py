@@ -16,7 +16,7 @@ from mainspring.evals.models import Judgement
 from mainspring.evals.scorers.registry import Answer, Bench, scorer
 from mainspring.evals.scorers.structured import text_of
 from mainspring.kernel import versions
-from mainspring.kernel.errors import Invalid, NotFound
+from mainspring.kernel.errors import Invalid, NotFound, whole
 from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
 from mainspring.kernel.records import Record
 from mainspring.kernel.refs import parse
@@ -109,8 +109,8 @@ def read(judge: Judge, reply: ChatReply | None, *, swapped: bool = False) -> Jud
     """Return what a reply says; None where it is no answer of the form asked for."""
     try:
         said: Any = json.loads(reply.text) if reply is not None else None
-        step, reason = str(said["step"]), str(said["reason"])
-    except (ValueError, TypeError, KeyError):
+        step, reason = str(said["step"]), whole(str(said["reason"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
         return None
     if step not in judge.steps or reply is None:
         return None

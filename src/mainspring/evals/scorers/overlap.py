@@ -12,6 +12,8 @@ from mainspring.evals.scorers.registry import Answer, Corpus, scorer
 from mainspring.evals.scorers.structured import answer_text, text_of
 from mainspring.kernel.errors import Invalid
 
+MOST_TER, MOST_LSUM = 90_000, 40_000_000
+"""Words of an answer times words of its reference, over which a row has no score: TER may take seconds at it."""
 ROUGE_TYPES = ("rouge1", "rouge2", "rougeL")
 
 
@@ -193,7 +195,10 @@ def _ter_counts(answer: Answer, argument: str) -> tuple[float, ...] | None:
     reference = text_of(answer.reference, argument)
     if reference is None:
         return None
-    found = _ter().sentence_score(answer_text(answer, argument), [reference])
+    output = answer_text(answer, argument)
+    if work(output, reference) > MOST_TER:
+        return None
+    found = _ter().sentence_score(output, [reference])
     return float(found.num_edits), float(found.ref_length)
 
 
@@ -212,9 +217,15 @@ def _ter_figure(sums: Sequence[float]) -> float:
     corpus=Corpus(_ter_counts, _ter_figure),
 )
 def _row_ter(answer: Answer, argument: str) -> float | None:
-    """Translation edit rate in percent of the reference's words; 0 is best."""
+    """Translation edit rate in percent of the reference's words; 0 is best. Texts have at most about 300 words."""
     counts = _ter_counts(answer, argument)
     return None if counts is None else _ter_figure(counts)
+
+
+def work(output: str, reference: str) -> int:
+    """Return the words and line ends of a text times those of another, which comparing the two is about as dear as."""
+    first, second = (len(text.split()) + text.count("\n") for text in (output, reference))
+    return first * second
 
 
 def _register(kind: str, title: str) -> None:
@@ -226,11 +237,9 @@ def _register(kind: str, title: str) -> None:
             if reference is None:
                 return None
             output = answer_text(answer, argument)
-            return (
-                rouge_lsum(output, reference, stemmer)
-                if kind == "rougeLsum"
-                else rouge(output, reference, stemmer)[kind]
-            )
+            if kind != "rougeLsum":
+                return rouge(output, reference, stemmer)[kind]
+            return rouge_lsum(output, reference, stemmer) if work(output, reference) <= MOST_LSUM else None
 
         score.__doc__ = f"{title} F1 against the reference{', words stemmed' if stemmer else ''}."
         scorer(kind + suffix, unit="score", margin=0.02, argument="optional", needs=("reference",))(score)

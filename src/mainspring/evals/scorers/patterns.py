@@ -54,7 +54,7 @@ def numeric(answer: Answer, argument: str) -> float | None:
     """The last number of the answer is that of the reference, within the tolerance: `numeric:0.01`, `numeric:5%`."""
     held = answer.reference
     plain = isinstance(held, int | float) and not isinstance(held, bool)
-    wanted = float(held) if plain else last_number(text_of(held, "") or "")
+    wanted = _finite(held) if plain else last_number(text_of(held, "") or "")
     if wanted is None or not math.isfinite(wanted):
         return None
     found = last_number(answer.text)
@@ -72,6 +72,14 @@ def contains(answer: Answer, argument: str) -> float | None:
     if wanted is None or not wanted.strip():
         return None
     return float(" ".join(wanted.casefold().split()) in " ".join(answer.text.casefold().split()))
+
+
+def _finite(value: Any) -> float | None:
+    """Return a number as a float; None for one that is too large."""
+    try:
+        return float(value)
+    except OverflowError:
+        return None
 
 
 @lru_cache(maxsize=64)

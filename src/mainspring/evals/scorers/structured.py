@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NoReturn
 
 from mainspring.evals.scorers.registry import Answer, scorer
-from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON
 
 _ABSENT = object()
@@ -35,7 +33,7 @@ def field_of(value: JSON, path: str) -> Any:
     for part in path.split("."):
         if isinstance(value, Mapping) and part in value:
             value = value[part]
-        elif isinstance(value, list) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
             return _ABSENT
@@ -72,18 +70,16 @@ def json_valid(answer: Answer, argument: str) -> float:
 
 @scorer("schema", needs=("schema",))
 def schema_valid(answer: Answer, argument: str) -> float | None:
-    """The answer is JSON that fits the prompt's response schema."""
+    """The answer is JSON that fits the prompt's response schema; none where that takes over a second to tell."""
     if answer.schema is None:
         return None
     value = parse_json(answer.text)
     if value is None:
         return 0.0
-    from referencing.exceptions import Unresolvable
+    from mainspring.evals.scorers.schemas import fits
 
-    try:
-        return float(_validator(json.dumps(answer.schema, sort_keys=True)).is_valid(value))
-    except Unresolvable as error:
-        raise Invalid(f"A $ref of the response schema cannot be resolved: {error}") from None
+    found = fits(json.dumps(answer.schema, sort_keys=True), value)
+    return None if found is None else float(found)
 
 
 @scorer("field", argument="required", needs=("reference",))
@@ -97,12 +93,3 @@ def field_accuracy(answer: Answer, argument: str) -> float | None:
     if isinstance(wanted, str) and isinstance(found, str):
         return float(wanted.strip() == found.strip())
     return float(found is not _ABSENT and type(found) is type(wanted) and found == wanted)
-
-
-@lru_cache(maxsize=64)
-def _validator(schema: str) -> Any:
-    """Return a validator that looks nothing up outside the schema."""
-    from jsonschema import Draft202012Validator
-    from referencing import Registry
-
-    return Draft202012Validator(json.loads(schema), registry=Registry())
