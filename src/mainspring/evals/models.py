@@ -205,6 +205,25 @@ class Comparison(Record):
         return comparison_html(self)
 
 
+class RowPlan(Record):
+    """How many rows a paired comparison needs, or how small a difference it shows, reckoned beforehand."""
+
+    basis: str
+    """Where the variation is taken from."""
+    level: float
+    power: float
+    """Chance to show the difference where it is there."""
+    difference: float | None
+    """As asked, in the metric's unit."""
+    rows: int | None
+    """As asked."""
+    rows_needed: int | None
+    """Rows, asked on both sides, that show the difference."""
+    detectable: float | None
+    """Smallest difference that the rows show."""
+    sentence: str
+
+
 class SuiteSettings(Record):
     """How a suite asks; null leaves it to the prompt, or to the usual."""
 

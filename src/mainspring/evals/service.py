@@ -17,6 +17,7 @@ from mainspring.evals.models import (
     MaxTokens,
     Repeats,
     RowLimit,
+    RowPlan,
     Seed,
     SplitName,
     Suite,
@@ -243,6 +244,54 @@ class Experiments(Preferring):
             found = [store.load(tx, one) for one in (baseline, candidate, *(more or []))]
         every = align(self.platform.files, found, metric=metric, show=show)
         return _slice(every, limit, cursor)
+
+    @operation("GET /experiments/plan", permission="experiment.read", mcp=True)
+    def plan(
+        self,
+        *,
+        difference: Annotated[float, Field(gt=0, le=1e9)] | None = None,
+        rows: Annotated[int, Field(ge=20, le=100_000_000)] | None = None,
+        share: Annotated[float, Field(ge=0, le=1)] | None = None,
+        experiment: Annotated[str, Field(max_length=128)] = "",
+        against: Annotated[str, Field(max_length=128)] = "",
+        metric: Annotated[str, Field(max_length=300)] = "",
+        correlation: Annotated[float, Field(ge=0, le=0.99)] = 0.0,
+        level: Level = 0.95,
+        power: Annotated[float, Field(ge=0.5, le=0.999)] = 0.8,
+    ) -> RowPlan:
+        """Say how many rows show a `difference`, or how small a difference some `rows` show, in a paired comparison.
+
+        Scores vary as those of a `share` do that is expected, or as the `metric` of an `experiment` did; `correlation`
+        is that of the two systems' scores on one row, and 0 asks for rows enough. `against` a second experiment the
+        differences themselves are taken, row by row. Nothing is asked or stored. Raises Invalid, NotFound.
+        """
+        from mainspring.evals import planning
+
+        if difference is None and rows is None:
+            raise Invalid("Nothing to reckon.", hint="Give a difference, or a number of rows, or both.")
+        if (share is None) == (not experiment) or bool(experiment) != bool(metric) or (against and not experiment):
+            hint = "Give --share, or --experiment and --metric, with --against or without."
+            raise Invalid("Say once how scores vary.", hint=hint)
+        if share is not None and (difference or 0) > 0.5:
+            raise Invalid("A share that differs by more than .5 needs no plan.", hint="20 rows show it.")
+        deviation, basis = None, f"for a share of {share}, correlation {correlation:g}"
+        if experiment:
+            found, basis = self.get(experiment), f"{metric} as in {experiment}"
+            if against:
+                compared = self.compare(against, experiment, metrics=[metric])
+                deviation, basis = planning.of_comparison(compared.metrics[0]), f"{basis} against {against}"
+            else:
+                deviation = planning.of_rows(self.platform.files, found, metric, correlation)
+        return planning.plan(
+            deviation,
+            basis,
+            share=share,
+            correlation=correlation,
+            rows=rows,
+            difference=difference,
+            level=level,
+            power=power,
+        )
 
     @operation("GET /experiments/{id}", permission="experiment.read", mcp=True)
     def get(self, id: str) -> Experiment:
