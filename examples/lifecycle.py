@@ -58,7 +58,8 @@ for metric in me.experiment.compare(before, after).metrics:
 # 5. Review: a release pins what is served; the gate looks at the evidence; somebody else approves.
 guard = me.guard.create("describe", [Rule(detector="injection", on="input", action="block")])
 release = me.release.create("describe", model=tuned, prompt=prompt.ref, guard=guard.ref)
-policy = GatePolicy(evidence="not worse" if given.rows < 100 else "better")
+# A handful of rows shows nothing: then nothing need be shown, which is no evidence that the release is good.
+policy = GatePolicy(evidence="not shown worse" if given.rows < 100 else "better")
 me.release.check("describe", candidate=[after], baseline=[before], policy=policy)
 with suppress(Conflict):  # a colleague from an earlier round
     me.member.add("colleague", "operator")

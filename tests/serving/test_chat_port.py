@@ -86,6 +86,13 @@ def test_errors_are_named(chat: EngineChat, upstream: Upstream, small_model: str
         chat.complete(request(small_model))
 
 
+def test_a_bare_name_of_a_model_is_told_from_a_deployments(chat: EngineChat, small_model: str) -> None:
+    name = small_model.partition("/")[2].partition("@")[0]
+    with pytest.raises(NotFound, match="There is no deployment") as caught:
+        chat.complete(request(name))
+    assert caught.value.hint == f"Did you mean model/{name}?"
+
+
 def test_a_release_brings_its_prompt_and_parameters(
     platform: Platform, chat: EngineChat, upstream: Upstream, small_model: str
 ) -> None:
