@@ -15,6 +15,11 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser_site import ROOT, Site, Sources, Visitor, build_hook, serve
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let what drives a browser come last: until it ends, its event loop counts as running in the tests' thread."""
+    items.sort(key=lambda item: Path(__file__).parent in item.path.parents)
+
+
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     hook = build_hook()

@@ -104,6 +104,8 @@ def test_every_tool_is_refused(nobody: TestClient) -> None:
         "trace_id": "0" * 32,
         "alert_id": "0" * 36,
         "run_id": "0" * 36,
+        "baseline": "0" * 36,
+        "candidate": "0" * 36,
     }
     assert len(tools()) > 40
     for name, (_, spec, _) in tools().items():
