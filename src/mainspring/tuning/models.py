@@ -67,6 +67,6 @@ class ParityReport(Record):
     tolerance_mean: float
     tolerance_max: float
     greedy_equal: int
-    """Prompts to which trainer and server give the same greedy text."""
+    """Prompts to which trainer and server give the same greedy text; a tie within the rounding may go either way."""
     greedy_required: bool
     passed: bool

@@ -84,8 +84,8 @@ class Scored:
 
     logprobs: list[float]
     """Log-probability of each answer token, in nats."""
-    best: list[int]
-    """The most probable token in each of their places."""
+    lead: list[float]
+    """By how much the most probable token in each place is more so than the answer's, in nats: 0 where they are one."""
 
 
 def held_out_loss(model: Any, examples: Sequence[Example], device: Device) -> float:
@@ -110,12 +110,14 @@ def score_answers(model: Any, examples: Sequence[Example], device: Device, *, ba
             with computing_in(device):
                 logits = answer_logits(model, inputs).float()
             picked = labels[labels != IGNORED].to(logits.device)
-            logprobs = torch.log_softmax(logits, dim=-1).gather(1, picked[:, None])[:, 0].tolist()
-            best = logits.argmax(dim=-1).tolist()
+            every = torch.log_softmax(logits, dim=-1)
+            chances = every.gather(1, picked[:, None])[:, 0]
+            lead = (every.max(dim=-1).values - chances).tolist()
+            logprobs = chances.tolist()
             for index in chosen:
                 count = len(examples[index].ids) - examples[index].prompt
-                found[index] = Scored(logprobs[:count], best[:count])
-                logprobs, best = logprobs[count:], best[count:]
+                found[index] = Scored(logprobs[:count], lead[:count])
+                logprobs, lead = logprobs[count:], lead[count:]
     model.train(was_training)
     return [found[index] for index in range(len(examples))]
 
