@@ -205,6 +205,6 @@ function corrected(comparison: Comparison, candidates: number): string {
   const families = [[every.length - speed, "of quality"] as const, [speed, "of speed and size"] as const].filter(([n]) => n > 1);
   const p = families.length ? ` p-values are corrected (Holm) for the ${families.map(([n, what]) => `${count(n)} tests ${what}`).join(" and, apart, the ")}.` : "";
   if (candidates === 1)
-    return `A verdict follows from its ${level(held)} interval alone, which is not corrected for the number of metrics: among many, one may look better or worse by chance.${p}`;
-  return `Intervals and verdicts are corrected for ${candidates} candidates (Bonferroni): each interval holds at ${level(held)}, so that those of a metric hold together at ${level(1 - (1 - held) * candidates)}.${p}`;
+    return `Better and worse are said where the ${level(held)} interval leaves out zero and the corrected p-value agrees.${p}`;
+  return `Intervals are corrected for ${candidates} candidates (Bonferroni), and a verdict needs the corrected p-value too: each interval holds at ${level(held)}, so that those of a metric hold together at ${level(1 - (1 - held) * candidates)}.${p}`;
 }
