@@ -10,6 +10,13 @@ from browser_site import Visitor
 from playwright.sync_api import expect
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
+TO_THE_END = """wanted => {
+  if (document.querySelector(".list-foot")?.textContent.includes(wanted)) return true;
+  const box = document.querySelector(".list-scroll");
+  box?.scrollTo(0, box.scrollHeight);
+  return false;
+}"""
+"""Goes to the list's end until its foot says what is wanted: a list may have grown only after a step was taken."""
 
 
 def test_an_experiment_is_found_opened_and_read_row_by_row(visit: Visitor) -> None:
@@ -105,12 +112,10 @@ def test_a_large_comparison_loads_a_page_at_a_time(visit: Visitor) -> None:
     expect(foot).to_contain_text("100 rows loaded")
     assert rows.count() < 100, "only rows in view exist"
     expect(rows.first).to_contain_text("case-5")
-    page.locator(".list-scroll").evaluate("box => box.scrollTo(0, box.scrollHeight)")
-    expect(foot).to_contain_text("200 rows loaded")
+    page.wait_for_function(TO_THE_END, arg="200 rows loaded")
     page = visit.open("/experiments/{new}?tab=Rows".format(**visit.site.names))
     for loaded in range(200, MANY, 200):
-        expect(foot).to_contain_text(f"{loaded:,} rows loaded")
-        page.locator(".list-scroll").evaluate("box => box.scrollTo(0, box.scrollHeight)")
-    expect(foot).to_contain_text(f"{MANY:,} rows")
+        page.wait_for_function(TO_THE_END, arg=f"{loaded:,} rows loaded")
+    page.wait_for_function(TO_THE_END, arg=f"{MANY:,} rows")
     assert rows.count() < 100
     assert visit.complaints == []

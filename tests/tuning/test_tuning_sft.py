@@ -120,7 +120,8 @@ def test_scores_come_in_the_order_asked_and_are_log_probabilities(tiny_folder: P
         places = range(example.prompt, len(example.ids))
         expected = [float(whole[at - 1, example.ids[at]]) for at in places]
         assert found.logprobs == pytest.approx(expected, abs=1e-3)
-        assert found.best == [int(whole[at - 1].argmax()) for at in places]
+        behind = [float(whole[at - 1].max()) - ours for at, ours in zip(places, expected, strict=True)]
+        assert found.lead == pytest.approx(behind, abs=1e-3)
 
 
 def test_the_device_is_measured_or_as_asked() -> None:
