@@ -82,7 +82,7 @@ def test_marked_experiments_are_compared_down_to_the_words(visit: Visitor) -> No
     expect(people.get_by_role("row").filter(has_text="given:taste")).to_contain_text("+0.667")
     expect(people).to_contain_text("better")
     page.get_by_label("Add an experiment").select_option(visit.site.names["third"])
-    expect(page.get_by_text("corrected for 2 candidates (Bonferroni), and a verdict needs the corrected p-value too: each")).to_be_visible()
+    expect(page.get_by_text("the corrected p-value too: each interval holds at 97.5 %")).to_be_visible()
     page.get_by_role("button", name="Leave tuned-hot out").click()
     page.get_by_role("button", name="Make baseline: tuned").click()
     expect(json).to_contain_text("−0.621")
