@@ -294,7 +294,8 @@ def test_size_depth_and_number_are_bounded():
     for _ in range(40):
         deep = [deep]
     span = only({"long": "x" * 2_000_000, "deep": deep, **{f"k{n}": n for n in range(2000)}})
-    assert len(span.attributes["long"]) == 1_000_000 and len(span.attributes) == 512
+    assert len(span.attributes["long"]) == 1_000_000 and len(span.attributes) == 513
+    assert span.attributes["otel.dropped_attributes_count"] == 2002 - 512
     bomb = gzip.compress(b"0" * 10_000_000)
     with pytest.raises(TooLarge):
         otlp.inflate(bomb, "gzip", 1_000_000)

@@ -33,8 +33,8 @@ ROLES: dict[str, frozenset[str]] = {
         | {
             f"{noun}.write"
             for noun in (
-                "deployment engine provider budget monitor alert channel silence score trace price retention file "
-                "pipeline model dataset guard drift issue"
+                "deployment engine provider budget monitor alert channel silence score trace price retention capture "
+                "file pipeline model dataset guard drift issue"
             ).split()
         }
     ),

@@ -92,7 +92,10 @@ class Spans(Protocol):
     """Where spans live. A return from `append` means that they are on disk."""
 
     def append(self, spans: Sequence[Span]) -> None:
-        """Store durably (fsync) before returning; a span seen before (trace id, span id) is replaced."""
+        """Store durably (fsync) before returning; a span seen before (trace id, span id) is replaced.
+
+        One that is running never replaces one that has ended, in whatever order they come.
+        """
         ...
 
     def flush(self) -> None:
@@ -110,7 +113,10 @@ class Spans(Protocol):
         ...
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
-        """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""
+        """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself.
+
+        Running ones come only where the filter asks for that status.
+        """
         ...
 
     def sessions(
@@ -123,7 +129,7 @@ class Spans(Protocol):
         ...
 
     def usage(self, project: str, where: SpanFilter) -> list[Usage]:
-        """Return hourly totals from `since_ns` to `until_ns`, narrowed by the dimensions that `Usage` names."""
+        """Return hourly totals of ended spans from `since_ns` to `until_ns`, narrowed by the dimensions of `Usage`."""
         ...
 
     def delete(self, project: str, trace_ids: Sequence[str]) -> int:

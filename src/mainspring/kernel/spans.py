@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import msgspec
 
-SpanStatus = Literal["unset", "ok", "error"]
+SpanStatus = Literal["unset", "ok", "error", "running"]
+"""`running`: its end has not arrived; the same span, ended, replaces it."""
 
 
 class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -33,6 +33,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 COOKIE = "mainspring_session"
 PROTECTED = ("/api/", "/v1", "/mcp", "/metrics")
 OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("GET", "/api/v1/openapi.json")}
+OTLP = ("/", "/v1/traces", "/v1/logs", "/v1/metrics")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -100,7 +101,7 @@ class Guarded:
                 receive = bounded(scope, receive, self._limit_of(path))
             await self.app(scope, receive, _with_headers(send))
         except MainspringError as error:
-            if path.startswith("/v1/") and path != "/v1/traces":
+            if path.startswith("/v1/") and path not in OTLP:
                 status, body, headers = problem(path, error)
                 await JSONResponse(body, status, headers)(scope, receive, send)
             else:
@@ -109,7 +110,7 @@ class Guarded:
     def _limit_of(self, path: str) -> int:
         if path == "/api/v1/files":
             return self._limits["files"]
-        return self._limits["otlp"] if path in ("/", "/v1/traces") else self._limit
+        return self._limits["otlp"] if path in OTLP else self._limit
 
     async def _caller(self, scope: Scope) -> access.Caller:
         headers = _headers(scope)

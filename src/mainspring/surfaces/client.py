@@ -46,8 +46,9 @@ if TYPE_CHECKING:
     from mainspring.safety.service import Guards
     from mainspring.serving.metering.service import Budgets, Limits, Usages
     from mainspring.serving.service import Deployments, Engines
+    from mainspring.traces.capture_service import Captures, Retentions
     from mainspring.traces.price_service import Prices
-    from mainspring.traces.service import Retentions, Scores, Sessions, Traces
+    from mainspring.traces.service import Scores, Sessions, Traces
     from mainspring.tuning.service import Runs, Tunes
     from mainspring.workspace.key_service import Keys
     from mainspring.workspace.service import Environments, Members, Projects
@@ -101,6 +102,7 @@ class Client:
     session: Sessions
     score: Scores
     price: Prices
+    capture: Captures
     retention: Retentions
     monitor: Monitors
     alert: Alerts

@@ -3,6 +3,7 @@
 Every call of a model leaves a trace; what is not to be kept is removed before anything is written.
 """
 
+from mainspring.traces.capture_service import Captures, Retentions
 from mainspring.traces.erasure import erase_traces, expire
 from mainspring.traces.intake import Intake
 from mainspring.traces.models import (
@@ -20,10 +21,11 @@ from mainspring.traces.price_service import Prices
 from mainspring.traces.prices import book
 from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.scores import of_traces as scores_of_traces
-from mainspring.traces.service import Retentions, Scores, Sessions, Traces
+from mainspring.traces.service import Scores, Sessions, Traces
 from mainspring.traces.tokens import Tokens, anthropic_tokens, openai_tokens, span_attributes, span_tokens
 
 __all__ = [
+    "Captures",
     "Intake",
     "Price",
     "PriceBook",

@@ -2,26 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 
 from mainspring.kernel import access, hooks
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.spans import SpanFilter
+from mainspring.kernel.spans import SpanFilter, TraceSummary
 from mainspring.traces import scores as score_store
-from mainspring.traces.models import Erased, nanoseconds
-from mainspring.traces.tables import retentions
+from mainspring.traces.models import Erased, RetentionRule, nanoseconds
+from mainspring.traces.tables import awaiting, retentions
 
-_BATCH = 1000
+_BATCH = 500
 
 
 def erase_traces(platform: Platform, project: str, trace_ids: Sequence[str]) -> Erased:
     """Erase traces with their scores. Doing it again, after a failure half-way, finishes it."""
     spans = platform.spans.delete(project, trace_ids)
     with platform.begin() as tx:
+        for at in range(0, len(trace_ids), _BATCH):
+            some = awaiting.c.trace_id.in_(trace_ids[at : at + _BATCH])
+            tx.execute(delete(awaiting).where(awaiting.c.project == project, some))
         return Erased(spans=spans, scores=score_store.erase(tx, trace_ids))
 
 
@@ -43,15 +46,42 @@ def erase_request(platform: Platform, request: ErasureRequest, really: bool) -> 
 def expire(platform: Platform) -> int:
     """Erase the traces that are older than their project keeps them; return the number of spans."""
     with access.acting_as(access.system()), platform.read() as tx:
-        kept = tx.execute(select(retentions.c.project, retentions.c.days).where(retentions.c.days > 0)).mappings().all()
+        kept = tx.execute(select(retentions)).mappings().all()
     removed = 0
     for row in kept:
-        project = row["project"]
-        where = SpanFilter(until_ns=nanoseconds(platform.clock.now() - timedelta(days=row["days"])))
-        with access.acting_as(access.system(project)):
-            while chosen := next(_pages(platform, project, where)):
-                removed += erase_traces(platform, project, chosen).spans
+        rules = [RetentionRule(**rule) for rule in row["rules"]] + [RetentionRule(days=row["days"])]
+        with access.acting_as(access.system(row["project"])):
+            for number, rule in enumerate(rules):
+                if rule.days:
+                    removed += _expire(platform, row["project"], rules, number)
     return removed
+
+
+def _expire(platform: Platform, project: str, rules: list[RetentionRule], number: int) -> int:
+    """Erase what one rule has outlived: its traces are those that no rule before it names."""
+    rule, before = rules[number], rules[:number]
+    where = SpanFilter(
+        environment=rule.environment or _others(one.environment for one in before if not one.kind),
+        kind=rule.kind or _others(one.kind for one in before if not one.environment),
+        until_ns=nanoseconds(platform.clock.now() - timedelta(days=rule.days)),
+    )
+    removed, cursor, more = 0, "", True
+    while more:
+        lines, cursor = platform.spans.traces(project, where, limit=_BATCH, cursor=cursor)
+        chosen = [line.trace_id for line in lines if not any(_names(one, line) for one in before)]
+        removed += erase_traces(platform, project, chosen).spans if chosen else 0
+        more = bool(cursor)
+    return removed
+
+
+def _others(words: Iterable[str]) -> str:
+    """Return the filter that leaves words out; those that a filter cannot say are left to `_names`."""
+    said = [word for word in words if word and "," not in word and word[0] != "!"]
+    return "!" + ",".join(said) if said else ""
+
+
+def _names(rule: RetentionRule, line: TraceSummary) -> bool:
+    return rule.environment in ("", line.environment) and rule.kind in ("", line.kind)
 
 
 def _pages(platform: Platform, project: str, where: SpanFilter) -> Iterator[list[str]]:

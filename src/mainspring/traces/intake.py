@@ -1,10 +1,11 @@
-"""Intake: the one way by which spans of strangers reach the store. Priced, stripped or masked, then appended."""
+"""Intake: the one way by which spans reach the store. Chosen, priced, stripped or masked, then appended."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import msgspec
@@ -12,22 +13,40 @@ import msgspec
 from mainspring.kernel import access
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
-from mainspring.traces.models import moment
+from mainspring.traces.capture import Masker, Sampler
+from mainspring.traces.capture_service import captured
+from mainspring.traces.models import CaptureRules, moment
 from mainspring.traces.prices import book
 from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.privacy import redacted, without_content
 from mainspring.traces.tokens import span_tokens
 
-_PRICES_SECONDS = 5.0
+_KNOWN_SECONDS = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a project's spans are prepared by."""
+
+    since: float
+    prices: PriceBook
+    rules: CaptureRules
+    masker: Masker
 
 
 class Intake:
-    """Prepares and appends spans; keep one for each process, since it remembers prices for some seconds."""
+    """Prepares and appends spans; keep one for each process, since it remembers prices and rules for some seconds."""
 
     def __init__(self, platform: Platform) -> None:
         self._platform = platform
-        self._prices: dict[str, tuple[float, PriceBook]] = {}
+        self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
+        self._sampler = Sampler()
+
+    def receive(self, spans: Sequence[Span]) -> None:
+        """Store what the project's rules keep of the spans that one request of an application brought, durably."""
+        if spans:
+            self.append(self._sampler.kept(self._of(spans[0].project).rules, spans))
 
     def append(self, spans: Sequence[Span]) -> None:
         """Store spans durably. Raises what the store raises."""
@@ -42,7 +61,7 @@ class Intake:
             span = without_content(span)
         if settings["capture.redact"]:
             span = redacted(span)
-        return span
+        return self._of(span.project).masker.masked(span)
 
     def cost(self, span: Span) -> float | None:
         """Return the US dollars of a call by the project's prices; None where the model has none."""
@@ -51,12 +70,17 @@ class Intake:
 
     def price(self, project: str, model: str, at: datetime, *, provider: str = "") -> Price | None:
         """Return the price of a model in a project at a moment."""
+        return self._of(project).prices.price(model, at, provider=provider)
+
+    def _of(self, project: str) -> Known:
         now = time.monotonic()
         with self._lock:
-            known = self._prices.get(project)
-        if known is None or now - known[0] > _PRICES_SECONDS:
+            known = self._known.get(project)
+        if known is None or now - known.since > _KNOWN_SECONDS:
             with access.acting_as(access.system(project)), self._platform.read() as tx:
-                known = (now, book(tx))
+                rules, prices = captured(tx), book(tx)
+            key = self._platform.keyring.key(f"capture/{project}")
+            known = Known(now, prices, rules, Masker(rules.mask, key))
             with self._lock:
-                self._prices[project] = known
-        return known[1].price(model, at, provider=provider)
+                self._known[project] = known
+        return known

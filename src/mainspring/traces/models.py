@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, cast
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.records import Record
 from mainspring.kernel.spans import SessionSummary, Span, TraceSummary
 from mainspring.traces.pricing import Price
@@ -16,7 +17,8 @@ TraceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
 SpanId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16}$")]
 """16 lower-case hex digits."""
 Word = Annotated[str, StringConstraints(max_length=512)]
-Status = Literal["unset", "ok", "error"]
+Status = Literal["unset", "ok", "error", "running", "unfinished"]
+"""`running` where the end has not arrived yet; `unfinished` where it has not for longer than any call takes."""
 Source = Literal["human", "code", "model"]
 
 
@@ -45,10 +47,11 @@ class TraceLine(Record):
     output_preview: str
 
     @classmethod
-    def of(cls, line: TraceSummary) -> TraceLine:
-        """Make the record of what the span store says."""
-        values: dict[str, Any] = {name: getattr(line, name) for name in cls.model_fields if name != "started_at"}
-        return cls(started_at=moment(line.start_ns), **values)
+    def of(cls, line: TraceSummary, awaited_ns: int = 0) -> TraceLine:
+        """Make the record of what the span store says; what runs since before `awaited_ns` is unfinished."""
+        own = ("started_at", "status")
+        values: dict[str, Any] = {name: getattr(line, name) for name in cls.model_fields if name not in own}
+        return cls(started_at=moment(line.start_ns), status=shown(line, awaited_ns), **values)
 
 
 class SpanDetail(Record):
@@ -88,14 +91,15 @@ class SpanDetail(Record):
     links: list[dict[str, Any]]
 
     @classmethod
-    def of(cls, span: Span) -> SpanDetail:
-        """Make the record of a stored span."""
-        own = ("started_at", "start_ns", "duration_ms")
+    def of(cls, span: Span, awaited_ns: int = 0) -> SpanDetail:
+        """Make the record of a stored span; one that runs since before `awaited_ns` is unfinished."""
+        own = ("started_at", "start_ns", "duration_ms", "status")
         values: dict[str, Any] = {name: getattr(span, name) for name in cls.model_fields if name not in own}
         return cls(
             started_at=moment(span.start_ns),
             start_ns=str(span.start_ns),
             duration_ms=(span.end_ns - span.start_ns) / 1e6,
+            status=shown(span, awaited_ns),
             **values,
         )
 
@@ -134,6 +138,66 @@ class Erased(Record):
 
     spans: int
     scores: int
+
+
+class SampleRule(Record):
+    """Which share of some traces is kept. A pattern may hold `*` and `?`."""
+
+    rate: float = Field(ge=0.0, le=1.0, allow_inf_nan=False)
+    """From 0, none, to 1, all. A trace that is kept at a rate is kept at every higher one, in every service."""
+    environment: Word = ""
+    service: Word = ""
+    kind: Word = ""
+
+
+class MaskRule(Record):
+    """What is taken out of spans before anything is written."""
+
+    fields: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(min_length=1, max_length=100)
+    """Patterns of `input`, `output`, `name`, `status_message`, `user_id`, `session_id`, `attributes.KEY`,
+    `resource.KEY`, `events.KEY` and `links.KEY`; `*` is all of them."""
+    action: Literal["drop", "mask", "hash"] = "mask"
+    """`drop` removes the field, `mask` what detectors find in it, `hash` puts a keyed hash in its place, which is the
+    same for the same text."""
+    detectors: list[Literal["pii", "secrets", "terms"]] = Field(default=["pii", "secrets"], min_length=1, max_length=3)
+    """What `mask` looks for."""
+    kinds: list[Annotated[str, StringConstraints(max_length=64)]] = Field(default=[], max_length=64)
+    """Kinds of hit that are masked, such as `email`; empty for all."""
+    terms: list[Annotated[str, StringConstraints(min_length=1, max_length=200)]] = Field(default=[], max_length=1000)
+    """Words and phrases that the detector `terms` masks."""
+
+    @model_validator(mode="after")
+    def _checked(self) -> Self:
+        roots = ("input", "output", "name", "status_message", "user_id", "session_id")
+        for field in self.fields:
+            if field not in roots and not field.startswith(("attributes.", "resource.", "events.", "links.", "*")):
+                raise Invalid(
+                    f"A mask rule has the field '{field}'.",
+                    hint=f"It is one of {', '.join(roots)}, attributes.KEY, resource.KEY, events.KEY, links.KEY or *.",
+                )
+        if ("terms" in self.detectors) != bool(self.terms):
+            raise Invalid("The detector terms and a list of terms go together.", hint="Give both or neither.")
+        return self
+
+
+class CaptureRules(Record):
+    """What of the spans that applications send is kept. Whatever changes holds within 5 seconds."""
+
+    sample: list[SampleRule] = Field(default=[], max_length=100)
+    """The first that fits a span counts; one that none fits is kept."""
+    keep_errors: bool = True
+    """Keep the spans of a trace in which one failed, whatever its rate: those of the same request, and those after."""
+    keep_slower_ms: float | None = Field(default=None, ge=0, le=1e12, allow_inf_nan=False)
+    """Keep the spans of a trace in which one took as long, in the same way."""
+    mask: list[MaskRule] = Field(default=[], max_length=100)
+    """All are applied, in order."""
+
+
+class Capture(CaptureRules):
+    """The rules in force, and who set them."""
+
+    changed_at: datetime | None
+    changed_by: str
 
 
 class UsageHour(Record):
@@ -199,13 +263,33 @@ class Estimate(Record):
     """What it was computed from."""
 
 
+class RetentionRule(Record):
+    """How long some of the project's traces are kept, in place of the rest's time."""
+
+    days: int = Field(ge=0, le=36_500)
+    """0: for ever."""
+    environment: Word = ""
+    """Traces of this environment; empty for any."""
+    kind: Word = ""
+    """Traces whose root is of this kind; empty for any."""
+
+
 class Retention(Record):
     """How long the project's traces are kept."""
 
     days: int
     """0: for ever."""
+    rules: list[RetentionRule] = []
+    """The first that fits a trace counts in place of `days`."""
     changed_at: datetime | None
     changed_by: str
+
+
+def shown(stored: Span | TraceSummary, awaited_ns: int) -> Status:
+    """Return the status to show: an end that was not there before `awaited_ns` is not waited for any more."""
+    if stored.status == "running" and stored.start_ns < awaited_ns:
+        return "unfinished"
+    return cast(Status, stored.status)
 
 
 def moment(nanoseconds: int) -> datetime:

@@ -24,6 +24,10 @@ Encoding = Literal["protobuf", "json"]
 PROTOBUF, JSON_TYPE = "application/x-protobuf", "application/json"
 _STATUS: tuple[Literal["unset", "ok", "error"], ...] = ("unset", "ok", "error")
 _INT64 = 1 << 63
+_TOLD = 10
+_ZSTD_WINDOW, _ZSTD_STEP = 8 << 20, 256
+RUNNING = "mainspring.running"
+"""The attribute of a span that is sent at its start, before it has an end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,7 @@ class Decoded:
     spans: list[Span]
     rejected: int
     problem: str
-    """Why the first of the rejected was rejected; empty where none was."""
+    """Why the rejected were rejected, the first ten of them by name; empty where none was."""
 
 
 def encoding_of(content_type: str) -> Encoding:
@@ -47,10 +51,12 @@ def encoding_of(content_type: str) -> Encoding:
 
 
 def inflate(body: bytes, content_encoding: str, limit: int) -> bytes:
-    """Undo gzip or deflate. Raises TooLarge before more than `limit` bytes exist, Invalid for what is neither."""
+    """Undo gzip, deflate or zstd. Raises TooLarge before more than `limit` bytes exist, Invalid for what is neither."""
     name = content_encoding.strip().lower()
     if name in ("", "identity"):
         data, rest = body, b""
+    elif name == "zstd":
+        data, rest = _unzstd(body, limit), b""
     elif name in ("gzip", "deflate"):
         machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
         try:
@@ -61,7 +67,7 @@ def inflate(body: bytes, content_encoding: str, limit: int) -> bytes:
         if not machine.eof and not rest and len(data) <= limit:
             raise Invalid(f"The body is not whole: its {name} stream has no end.")
     else:
-        raise Invalid(f"The content encoding is '{name[:100]}'.", hint="Send gzip, deflate or none.")
+        raise Invalid(f"The content encoding is '{name[:100]}'.", hint="Send gzip, deflate, zstd or none.")
     if rest or len(data) > limit:
         raise TooLarge(f"The request is over {limit:,} bytes.", hint="Send fewer spans at a time.")
     return data
@@ -74,16 +80,41 @@ def decode(body: bytes, encoding: Encoding, *, project: str, environment: str = 
     more spans than one request may have.
     """
     spans: list[Span] = []
-    rejected, problem = 0, ""
-    for read in _protobuf(body) if encoding == "protobuf" else _json(body):
+    rejected, reasons = 0, []
+    for number, read in enumerate(_protobuf(body) if encoding == "protobuf" else _json(body)):
         try:
             spans.append(to_span(_checked(read()), project=project, environment=environment))
         except (Invalid, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             rejected += 1
-            problem = problem or str(error)[:300]
-        if len(spans) + rejected > limits.SPANS:
+            if rejected <= _TOLD:
+                reasons.append(f"span {number}: {_reason(error)}")
+        if number >= limits.SPANS:
             raise TooLarge(f"The request has over {limits.SPANS:,} spans.", hint="Send fewer at a time.")
-    return Decoded(spans, rejected, problem)
+    if rejected > _TOLD:
+        reasons.append(f"and {rejected - _TOLD} more")
+    return Decoded(spans, rejected, "; ".join(reasons))
+
+
+def _reason(error: Exception) -> str:
+    return error.message[:300] if isinstance(error, Invalid) else f"it is not formed as OTLP says ({error})"[:300]
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    import zstandard
+
+    machine = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
+    data = bytearray()
+    try:
+        # A little at a time, since one call inflates all that it is given: 256 bytes make at most 8 MiB.
+        for at in range(0, len(body), _ZSTD_STEP):
+            data += machine.decompress(body[at : at + _ZSTD_STEP])
+            if machine.eof or len(data) > limit:
+                break
+    except zstandard.ZstdError as error:
+        raise Invalid(f"The body is not valid zstd: {error}.") from None
+    if not machine.eof and len(data) <= limit:
+        raise Invalid("The body is not whole: its zstd stream has no end.")
+    return bytes(data)
 
 
 def reply(encoding: Encoding, decoded: Decoded) -> bytes:
@@ -122,7 +153,7 @@ def _protobuf(body: bytes) -> Iterator[Callable[[], RawSpan]]:
     except DecodeError:
         raise Invalid("The body is not an OTLP trace request in protobuf.") from None
     for group in request.resource_spans:
-        resource = _attributes(group.resource.attributes)
+        resource = attributes(group.resource.attributes)
         for scope in group.scope_spans:
             about = _with_scope(resource, scope.scope.name, scope.scope.version)
             for span in scope.spans:
@@ -139,44 +170,61 @@ def _from_protobuf(span: Any, resource: dict[str, Any]) -> RawSpan:
         end_ns=span.end_time_unix_nano,
         status=_STATUS[span.status.code] if 0 <= span.status.code <= 2 else "unset",
         status_message=span.status.message,
-        attributes=_attributes(span.attributes),
+        attributes=attributes(span.attributes)
+        | _dropped(
+            attributes=span.dropped_attributes_count + max(0, len(span.attributes) - limits.ATTRIBUTES),
+            events=span.dropped_events_count + max(0, len(span.events) - limits.EVENTS),
+            links=span.dropped_links_count + max(0, len(span.links) - limits.LINKS),
+        ),
         resource=resource,
         events=[
-            {"name": event.name, "time_ns": event.time_unix_nano, "attributes": _attributes(event.attributes)}
+            {"name": event.name, "time_ns": event.time_unix_nano, "attributes": attributes(event.attributes)}
             for event in span.events[: limits.EVENTS]
         ],
         links=[
-            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": _attributes(link.attributes)}
+            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": attributes(link.attributes)}
             for link in span.links[: limits.LINKS]
         ],
     )
 
 
-def _attributes(pairs: Iterable[Any]) -> dict[str, Any]:
+def _dropped(**counts: int) -> dict[str, Any]:
+    """Return the attributes that tell how much of a span its sender, or this side's limits, left out."""
+    return {f"otel.dropped_{name}_count": count for name, count in counts.items() if count > 0}
+
+
+def _lost(span: Any, count: str, held: str, limit: int) -> int:
+    there = _field(span, held)
+    return int(_field(span, count) or 0) + max(0, (len(there) if isinstance(there, list) else 0) - limit)
+
+
+def attributes(pairs: Iterable[Any]) -> dict[str, Any]:
+    """Return the attributes of a message, at most `limits.ATTRIBUTES`."""
     found: dict[str, Any] = {}
     for pair in pairs:
         if len(found) >= limits.ATTRIBUTES:
             break
-        found[limits.cut(pair.key, limits.NAME)] = _value(pair.value, 0, [limits.ITEMS])
+        found[limits.cut(pair.key, limits.NAME)] = value(pair.value)
     return found
 
 
-def _value(value: Any, depth: int, room: list[int]) -> Any:
+def value(given: Any, depth: int = 0, room: list[int] | None = None) -> Any:
     """Return an AnyValue as a Python value; `room` counts down the values that may still come."""
+    room = [limits.ITEMS] if room is None else room
     room[0] -= 1
-    kind = value.WhichOneof("value")
+    kind = given.WhichOneof("value")
     if kind == "string_value":
-        return limits.cut(value.string_value)
+        return limits.cut(given.string_value)
     if kind in ("array_value", "kvlist_value"):
         if depth >= limits.DEPTH:
             return "[too deep]"
         if kind == "array_value":
-            return [_value(item, depth + 1, room) for item in value.array_value.values if room[0] > 0]
-        pairs = (pair for pair in value.kvlist_value.values if room[0] > 0)
-        return {limits.cut(pair.key, limits.NAME): _value(pair.value, depth + 1, room) for pair in pairs}
+            return [value(item, depth + 1, room) for item in given.array_value.values if room[0] > 0]
+        pairs = (pair for pair in given.kvlist_value.values if room[0] > 0)
+        return {limits.cut(pair.key, limits.NAME): value(pair.value, depth + 1, room) for pair in pairs}
     if kind == "bytes_value":
-        return limits.cut(value.bytes_value.hex())
-    return None if kind is None else getattr(value, kind)
+        return limits.cut(given.bytes_value.hex())
+    return None if kind is None else getattr(given, kind)
 
 
 def _json(body: bytes) -> Iterator[Callable[[], RawSpan]]:
@@ -185,7 +233,7 @@ def _json(body: bytes) -> Iterator[Callable[[], RawSpan]]:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise Invalid("The body is not valid JSON.") from None
     for group in _list(request, "resourceSpans", "resource_spans"):
-        resource = _json_attributes(_field(_field(group, "resource") or {}, "attributes"))
+        resource = json_attributes(_field(_field(group, "resource") or {}, "attributes"))
         for scope in _list(group, "scopeSpans", "scope_spans"):
             named = _field(scope, "scope") or {}
             about = _with_scope(resource, str(_field(named, "name") or ""), str(_field(named, "version") or ""))
@@ -207,13 +255,18 @@ def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:
         end_ns=int(_field(span, "endTimeUnixNano", "end_time_unix_nano") or 0),
         status=_STATUS[code] if code in (0, 1, 2) else "unset",
         status_message=str(_field(status, "message") or ""),
-        attributes=_json_attributes(_field(span, "attributes")),
+        attributes=json_attributes(_field(span, "attributes"))
+        | _dropped(
+            attributes=_lost(span, "droppedAttributesCount", "attributes", limits.ATTRIBUTES),
+            events=_lost(span, "droppedEventsCount", "events", limits.EVENTS),
+            links=_lost(span, "droppedLinksCount", "links", limits.LINKS),
+        ),
         resource=resource,
         events=[
             {
                 "name": str(_field(event, "name") or ""),
                 "time_ns": int(_field(event, "timeUnixNano", "time_unix_nano") or 0),
-                "attributes": _json_attributes(_field(event, "attributes")),
+                "attributes": json_attributes(_field(event, "attributes")),
             }
             for event in _list(span, "events")[: limits.EVENTS]
         ],
@@ -221,7 +274,7 @@ def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:
             {
                 "trace_id": str(_field(link, "traceId", "trace_id") or "").lower(),
                 "span_id": str(_field(link, "spanId", "span_id") or "").lower(),
-                "attributes": _json_attributes(_field(link, "attributes")),
+                "attributes": json_attributes(_field(link, "attributes")),
             }
             for link in _list(span, "links")[: limits.LINKS]
         ],
@@ -244,21 +297,24 @@ def _list(value: Any, *names: str) -> list[Any]:
     return found
 
 
-def _json_attributes(pairs: Any) -> dict[str, Any]:
+def json_attributes(pairs: Any) -> dict[str, Any]:
+    """Return the attributes of an object of OTLP/JSON, at most `limits.ATTRIBUTES`."""
     found: dict[str, Any] = {}
     for pair in pairs if isinstance(pairs, list) else []:
         if len(found) >= limits.ATTRIBUTES:
             break
         key = limits.cut(str(_field(pair, "key") or ""), limits.NAME)
-        found[key] = _json_value(_field(pair, "value"), 0, [limits.ITEMS])
+        found[key] = json_value(_field(pair, "value"))
     return found
 
 
-def _json_value(value: Any, depth: int, room: list[int]) -> Any:
+def json_value(given: Any, depth: int = 0, room: list[int] | None = None) -> Any:
+    """Return an AnyValue of OTLP/JSON as a Python value."""
+    room = [limits.ITEMS] if room is None else room
     room[0] -= 1
-    if not isinstance(value, dict) or depth >= limits.DEPTH:
+    if not isinstance(given, dict) or depth >= limits.DEPTH:
         return None
-    for name, item in value.items():
+    for name, item in given.items():
         kind = name.partition("Value")[0].partition("_value")[0]
         if kind in ("string", "bytes"):
             return limits.cut(str(item))
@@ -268,11 +324,11 @@ def _json_value(value: Any, depth: int, room: list[int]) -> Any:
         if kind in ("double", "bool"):
             return float(item) if kind == "double" else bool(item)
         if kind == "array":
-            return [_json_value(each, depth + 1, room) for each in _list(item, "values") if room[0] > 0]
+            return [json_value(each, depth + 1, room) for each in _list(item, "values") if room[0] > 0]
         if kind == "kvlist":
             pairs = [pair for pair in _list(item, "values") if room[0] > 0]
             return {
-                limits.cut(str(_field(pair, "key")), limits.NAME): _json_value(_field(pair, "value"), depth + 1, room)
+                limits.cut(str(_field(pair, "key")), limits.NAME): json_value(_field(pair, "value"), depth + 1, room)
                 for pair in pairs
             }
     return None
@@ -295,6 +351,10 @@ def _checked(raw: RawSpan) -> RawSpan:
     elif len(raw.parent_id) != 16 or raw.parent_id.strip("0123456789abcdef"):
         raise Invalid(f"A span has the parent id '{raw.parent_id[:40]}'; it takes 16 hex digits.")
     if not 0 < raw.start_ns < _INT64:
-        raise Invalid(f"A span starts at {raw.start_ns} ns.")
+        raise Invalid(f"A span starts at {raw.start_ns} ns, which is not between 1970 and 2262.")
+    if raw.attributes.pop(RUNNING, False) is True:
+        raw.status, raw.end_ns = "running", raw.start_ns
+    elif raw.end_ns < raw.start_ns:
+        raw.attributes["mainspring.clock.end_before_start_ns"] = raw.start_ns - max(raw.end_ns, 0)
     raw.end_ns = min(max(raw.end_ns, raw.start_ns), _INT64 - 1)
     return raw

@@ -16,7 +16,7 @@ class RawSpan:
     name: str
     start_ns: int
     end_ns: int
-    status: Literal["unset", "ok", "error"]
+    status: Literal["unset", "ok", "error", "running"]
     status_message: str
     attributes: dict[str, Any]
     resource: dict[str, Any]

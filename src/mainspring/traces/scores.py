@@ -54,6 +54,20 @@ def put(
     return Score(**values)
 
 
+def put_once(
+    tx: Tx, name: str, *, trace_id: str, span_id: str, number: float | None, label: str | None, comment: str
+) -> None:
+    """Store what a model judged, unless the same is stored already or says nothing: exporters repeat themselves."""
+    if number is None and label is None and not comment:
+        return
+    same = [scores.c.project == tx.project, scores.c.trace_id == trace_id, scores.c.name == name]
+    for row in tx.execute(select(scores).where(*same, scores.c.span_id == span_id)).mappings():
+        if (row["number"], row["label"], row["comment"]) == (number, label, comment):
+            return
+    said = {"number": number, "label": label, "comment": comment}
+    put(tx, name, trace_id=trace_id, span_id=span_id, source="model", **said)  # type: ignore[arg-type]
+
+
 def of_traces(tx: Tx, trace_ids: Sequence[str]) -> list[Score]:
     """Return the scores of some traces and of their spans, oldest first."""
     found: list[Score] = []

@@ -1,12 +1,12 @@
-"""Operations of the traces room: traces, sessions, scores and retention."""
+"""Operations of the traces room: traces, sessions and scores."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import delete, insert, select
+from sqlalchemy import select
 
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.operation import operation
@@ -17,7 +17,6 @@ from mainspring.traces import scores as score_store
 from mainspring.traces.erasure import erase_traces
 from mainspring.traces.models import (
     Erased,
-    Retention,
     Score,
     SessionDetail,
     SessionLine,
@@ -32,8 +31,9 @@ from mainspring.traces.models import (
     Word,
     moment,
     nanoseconds,
+    shown,
 )
-from mainspring.traces.tables import retentions, scores
+from mainspring.traces.tables import scores
 from mainspring.traces.usage import dimensions, grouped
 
 Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
@@ -90,9 +90,9 @@ class Traces(Service):
             service=service,
             name=name,
             kind=kind,
-            status=status or "",
-            since_ns=nanoseconds(since),
-            until_ns=nanoseconds(until),
+            status="running" if status == "unfinished" else status or "",
+            since_ns=max(nanoseconds(since), self._awaited_ns() if status == "running" else 0),
+            until_ns=self._unfinished(nanoseconds(until)) if status == "unfinished" else nanoseconds(until),
             min_duration_ms=min_duration_ms,
             query=query.strip(),
             trace_ids=chosen or (),
@@ -151,6 +151,7 @@ class Traces(Service):
             raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
         with self.read() as tx:
             given = score_store.of_traces(tx, [trace_id])
+        awaited = self._awaited_ns()
         start, end = min(span.start_ns for span in spans), max(span.end_ns for span in spans)
         root = next((span for span in spans if not span.parent_id), spans[0])
         failed = any(span.status == "error" for span in spans)
@@ -158,8 +159,8 @@ class Traces(Service):
             trace_id=trace_id,
             started_at=moment(start),
             duration_ms=(end - start) / 1e6,
-            status="error" if failed else root.status,
-            spans=[SpanDetail.of(span) for span in spans],
+            status="error" if failed else shown(root, awaited),
+            spans=[SpanDetail.of(span, awaited) for span in spans],
             scores=given,
         )
 
@@ -179,11 +180,20 @@ class Traces(Service):
             found = score_store.find(tx, name=name, at_most=at_most, at_least=at_least, limit=_SCORED)
         return tuple(dict.fromkeys(item.trace_id for item in found))
 
+    def _awaited_ns(self) -> int:
+        """Return the moment before which a running span is taken for unfinished."""
+        waited = timedelta(minutes=self.platform.settings["traces.unfinished_minutes"])
+        return nanoseconds(self.platform.clock.now() - waited)
+
+    def _unfinished(self, until_ns: int) -> int:
+        return min(until_ns or self._awaited_ns(), self._awaited_ns())
+
     def _page(self, where: SpanFilter, limit: int, cursor: str) -> Page[TraceLine]:
         place = decode_cursor(cursor) if cursor else ""
         lines, following = self.platform.spans.traces(self.caller.project, where, limit=limit, cursor=place)
         return Page[TraceLine](
-            items=[TraceLine.of(line) for line in lines], next_cursor=encode_cursor(following) if following else None
+            items=[TraceLine.of(line, self._awaited_ns()) for line in lines],
+            next_cursor=encode_cursor(following) if following else None,
         )
 
 
@@ -288,27 +298,3 @@ class Scores(Service):
                 wanted.append(scores.c.session_id == session_id)
             rows, following = paginate(tx, select(scores).where(*wanted), scores.c.id, limit, cursor)
         return Page[Score](items=[score_store.as_score(row) for row in rows], next_cursor=following)
-
-
-class Retentions(Service):
-    """How long traces are kept."""
-
-    noun = "retention"
-
-    @operation("GET /retention", permission="retention.read")
-    def get(self) -> Retention:
-        """Return how long the project's traces are kept."""
-        with self.read() as tx:
-            row = tx.execute(select(retentions).where(retentions.c.project == tx.project)).mappings().one_or_none()
-        if row is None:
-            return Retention(days=0, changed_at=None, changed_by="")
-        return Retention(days=row["days"], changed_at=row["changed_at"], changed_by=row["changed_by"])
-
-    @operation("PUT /retention", permission="retention.write")
-    def set(self, days: Annotated[int, Field(ge=0, le=36_500)]) -> Retention:
-        """Keep the project's traces for so many days; 0 keeps them for ever. The worker erases older ones."""
-        with self.begin() as tx:
-            tx.execute(delete(retentions).where(retentions.c.project == tx.project))
-            values = {"days": days, "changed_at": tx.now, "changed_by": tx.caller.member}
-            tx.execute(insert(retentions).values(project=tx.project, **values))
-            return Retention(days=days, changed_at=tx.now, changed_by=tx.caller.member)

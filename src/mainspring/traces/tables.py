@@ -1,4 +1,4 @@
-"""Tables of the traces room: scores, prices and retention. Spans lie in the span store."""
+"""Tables of the traces room: scores, prices, retention and what is captured. Spans lie in the span store."""
 
 from __future__ import annotations
 
@@ -47,6 +47,29 @@ retentions = Table(
     metadata,
     Column("project", String(128), primary_key=True),
     Column("days", Integer, nullable=False),
+    Column("rules", Json, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
     Column("changed_by", String(128), nullable=False),
+)
+
+captures = Table(
+    "captures",
+    metadata,
+    Column("project", String(128), primary_key=True),
+    Column("rules", Json, nullable=False),
+    Column("changed_at", UtcTime, nullable=False),
+    Column("changed_by", String(128), nullable=False),
+)
+
+awaiting = Table(
+    "awaiting_messages",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project", String(128), nullable=False),
+    Column("trace_id", String(32), nullable=False),
+    Column("span_id", String(16), nullable=False),
+    Column("input", Json),
+    Column("output", Json),
+    Column("created_at", UtcTime, nullable=False),
+    Index(None, "project", "trace_id"),
 )

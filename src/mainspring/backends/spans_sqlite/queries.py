@@ -7,7 +7,7 @@ from typing import Any
 
 from mainspring.backends.spans_sqlite.codec import Packer
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
-from mainspring.backends.spans_sqlite.writer import HOUR_NS, STATUS
+from mainspring.backends.spans_sqlite.writer import HOUR_NS, RUNNING, STATUS
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
 
@@ -55,6 +55,8 @@ class Reader:
         if condition is None:
             return
         sql, values = condition
+        if not where.status:
+            sql += f" AND status <> {RUNNING}"
         if where.trace_ids:
             rows = [row for trace_id in where.trace_ids if (row := self._row(project, trace_id)) is not None]
             marks = " OR ".join(["id BETWEEN ? AND ?"] * len(rows)) or "0"

@@ -14,7 +14,8 @@ from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.kernel.spans import Span
 
 HOUR_NS = 3_600_000_000_000
-STATUS = ("unset", "ok", "error")
+STATUS = ("unset", "ok", "error", "running")
+RUNNING = 3
 COUNTED = ("chat", "text_completion", "generate_content", "embeddings")
 """Kinds whose tokens are counted; other spans, such as an agent's, often repeat the sums of their children."""
 
@@ -86,6 +87,8 @@ class Hours:
 
     def add(self, span: Short, sign: int) -> None:
         """Add a span to its hour (sign 1), or take it away (sign -1)."""
+        if span.status == RUNNING:
+            return
         duration = span.end_ns - span.start_ns
         key = (span.start_ns // HOUR_NS, span.environment, span.deployment, span.release, span.model, span.kind)
         sums = self._sums[*key, bucket(duration)]
@@ -118,7 +121,9 @@ class Writer:
         by_trace: dict[tuple[str, str], dict[str, tuple[Span, bytes]]] = defaultdict(dict)
         for payload in payloads:
             span = decode(payload)
-            by_trace[span.project, span.trace_id][span.span_id] = (span, payload)
+            spans = by_trace[span.project, span.trace_id]
+            if span.status != "running" or spans.get(span.span_id, (span,))[0].status == "running":
+                spans[span.span_id] = (span, payload)
         hours: dict[int, Hours] = {}
         sessions: set[tuple[int, str]] = set()
         with self._transaction():
@@ -193,6 +198,8 @@ class Writer:
         for span, payload in spans.values():
             key = bytes.fromhex(span.span_id)
             replaced = present.get(key)
+            if replaced is not None and span.status == "running" and replaced.status != RUNNING:
+                continue
             if replaced is not None:
                 totals.add(replaced, -1)
                 self.connection.execute("DELETE FROM texts WHERE rowid = ?", (replaced.id,))

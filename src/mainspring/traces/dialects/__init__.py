@@ -4,6 +4,6 @@ Each is a table of attribute names, in order of preference; what is understood b
 the attributes, what is not stays as it came.
 """
 
-from mainspring.traces.dialects.translate import to_span
+from mainspring.traces.dialects.translate import is_message, messages_of, to_span
 
-__all__ = ["to_span"]
+__all__ = ["is_message", "messages_of", "to_span"]

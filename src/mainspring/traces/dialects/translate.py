@@ -19,7 +19,7 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
     said, answered = _speech(attributes, raw.events, kind)
     fields: dict[str, Any] = {field: _text(attributes, keys) for field, keys in names.TEXTS.items()}
     fields |= {field: _count(attributes, keys) for field, keys in names.COUNTS.items()}
-    events = [event for event in raw.events if not _carries_message(event)]
+    events = [event for event in raw.events if not is_message(event)]
     return Span(
         trace_id=raw.trace_id,
         span_id=raw.span_id,
@@ -43,6 +43,17 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         links=raw.links,
         **fields,
     )
+
+
+def messages_of(events: list[dict[str, Any]]) -> tuple[Any, Any]:
+    """Return what events say that a model call was asked and answered."""
+    return _speech({}, events, "chat")
+
+
+def is_message(event: dict[str, Any]) -> bool:
+    """Tell whether an event carries messages of a model call."""
+    known = (*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS)
+    return event["name"] in known
 
 
 def _kind(attributes: dict[str, Any]) -> str:
@@ -138,12 +149,6 @@ def _event_messages(events: list[dict[str, Any]], whole: dict[str, str], roles: 
             said = parsed(values.get("message", values))
             found.append(said if isinstance(said, dict) else {"content": said})
     return found or None
-
-
-def _carries_message(event: dict[str, Any]) -> bool:
-    name = event["name"]
-    known = (*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS)
-    return name in known
 
 
 def _text(attributes: dict[str, Any], keys: tuple[str, ...]) -> str:
