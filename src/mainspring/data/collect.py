@@ -37,6 +37,8 @@ class Choice(Record):
     release: str = ""
     since: datetime | None = None
     limit: int = 1000
+    trace_ids: tuple[str, ...] = ()
+    """Just these traces, where any are named; then `score` only says which judgements the rows carry."""
 
     @property
     def by_score(self) -> bool:
@@ -58,11 +60,12 @@ def collect(platform: Platform, choice: Choice) -> Iterator[Collected]:
         project = tx.project
     platform.spans.flush()
     found = 0
-    for ids in _scored(platform, choice) if choice.by_score else _listed(platform, project, choice):
+    for ids in _pages(platform, project, choice):
         with platform.read() as tx:
             judged: dict[str, list[Score]] = {}
             for one in scores.of_traces(tx, ids):
-                judged.setdefault(one.trace_id, []).append(one)
+                if not choice.trace_ids or choice.score in ("", one.name):
+                    judged.setdefault(one.trace_id, []).append(one)
         for trace_id in ids:
             spans = platform.spans.trace(project, trace_id)
             span = next((one for one in spans if _turns(one.input) and _fits(one, choice)), None)
@@ -71,6 +74,12 @@ def collect(platform: Platform, choice: Choice) -> Iterator[Collected]:
                 yield _row(span, judged.get(trace_id, []))
         if found >= choice.limit:
             return
+
+
+def _pages(platform: Platform, project: str, choice: Choice) -> Iterator[list[str]]:
+    if choice.trace_ids:
+        return (list(choice.trace_ids[start : start + _PAGE]) for start in range(0, len(choice.trace_ids), _PAGE))
+    return _scored(platform, choice) if choice.by_score else _listed(platform, project, choice)
 
 
 def _scored(platform: Platform, choice: Choice) -> Iterator[list[str]]:

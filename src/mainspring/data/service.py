@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Annotated, Any
@@ -11,13 +12,14 @@ from sqlalchemy import select
 
 from mainspring.data import collect, export, importers, rows, store
 from mainspring.data.append import append
+from mainspring.data.collect import Choice
 from mainspring.data.export import Target
 from mainspring.data.importers import Format
 from mainspring.data.models import DatasetDiff, DatasetVersion, Exported, Profile, ProfileChange, Row, Split
 from mainspring.data.profile import changes
 from mainspring.data.recipe import Recipe, RecipeVersion, StepReport, in_shares, parse, prepare
 from mainspring.data.tables import profiles
-from mainspring.kernel import records, versions
+from mainspring.kernel import access, records, versions
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, Record, RefText, Text
@@ -76,6 +78,14 @@ class Datasets(Service):
             score=score, at_most=at_most, at_least=at_least, label=label, corrected=corrected, deployment=deployment,
             release=release, since=since, limit=limit,
         )  # fmt: skip
+        return self._collected(name, choice, note)
+
+    def gather(self, name: Name, trace_ids: Sequence[str], *, score: str = "", note: str = "") -> DatasetVersion:
+        """Make a version of these traces, with what people said of them, for a room above that chose them."""
+        access.require(self.caller, "dataset.write")
+        return self._collected(name, collect.Choice(trace_ids=tuple(trace_ids), score=score, limit=10_000), note)
+
+    def _collected(self, name: str, choice: Choice, note: str) -> DatasetVersion:
         writer = rows.Writer()
         sources: list[store.Source] = []
         for row, origins in collect.collect(self.platform, choice):
@@ -83,7 +93,8 @@ class Datasets(Service):
             sources += origins
         if not sources:
             raise NotFound("No trace with a conversation fits.", hint="Widen the choice, or look at `trace list`.")
-        content = {**writer.close(self.platform.files), "origin": choice.model_dump(mode="json", exclude_defaults=True)}
+        origin = choice.model_dump(mode="json", exclude_defaults=True, exclude={"trace_ids"})
+        content = {**writer.close(self.platform.files), "origin": origin}
         with self.begin() as tx:
             return store.commit(tx, name, content, "collect", sources, note=note)
 

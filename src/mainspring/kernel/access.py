@@ -19,7 +19,7 @@ ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"*.read"}),
     "annotator": frozenset({"*.read", "score.write", "queue.write"}),
     "developer": frozenset(
-        {"*.read", "*.use", "run.write", "prompt.label"}
+        {"*.read", "*.use", "run.write", "prompt.label", "queue.manage", "queue.adjudicate"}
         | {
             f"{noun}.write"
             for noun in (
@@ -29,7 +29,7 @@ ROLES: dict[str, frozenset[str]] = {
         }
     ),
     "operator": frozenset(
-        {"*.read", "*.use", "run.write", "release.approve", "prompt.label", "prompt.promote"}
+        {"*.read", "*.use", "run.write", "release.approve", "prompt.label", "prompt.promote", "queue.adjudicate"}
         | {
             f"{noun}.write"
             for noun in (

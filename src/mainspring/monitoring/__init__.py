@@ -3,6 +3,7 @@
 The seventh stage: what is live is looked at again and again, and somebody is told.
 """
 
+from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.checks import check
 from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
 from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
@@ -19,6 +20,7 @@ __all__ = [
     "Monitor",
     "MonitorResult",
     "Monitors",
+    "Queues",
     "check",
     "run_due",
 ]

@@ -14,6 +14,7 @@ from mainspring.stats.paired import mcnemar, paired_proportions, permutation, wi
 from mainspring.stats.power import detectable_difference, not_worse, rows_needed, rows_needed_for_proportions
 from mainspring.stats.proportions import agresti_coull, exact_proportion, proportion
 from mainspring.stats.quantiles import quantile_interval, quantile_ratio
+from mainspring.stats.raters import Reliability, fleiss_kappa, krippendorff_alpha
 from mainspring.stats.sequential import bounded_sequence, difference_sequence, proportion_sequence
 from mainspring.stats.verdict import PairedDifference, compare_paired, in_words, judge, settle
 from mainspring.stats.watch import Arm, Watch
@@ -24,6 +25,7 @@ __all__ = [
     "DriftResult",
     "Interval",
     "PairedDifference",
+    "Reliability",
     "TooFewRows",
     "Watch",
     "agreement",
@@ -38,9 +40,11 @@ __all__ = [
     "difference_sequence",
     "drift",
     "exact_proportion",
+    "fleiss_kappa",
     "holm",
     "in_words",
     "judge",
+    "krippendorff_alpha",
     "mcnemar",
     "mean_interval",
     "not_worse",

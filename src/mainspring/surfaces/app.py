@@ -19,6 +19,7 @@ from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge,
 from mainspring.kernel.platform import Platform
 from mainspring.registry import grant_file, require_file
 from mainspring.serving.gateway import Gateway, problem
+from mainspring.surfaces import guests
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
 from mainspring.surfaces.rest import http_problem, rest_app
@@ -32,7 +33,10 @@ Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 COOKIE = "mainspring_session"
 PROTECTED = ("/api/", "/v1", "/mcp", "/metrics")
-OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("GET", "/api/v1/openapi.json")}
+OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("GET", "/api/v1/openapi.json")} | {
+    *(("POST", path) for path in guests.PATHS),
+    ("OPTIONS", guests.PATHS[0]),
+}
 OTLP = ("/", "/v1/traces", "/v1/logs", "/v1/metrics")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -59,6 +63,7 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
         Route("/readyz", readyz),
         *session_routes(platform),
         *file_routes(platform),
+        *guests.guest_routes(platform),
         *otlp_routes(platform),
         *gateway.routes(),
         mcp_route(platform),
@@ -96,7 +101,7 @@ class Guarded:
             if method in WRITES or path.startswith(PROTECTED):
                 if (method, path) not in OPEN:
                     scope.setdefault("state", {})["caller"] = await self._caller(scope)
-                elif method in WRITES:
+                elif method in WRITES and path not in guests.PATHS:
                     _same_site(_headers(scope), required=False)
                 receive = bounded(scope, receive, self._limit_of(path))
             await self.app(scope, receive, _with_headers(send))

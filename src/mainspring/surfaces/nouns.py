@@ -53,6 +53,8 @@ NOUNS: tuple[Noun, ...] = (
     Noun("trace", "mainspring.traces.service", "Traces", "Traces of production traffic."),
     Noun("session", "mainspring.traces.service", "Sessions", "Sessions: traces that belong together."),
     Noun("score", "mainspring.traces.service", "Scores", "Scores and feedback."),
+    Noun("feedback", "mainspring.traces.feedback", "Feedback", "Feedback of end users, by tokens."),
+    Noun("queue", "mainspring.monitoring.annotation", "Queues", "Queues of traces that people judge."),
     Noun("price", "mainspring.traces.price_service", "Prices", "What calls cost."),
     Noun("capture", "mainspring.traces.capture_service", "Captures", "Which traces are kept, and what is masked."),
     Noun("retention", "mainspring.traces.capture_service", "Retentions", "How long traces are kept."),

@@ -1,0 +1,94 @@
+"""People without a key: what their tokens open, and that they open nothing else."""
+
+from __future__ import annotations
+
+import pytest
+from starlette.testclient import TestClient
+from tests.surfaces.test_every_face import NoEngines
+
+from mainspring.kernel.spans import Span
+from mainspring.monitoring import Queues
+from mainspring.monitoring.annotation import Question
+from mainspring.surfaces.app import build_app
+from mainspring.traces import Scores
+from mainspring.traces.feedback import Feedback
+
+TRACE = "ab" * 16
+
+
+@pytest.fixture
+def web(platform):
+    at = int(platform.clock.now().timestamp() * 1e9)
+    span = Span(trace_id=TRACE, span_id="cd" * 8, project="default", kind="chat", start_ns=at, end_ns=at, input="Why?")
+    platform.spans.append([span])
+    platform.spans.flush()
+    platform.engine_port = NoEngines()
+    return TestClient(build_app(platform, dict), raise_server_exceptions=False)
+
+
+def test_an_end_user_judges_one_answer_from_another_site(platform, web):
+    token = Feedback(platform).token(trace_id=TRACE, names=["thumb", "words"]).token
+    said = {"token": token, "name": "thumb", "number": 0, "comment": "No."}
+    headers = {"origin": "https://shop.example"}
+    for number in (0, 1):
+        reply = web.post("/api/v1/feedback", json={**said, "number": number}, headers=headers)
+        assert (reply.status_code, reply.headers["access-control-allow-origin"]) == (201, "*")
+    assert "credentials" not in str(reply.headers)
+    [score] = Scores(platform).list_(trace_id=TRACE).items
+    assert (score.name, score.number, score.source) == ("thumb", 1, "human")
+    assert score.created_by.startswith("end-user:")
+    asked = web.options("/api/v1/feedback", headers={**headers, "access-control-request-method": "POST"})
+    assert (asked.status_code, asked.headers["access-control-allow-headers"]) == (204, "content-type")
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"token": "x"}, 401),
+        ({"name": "other"}, 403),
+        ({"number": None, "comment": ""}, 422),
+        ({"number": 1e300}, 422),
+        ({"trace_id": "0" * 32}, 422),
+    ],
+)
+def test_other_feedback_is_refused_so_that_the_page_can_say_why(platform, web, change, status):
+    token = Feedback(platform).token(trace_id=TRACE).token
+    said = {"token": token, "name": "feedback", "number": 1, "comment": "", **change}
+    reply = web.post("/api/v1/feedback", json={key: value for key, value in said.items() if value is not None})
+    assert reply.status_code == status
+    assert reply.headers["access-control-allow-origin"] == "*"
+    assert reply.json()["error"]["message"]
+    assert Scores(platform).list_(trace_id=TRACE).items == []
+
+
+def test_a_feedback_token_ends(platform, web):
+    token = Feedback(platform).token(trace_id=TRACE, hours=1).token
+    platform.clock.advance(hours=2)
+    assert web.post("/api/v1/feedback", json={"token": token, "name": "feedback", "number": 1}).status_code == 401
+
+
+def test_tokens_open_nothing_else(platform, web):
+    Queues(platform).create("open", [Question(name="good", kind="thumbs")])
+    link = Queues(platform).share("open", "pat").path.partition("#")[2]
+    feedback = Feedback(platform).token(trace_id=TRACE).token
+    for token in (link, feedback):
+        for path in ("/api/v1/queues", "/api/v1/traces", f"/api/v1/traces/{TRACE}"):
+            assert web.get(path, headers={"authorization": f"Bearer {token}"}).status_code == 401
+    assert web.post("/api/v1/review/next", json={"token": feedback}).status_code == 401
+    assert web.post("/api/v1/feedback", json={"token": link, "name": "feedback", "number": 1}).status_code == 401
+
+
+def test_a_guest_reviews_a_queue(platform, web):
+    queues = Queues(platform)
+    queues.create("open", [Question(name="good", kind="thumbs")])
+    queues.add("open", [TRACE])
+    token = queues.share("open", "pat").path.partition("#")[2]
+    work = web.post("/api/v1/review/next", json={"token": token}).json()
+    assert work["input"] == "Why?"
+    answer = {"token": token, "item_id": work["item"]["id"]}
+    assert web.post("/api/v1/review/answer", json={**answer, "answers": {"good": 7}}).status_code == 422
+    assert web.post("/api/v1/review/answer", json={**answer, "answers": {"good": 1}}).json()["state"] == "done"
+    assert web.post("/api/v1/review/next", json={"token": token}).status_code == 404
+    [score] = Scores(platform).list_(trace_id=TRACE).items
+    assert score.created_by == "guest:pat"
+    assert web.post("/api/v1/review/answer", content=b"[" * 5000).status_code == 422
