@@ -62,9 +62,7 @@ def test_one_reviewer_settles_at_once_and_scores_follow(traced):
     work = queues.next("fresh")
     assert (work.item.trace_id, work.rubric) == (trace(1), "Be fair.")
     assert work.input[0]["parts"][0]["content"] == "Question 1?"
-    settled = queues.submit(
-        "fresh", work.item.id, answers={"helpful": 0, "tone": "kind", "better": "The answer is 1."}
-    )
+    settled = queues.submit("fresh", work.item.id, answers={"helpful": 0, "tone": "kind", "better": "The answer is 1."})
     assert settled.item.state == "done"
     given = {score.name: score for score in Scores(traced).list_(trace_id=trace(1)).items}
     assert given["helpful"].number == 0

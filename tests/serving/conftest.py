@@ -135,7 +135,10 @@ class FixedEngine:
     def ensure(self, spec: EngineSpec) -> Endpoint:
         """Return the server, whatever is asked for."""
         self.asked += 1
-        return Endpoint(self.url, "engine-key")
+        return Endpoint(self.url, "engine-key", (spec.adapter,) if spec.adapter else ())
+
+    def keep(self, spec: EngineSpec, seconds: float | None) -> None:
+        """Keep nothing."""
 
     def stop(self, spec: EngineSpec) -> bool:
         """Do nothing: it is not ours."""

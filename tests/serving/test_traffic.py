@@ -21,7 +21,7 @@ from mainspring.kernel import settings
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
 from mainspring.registry import ModelContent, ModelFile, engine_spec, register
-from mainspring.serving.service import Engines
+from mainspring.serving.engine_service import Engines
 
 HI: Any = [{"role": "user", "content": "Say hi"}]
 

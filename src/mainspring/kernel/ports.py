@@ -158,13 +158,24 @@ class EngineSpec:
     """A local model to serve: base weights and at most one adapter, by content hash."""
 
     base: str
-    """SHA-256 of a GGUF file."""
+    """SHA-256 of a GGUF file, or of the first file of weights of a folder."""
     adapter: str = ""
-    """SHA-256 of a GGUF LoRA adapter, or empty."""
+    """SHA-256 of a LoRA adapter, GGUF over GGUF and safetensors over safetensors, or empty."""
     context: int = 2048
     """Tokens of context for each slot."""
     slots: int = 8
     """Requests answered at the same time."""
+    runtime: Literal["llamacpp", "transformers"] = "llamacpp"
+    embeds: bool = False
+    """Whether it makes vectors of texts, rather than answers."""
+    parts: tuple[tuple[str, str], ...] = ()
+    """For transformers, path and SHA-256 of each file of the model's folder; below `adapter/`, the adapter's."""
+
+    @classmethod
+    def of(cls, fields: Mapping[str, Any]) -> EngineSpec:
+        """Rebuild a spec that went through JSON."""
+        parts = tuple((str(path), str(key)) for path, key in fields.get("parts", ()))
+        return cls(**{**fields, "parts": parts})
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +184,13 @@ class Endpoint:
 
     url: str
     api_key: str = field(repr=False)
+    adapters: tuple[str, ...] = ()
+    """What it holds, by id: a request names each, at 1 the one that it wants and at 0 the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class EngineState:
-    """What a running engine is doing."""
+    """What a running engine is doing. Adapters of one base may share a process, and then its figures."""
 
     spec: EngineSpec
     state: Literal["starting", "ready", "draining", "failed"]
@@ -186,16 +199,38 @@ class EngineState:
     url: str
     rss_bytes: int
     idle_seconds: float
+    keep_alive: float = -1.0
+    """Seconds of idleness after which it is unloaded; -1: never."""
+    memory_bytes: int = 0
+    """The most that it is expected to take."""
+    running: int = 0
+    waiting: int = 0
+    """Requests within the engine that wait for a slot."""
+    prompt_tokens: int = 0
+    """Tokens that were read since it started, those from the prefix cache left out."""
+    cached_tokens: int = 0
+    """Tokens that the prefix cache saved reading."""
+    generated_tokens: int = 0
+    generation_seconds: float = 0.0
+    """Spent on these, summed over requests."""
+    cache_usage: float = 0.0
+    """Share of the context of all slots that holds tokens."""
+    error: str = ""
+    """Why it failed."""
 
 
 class Engine(Protocol):
-    """Local model servers, one supervised child process for each spec."""
+    """Local model servers: supervised child processes."""
 
     def ensure(self, spec: EngineSpec) -> Endpoint:
         """Start the engine where it does not run, wait until it answers, and return its endpoint.
 
-        Raises Invalid for a file that is no model, Unavailable where it does not come up.
+        Raises Invalid for a file that is no model, Unavailable where it does not come up or does not fit.
         """
+        ...
+
+    def keep(self, spec: EngineSpec, seconds: float | None) -> None:
+        """Say how long an engine stays loaded without requests: -1 for ever, None as long as others do."""
         ...
 
     def stop(self, spec: EngineSpec) -> bool:

@@ -57,6 +57,13 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("engine.slots", int, 8, "Requests that a local model answers at the same time.", 1, 256),
     Setting("engine.threads", int, 0, "Threads of a local model; 0: one for each core.", 0, 512),
     Setting("engine.queue", int, 64, "Requests that may wait for a local model before it answers 429.", 0, 100_000),
+    Setting("engine.queue_seconds", float, 60.0, "How long a request waits for a local model at most.", 0.1, 86400),
+    Setting("engine.keep_alive", float, 900.0, "Seconds that an idle local model stays loaded; -1: for ever.", -1, 1e9),
+    Setting(
+        "engine.memory", float, 0.8, "Memory for local models: bytes, or up to 1 a share of all; 0: no bound.", 0, 1e15
+    ),
+    Setting("engine.adapters", int, 8, "Adapters of one base that share one process at most.", 1, 64),
+    Setting("engine.cache_mib", int, 256, "Prefix cache of a local model in MiB, beside its slots' own.", 0, 1 << 20),
     Setting("engine.start_seconds", float, 60.0, "How long a local model may take to come up.", 1, 3600),
     Setting("engine.drain_seconds", float, 10.0, "How long a stopping local model may finish its requests.", 0, 3600),
     Setting("upload.max_bytes", int, 4 << 30, "Largest file that may be uploaded.", 1, 1 << 44),

@@ -61,7 +61,7 @@ class Answerer:
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
             body = await self._reserved(exchange, await _prepared(exchange))
-            reply = await self._sources.complete(target.spec, question.operation, body)
+            reply = await self._sources.complete(target.spec, question.operation, body, question.origin.key_id)
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
             size = len(text) + len(str(calls)) if target.policy is not None else 0
@@ -128,7 +128,8 @@ class Answerer:
         policy = target.policy if target.policy and rules_for(target.policy, "output") else None
         guard = StreamGuard(policy) if policy is not None else None
         calls = decoding.Calls()
-        async with aclosing(self._sources.stream(target.spec, question.operation, body)) as events:
+        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id)
+        async with aclosing(source) as events:
             async for event in events:
                 piece = decoding.piece(event)
                 exchange.hear(piece, decoding.usage(event))

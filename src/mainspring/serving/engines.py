@@ -1,71 +1,86 @@
-"""Engines: requests on their way to the local model servers, counted, retried and never asked too much."""
+"""Engines: requests on their way to the local model servers, in turn, and asked again where a server died."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass, field
+from contextlib import aclosing
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from mainspring.kernel.errors import LimitReached
 from mainspring.kernel.ports import JSON, Endpoint, Engine, EngineSpec
+from mainspring.serving.queueing import Turns
 from mainspring.serving.upstream import Events, Lost, Upstream
 
 _REMEMBER_SECONDS = 2.0
-"""How long an endpoint is used before the supervisor is asked again, which also tells it that the engine is in use."""
+"""How long an endpoint is used before the supervisor is asked again, which also tells it that the engine is in use.
+
+A process that was replaced goes on for longer than this.
+"""
 _ATTEMPTS = 4
+_FIRST_PAUSE = 0.1
+_MOST_LANES = 256
 
 
 @dataclass(eq=False)
 class _Lane:
-    """What one event loop knows of one engine."""
+    """What one event loop knows of a model and its adapters."""
 
-    turns: asyncio.Semaphore
-    waiting: int = 0
-    running: int = 0
-    endpoint: Endpoint | None = None
-    fetched: float = 0.0
-    lock: asyncio.Lock = field(default_factory=asyncio.Lock)
+    turns: Turns
+    known: dict[EngineSpec, tuple[Endpoint, float]] = field(default_factory=dict)
+    """Endpoints, and when each was told."""
+    asking: dict[EngineSpec, asyncio.Lock] = field(default_factory=dict)
+    loading: int = 0
+    """Requests that wait for an engine to come up; none of them holds a turn of those that are up."""
 
 
 class Engines:
     """Sends requests to engines from one event loop."""
 
-    def __init__(self, engine: Engine, *, queue: int, timeout: float) -> None:
-        """`queue` requests may wait for each engine beyond its slots; `timeout` is the longest answer, in seconds."""
+    def __init__(self, engine: Engine, *, queue: int, timeout: float, patience: float = math.inf) -> None:
+        """`queue` requests may wait for each engine beyond its slots, for `patience` seconds each.
+
+        `timeout` is the longest answer, in seconds.
+        """
         self._engine = engine
         self._queue = queue
+        self._patience = patience
         self._upstream = Upstream(timeout)
         self._lanes: dict[EngineSpec, _Lane] = {}
         self._asking = ThreadPoolExecutor(16, thread_name_prefix="engines")
 
-    async def complete(self, spec: EngineSpec, path: str, body: Mapping[str, JSON]) -> dict[str, Any]:
+    async def complete(self, spec: EngineSpec, path: str, body: Mapping[str, JSON], key: str = "") -> dict[str, Any]:
         """Post a request and return the answer; an engine that dies is awaited and asked again.
 
-        Raises LimitReached where too many wait already, Invalid, ContextExceeded, NotFound or Unavailable.
+        `key` says whose turn it takes. Raises LimitReached where too many wait already, Invalid, ContextExceeded,
+        NotFound or Unavailable.
         """
-        async with self._turn(spec) as lane:
+        lane = await self._ready(spec)
+        async with lane.turns.turn(key):
             for attempt in range(_ATTEMPTS):
                 endpoint = await self._endpoint(spec, lane)
                 try:
-                    return await self._upstream.complete(endpoint, path, _with_adapter(spec, body))
+                    return await self._upstream.complete(endpoint, path, with_adapter(spec, endpoint, body))
                 except Lost:
                     if attempt + 1 == _ATTEMPTS:
                         raise
-                    await _forget(lane, endpoint, attempt)
+                    await _forget(lane, spec, endpoint, attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def stream(self, spec: EngineSpec, path: str, body: Mapping[str, JSON]) -> Events:
+    async def stream(self, spec: EngineSpec, path: str, body: Mapping[str, JSON], key: str = "") -> Events:
         """Post a request and yield the events of the answer; it is asked again only before the first event came."""
-        async with self._turn(spec) as lane:
+        lane = await self._ready(spec)
+        async with lane.turns.turn(key):
             for attempt in range(_ATTEMPTS):
                 endpoint = await self._endpoint(spec, lane)
                 begun = False
                 try:
-                    async with aclosing(self._upstream.stream(endpoint, path, _with_adapter(spec, body))) as events:
+                    asked = with_adapter(spec, endpoint, body)
+                    async with aclosing(self._upstream.stream(endpoint, path, asked)) as events:
                         async for event in events:
                             begun = True
                             yield event
@@ -73,55 +88,76 @@ class Engines:
                 except Lost:
                     if begun or attempt + 1 == _ATTEMPTS:
                         raise
-                    await _forget(lane, endpoint, attempt)
+                    await _forget(lane, spec, endpoint, attempt)
 
     @property
     def load(self) -> tuple[int, int]:
         """How many requests are being answered, and how many wait, over all engines."""
         lanes = list(self._lanes.values())
-        return sum(lane.running for lane in lanes), sum(lane.waiting for lane in lanes)
+        return sum(lane.turns.running for lane in lanes), sum(lane.turns.waiting + lane.loading for lane in lanes)
+
+    def waiting(self, spec: EngineSpec) -> int:
+        """How many requests wait here for a model's turn."""
+        lane = self._lanes.get(replace(spec, adapter="", parts=()))
+        return lane.turns.waiting + lane.loading if lane is not None else 0
 
     async def close(self) -> None:
         """Release the connections."""
         await self._upstream.close()
         self._asking.shutdown(wait=False)
 
-    @asynccontextmanager
-    async def _turn(self, spec: EngineSpec) -> AsyncIterator[_Lane]:
-        """Wait for one of the engine's slots."""
-        lane = self._lanes.setdefault(spec, _Lane(asyncio.Semaphore(spec.slots)))
-        if lane.turns.locked() and lane.waiting >= self._queue:
-            raise LimitReached(
-                f"{lane.waiting} requests wait for this model already.", hint="Ask again in a moment.", retry_after=2
-            )
-        lane.waiting += 1
-        try:
-            await lane.turns.acquire()
-        finally:
-            lane.waiting -= 1
-        lane.running += 1
-        try:
-            yield lane
-        finally:
-            lane.running -= 1
-            lane.turns.release()
+    def _lane(self, spec: EngineSpec) -> _Lane:
+        """Return the lane of a model; adapters of one base share its slots."""
+        name = replace(spec, adapter="", parts=())
+        if name not in self._lanes:
+            if len(self._lanes) >= _MOST_LANES:
+                self._lanes = {known: lane for known, lane in self._lanes.items() if lane.turns.running or lane.loading}
+            self._lanes[name] = _Lane(Turns(spec.slots, most=self._queue, patience=self._patience))
+        return self._lanes[name]
+
+    async def _ready(self, spec: EngineSpec) -> _Lane:
+        """Return the lane of a model that is up. Raises LimitReached where too many wait for that already."""
+        lane = self._lane(spec)
+        if spec not in lane.known:
+            if lane.loading >= self._queue + spec.slots:
+                message = f"{lane.loading} requests wait for this model to be loaded already."
+                raise LimitReached(message, hint="Ask again in a moment.", retry_after=lane.turns.retry_after)
+            lane.loading += 1
+            try:
+                await self._endpoint(spec, lane)
+            finally:
+                lane.loading -= 1
+        return lane
 
     async def _endpoint(self, spec: EngineSpec, lane: _Lane) -> Endpoint:
-        async with lane.lock:
-            if lane.endpoint is None or time.monotonic() - lane.fetched > _REMEMBER_SECONDS:
-                loop = asyncio.get_running_loop()
-                lane.endpoint = await loop.run_in_executor(self._asking, self._engine.ensure, spec)
-                lane.fetched = time.monotonic()
-            return lane.endpoint
+        known = lane.known.get(spec)
+        if known is None or time.monotonic() - known[1] > _REMEMBER_SECONDS:
+            async with lane.asking.setdefault(spec, asyncio.Lock()):
+                known = lane.known.get(spec)
+                if known is None or time.monotonic() - known[1] > _REMEMBER_SECONDS:
+                    loop = asyncio.get_running_loop()
+                    endpoint = await loop.run_in_executor(self._asking, self._engine.ensure, spec)
+                    known = lane.known[spec] = (endpoint, time.monotonic())
+        return known[0]
 
 
-def _with_adapter(spec: EngineSpec, body: Mapping[str, JSON]) -> dict[str, JSON]:
-    """Name the adapter on every request: without it, a slot answers from a cache that an adapter wrote."""
-    return {**body, "lora": [{"id": 0, "scale": 1.0}]} if spec.adapter else dict(body)
+def with_adapter(spec: EngineSpec, endpoint: Endpoint, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    """Return a request that names every adapter of a server: one that it does not name may answer all the same.
+
+    Raises Lost where the server does not hold the adapter that is asked for.
+    """
+    if not endpoint.adapters:
+        if spec.adapter and spec.runtime == "llamacpp":
+            raise Lost("The engine does not hold the adapter.", hint="Ask again.")
+        return body
+    if spec.adapter and spec.adapter not in endpoint.adapters:
+        raise Lost("The engine does not hold the adapter.", hint="Ask again.")
+    scales = [{"id": at, "scale": float(held == spec.adapter)} for at, held in enumerate(endpoint.adapters)]
+    return {**body, "lora": scales}
 
 
-async def _forget(lane: _Lane, endpoint: Endpoint, attempt: int) -> None:
+async def _forget(lane: _Lane, spec: EngineSpec, endpoint: Endpoint, attempt: int) -> None:
     """Forget an endpoint that went away, and wait before the next attempt."""
-    if lane.endpoint == endpoint:
-        lane.endpoint = None
-    await asyncio.sleep(0.1 * 4**attempt)  # back off: a killed engine takes a moment to return
+    if spec in lane.known and lane.known[spec][0] == endpoint:
+        del lane.known[spec]
+    await asyncio.sleep(_FIRST_PAUSE * 4**attempt)  # back off: a killed engine takes a moment to return

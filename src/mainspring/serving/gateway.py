@@ -63,7 +63,8 @@ class Gateway:
     def __init__(self, platform: Platform) -> None:
         settings = platform.settings
         self._platform = platform
-        self._sources = Sources(platform, queue=int(settings["engine.queue"]))
+        patience = float(settings["engine.queue_seconds"])
+        self._sources = Sources(platform, queue=int(settings["engine.queue"]), patience=patience)
         self._intake = Intake(platform)
         self._recorder = Recorder(self._intake.append)
         self._billing = Billing(Meter(platform))

@@ -1,8 +1,7 @@
-"""Serving's operations: deployments and engines."""
+"""Serving's operations: deployments."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -10,32 +9,15 @@ from pydantic import Field
 
 from mainspring.kernel.errors import Conflict
 from mainspring.kernel.operation import operation
-from mainspring.kernel.records import Cursor, Limit, Name, Page, Record, RefText, Text
+from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
-from mainspring.registry import file_hashes
 from mainspring.serving import canaries, deployments
 from mainspring.serving.deployments import Action, Deployment, Weight
 from mainspring.workspace import environment_for
 
 Place = Annotated[str, Field(max_length=128)]
 """Name of an environment; empty for the caller's own."""
-
-
-class EngineInfo(Record):
-    """A local model server."""
-
-    base: str
-    """SHA-256 of the weights."""
-    adapter: str
-    """SHA-256 of the adapter, or empty."""
-    context: int
-    slots: int
-    state: Literal["starting", "ready", "draining", "failed"]
-    pid: int
-    restarts: int
-    rss_bytes: int
-    idle_seconds: float
 
 
 class Deployments(Service):
@@ -181,24 +163,5 @@ class Deployments(Service):
         return deployments.move(tx, now, place, name, action, **changes)
 
 
-class Engines(Service):
-    """Local model engines."""
-
-    noun = "engine"
-
-    @operation("GET /engines", permission="engine.read")
-    def list_(self) -> list[EngineInfo]:
-        """List the local servers of the project's models and what they are doing."""
-        with self.read() as tx:
-            known = {"", *file_hashes(tx)}
-        # Projects share the engines: one over an adapter of another project is not shown, though the base is ours too.
-        return [
-            EngineInfo(**{**asdict(state.spec), **{field: getattr(state, field) for field in _STATE}})
-            for state in self.platform.engine.list()
-            if state.spec.base in known and state.spec.adapter in known
-        ]
-
-
 _SPLITTING = ("roll", "promote", "rollback")
 """Moves that change who gets what, and so end a canary that is judged by it."""
-_STATE = ("state", "pid", "restarts", "rss_bytes", "idle_seconds")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
@@ -21,27 +22,33 @@ _PATHS = {"chat": "/v1/chat/completions", "text_completion": "/v1/completions"}
 class Sources:
     """Asks models from one event loop."""
 
-    def __init__(self, platform: Platform, *, queue: int) -> None:
-        """`queue` requests may wait for each local engine beyond its slots."""
+    def __init__(self, platform: Platform, *, queue: int, patience: float = math.inf) -> None:
+        """`queue` requests may wait for each local engine beyond its slots, for `patience` seconds each."""
         settings = platform.settings
-        self._engines = Engines(platform.engine, queue=queue, timeout=float(settings["gateway.timeout_seconds"]))
+        timeout = float(settings["gateway.timeout_seconds"])
+        self._engines = Engines(platform.engine, queue=queue, timeout=timeout, patience=patience)
         self.remotes = Remotes(allow_private=bool(settings["targets.allow_private"]))
 
     async def complete(
-        self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON]
+        self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON], key: str = ""
     ) -> dict[str, Any]:
-        """Return the whole answer, in the shape of OpenAI's. Raises Invalid, LimitReached, NotFound, Unavailable."""
+        """Return the whole answer, in the shape of OpenAI's; keys take turns at an engine.
+
+        Raises Invalid, LimitReached, NotFound, Unavailable.
+        """
         if isinstance(spec, Remote):
             return await self.remotes.complete(spec, operation, body)
-        return await self._engines.complete(spec, _PATHS[operation], body)
+        return await self._engines.complete(spec, _PATHS[operation], body, key)
 
-    async def stream(self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON]) -> Events:
+    async def stream(
+        self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON], key: str = ""
+    ) -> Events:
         """Yield the events of the answer, in the shape of OpenAI's; leaving early ends the generation."""
         if isinstance(spec, Remote):
             source = self.remotes.stream(spec, operation, body)
         else:
             options = {"stream_options": {"include_usage": True}}
-            source = self._engines.stream(spec, _PATHS[operation], {**body, **options})
+            source = self._engines.stream(spec, _PATHS[operation], {**body, **options}, key)
         async with aclosing(source) as events:
             async for event in events:
                 yield event

@@ -44,8 +44,9 @@ if TYPE_CHECKING:
     from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
     from mainspring.registry.service import Models
     from mainspring.safety.service import Guards
+    from mainspring.serving.engine_service import Engines
     from mainspring.serving.metering.service import Budgets, Limits, Usages
-    from mainspring.serving.service import Deployments, Engines
+    from mainspring.serving.service import Deployments
     from mainspring.traces.capture_service import Captures, Retentions
     from mainspring.traces.price_service import Prices
     from mainspring.traces.service import Scores, Sessions, Traces

@@ -45,7 +45,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("deployment", "mainspring.serving.service", "Deployments", "Deployments: what is live, and how it rolls."),
     Noun("canary", "mainspring.serving.rollouts", "Canaries", "Canaries: releases that the traffic judges."),
     Noun("loadtest", "mainspring.serving.loadtests", "LoadTests", "Load tests of deployments and servers."),
-    Noun("engine", "mainspring.serving.service", "Engines", "Local model engines."),
+    Noun("engine", "mainspring.serving.engine_service", "Engines", "Local model engines."),
     Noun("limit", "mainspring.serving.metering.service", "Limits", "Limits of requests and tokens."),
     Noun("budget", "mainspring.serving.metering.service", "Budgets", "Budgets in money."),
     Noun("usage", "mainspring.serving.metering.service", "Usages", "What calls used, and what they cost."),

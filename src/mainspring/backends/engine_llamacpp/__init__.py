@@ -5,6 +5,7 @@ process.
 """
 
 from mainspring.backends.engine_llamacpp.control import EngineClient, EngineSupervisor, open_engine
-from mainspring.backends.engine_llamacpp.pool import EngineLimits, EnginePool
+from mainspring.backends.engine_llamacpp.limits import EngineLimits
+from mainspring.backends.engine_llamacpp.pool import EnginePool
 
 __all__ = ["EngineClient", "EngineLimits", "EnginePool", "EngineSupervisor", "open_engine"]

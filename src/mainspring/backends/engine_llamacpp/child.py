@@ -50,14 +50,14 @@ def _serve(config: dict[str, Any]) -> Any:
     params.n_ctx = config["context"] * config["slots"]
     params.fit_params = False  # it would shrink the context silently
     params.ctx_shift = False
-    params.cache_ram_mib = 0
+    params.cache_ram_mib = config["cache_mib"]
     params.n_threads_http = config["slots"] + 8
     params.cpuparams.n_threads = config["threads"]
     params.cpuparams_batch.n_threads = config["threads"]
     params.verbosity = 1
     params.offline = True
-    if config["adapter"]:
-        params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(config["adapter"], 1.0)]
+    params.embedding = config["embeds"]
+    params.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(path, 1.0) for path in config["adapters"]]
     return xllamacpp.Server(params)
 
 

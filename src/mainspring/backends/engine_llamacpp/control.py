@@ -71,7 +71,11 @@ class EngineClient:
         Raises Invalid for a file that is no model, NotFound for one that is not stored, Unavailable otherwise.
         """
         reply = self._ask({"op": "ensure", "spec": asdict(spec)})
-        return Endpoint(str(reply["url"]), str(reply["api_key"]))
+        return Endpoint(str(reply["url"]), str(reply["api_key"]), tuple(reply["adapters"]))
+
+    def keep(self, spec: EngineSpec, seconds: float | None) -> None:
+        """Say how long an engine stays loaded without requests: -1 for ever, None as long as others do."""
+        self._ask({"op": "keep", "spec": asdict(spec), "seconds": seconds})
 
     def stop(self, spec: EngineSpec) -> bool:
         """Drain and stop; False where it does not run."""
@@ -80,7 +84,7 @@ class EngineClient:
     def list(self) -> list[EngineState]:
         """Return every engine."""
         rows = self._ask({"op": "list"})["engines"]
-        return [EngineState(**{**row, "spec": EngineSpec(**row["spec"])}) for row in rows]
+        return [EngineState(**{**row, "spec": EngineSpec.of(row["spec"])}) for row in rows]
 
     def _ask(self, message: dict[str, JSON]) -> dict[str, Any]:
         try:
@@ -138,10 +142,13 @@ class _Handler(socketserver.StreamRequestHandler):
 def _answer(pool: EnginePool, message: dict[str, Any]) -> dict[str, JSON]:
     if message["op"] == "list":
         return {"engines": [asdict(state) for state in pool.list()]}
-    spec = EngineSpec(**message["spec"])
+    spec = EngineSpec.of(message["spec"])
     if message["op"] == "ensure":
         endpoint = pool.ensure(spec)
-        return {"url": endpoint.url, "api_key": endpoint.api_key}
+        return {"url": endpoint.url, "api_key": endpoint.api_key, "adapters": list(endpoint.adapters)}
+    if message["op"] == "keep":
+        pool.keep(spec, message["seconds"])
+        return {}
     if message["op"] == "stop":
         return {"stopped": pool.stop(spec)}
     raise Invalid(f"The control message {message['op']!r} is unknown.")

@@ -10,27 +10,25 @@ import subprocess
 import sys
 import time
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any
 
-from mainspring.kernel.errors import Invalid, Unavailable
-from mainspring.kernel.ports import Endpoint, EngineSpec
-
-_MODULE = "mainspring.backends.engine_llamacpp.child"
+from mainspring.backends.engine_llamacpp.figures import Figures
+from mainspring.backends.engine_llamacpp.runtimes import Plan
+from mainspring.kernel.errors import Invalid, MissingExtra, Unavailable
+from mainspring.kernel.ports import Endpoint
 
 
 class EngineProcess:
     """A child process that serves one model over loopback HTTP."""
 
-    def __init__(self, process: subprocess.Popen[bytes], api_key: str) -> None:
+    def __init__(self, process: subprocess.Popen[bytes], api_key: str, adapters: tuple[str, ...]) -> None:
         self._process = process
-        self._api_key = api_key
-        self.endpoint = Endpoint("", api_key)
+        self.endpoint = Endpoint("", api_key, adapters)
 
     @classmethod
-    def spawn(
-        cls, spec: EngineSpec, model: Path, adapter: Path | None, *, threads: int, log: Path | None
-    ) -> EngineProcess:
+    def spawn(cls, plan: Plan, adapters: tuple[str, ...], *, log: Path | None) -> EngineProcess:
         """Start the child without waiting for it to load; `log` takes what it prints."""
         api_key = secrets.token_urlsafe(24)
         # Threads that spin long at the library's barriers make it tenfold slower where somebody else uses the cores
@@ -38,21 +36,14 @@ class EngineProcess:
         environ = {"GOMP_SPINCOUNT": "2000", **os.environ}
         with _open_log(log) as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", _MODULE],
+                [sys.executable, "-m", plan.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=sink,
                 env=environ,
             )
-        config = {
-            "model": str(model),
-            "adapter": str(adapter) if adapter else "",
-            "api_key": api_key,
-            "context": spec.context,
-            "slots": spec.slots,
-            "threads": threads or _cores(),
-        }
-        child = cls(process, api_key)
+        config = {**plan.config, "api_key": api_key, "threads": plan.config["threads"] or _cores()}
+        child = cls(process, api_key, adapters)
         try:
             assert process.stdin is not None
             process.stdin.write(json.dumps(config).encode() + b"\n")
@@ -92,22 +83,35 @@ class EngineProcess:
             )
         if "error" in message:
             self.kill()
+            if message.get("extra"):
+                raise MissingExtra.of(message["extra"], "Serving safetensors")
             raise Invalid(
                 f"The engine refused the model: {message['error']}", hint="Check the model and adapter files."
             )
-        self.endpoint = Endpoint(message["url"], self._api_key)
+        self.endpoint = replace(self.endpoint, url=message["url"])
         return self.endpoint
 
     def busy(self) -> int:
         """Return how many requests it is answering; one that is too busy to say counts as busy."""
-        request = urllib.request.Request(  # noqa: S310 - our own child on loopback
-            f"{self.endpoint.url}/slots", headers={"authorization": f"Bearer {self._api_key}"}
-        )
         try:
-            with urllib.request.urlopen(request, timeout=2) as reply:  # noqa: S310
-                return sum(bool(slot.get("is_processing")) for slot in json.load(reply))
+            return sum(bool(slot.get("is_processing")) for slot in json.loads(self._get("/slots")))
         except (OSError, ValueError):
             return int(self.alive)
+
+    def figures(self) -> Figures:
+        """Return what it says of itself; nothing where it does not answer at once."""
+        try:
+            return Figures.read(self._get("/slots"), self._get("/metrics"))
+        except (OSError, ValueError):
+            return Figures()
+
+    def _get(self, path: str) -> str:
+        request = urllib.request.Request(  # noqa: S310 - our own child on loopback
+            f"{self.endpoint.url}{path}", headers={"authorization": f"Bearer {self.endpoint.api_key}"}
+        )
+        with urllib.request.urlopen(request, timeout=2) as reply:  # noqa: S310
+            text: str = reply.read().decode()
+        return text
 
     def drain(self, seconds: float) -> None:
         """Let running requests finish for at most `seconds`, then end the process, by force where it must be."""
