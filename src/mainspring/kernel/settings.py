@@ -34,6 +34,10 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("home", str, "~/.mainspring", "Folder that holds everything of this installation."),
     Setting("host", str, "127.0.0.1", "Address that the server listens on."),
     Setting("port", int, 7070, "Port that the server listens on.", 0, 65535),
+    Setting("api.processes", int, 1, "Processes that answer requests on the one port.", 1, 64),
+    Setting("drain.seconds", float, 30.0, "How long a stopping server lets running requests finish.", 0, 3600),
+    Setting("drain.notice_seconds", float, 0.0, "How long /readyz says so before a stop refuses calls.", 0, 600),
+    Setting("drain.idle_seconds", float, 16.0, "How long a reload leaves idle connections open.", 0, 600),
     Setting("project", str, "default", "Project that a client works in."),
     Setting("environment", str, "production", "Environment that a client works in."),
     Setting("url", str, "", "Server that a client talks to; empty: that of the home folder."),
@@ -76,9 +80,15 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "targets.keys", str, "", "Keys for servers that experiments ask: host=VARIABLE pairs, with commas between."
     ),
+    Setting("worker.enabled", bool, True, "Run the worker here; one server of an installation must."),
     Setting("worker.concurrency", int, 1, "Runs that the worker executes at the same time.", 1, 64),
     Setting("webhook.allow_private", bool, False, "Let webhooks reach loopback and private addresses."),
     Setting("log.level", str, "info", "debug, info, warning or error."),
+    Setting("access_log.enabled", bool, True, "Write a line for each request into logs/access.log."),
+    Setting("access_log.format", str, "json", "json, or text: the common log format of web servers."),
+    Setting("access_log.max_bytes", int, 64 << 20, "Size at which the access log is set aside.", 1024, 1 << 40),
+    Setting("access_log.kept", int, 5, "Access logs set aside that are kept.", 0, 1000),
+    Setting("metrics.public", bool, False, "Answer /metrics without a key."),
 )
 _BY_NAME = {setting.name: setting for setting in SETTINGS}
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off"}

@@ -290,6 +290,8 @@ def _headers(origin: Origin, target: Target) -> dict[str, str]:
     headers = {"x-mainspring-trace-id": origin.trace_id, "x-mainspring-model": target.model}
     if target.release:
         headers["x-mainspring-release"] = target.release
+    if target.deployment:
+        headers["x-mainspring-deployment"] = target.deployment
     return headers
 
 

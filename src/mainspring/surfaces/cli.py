@@ -17,6 +17,7 @@ Command = Any
 TOP: dict[str, tuple[str, str]] = {
     "up": ("mainspring.surfaces.commands.up", "Start everything and stay until it is stopped."),
     "down": ("mainspring.surfaces.commands.down", "Stop what `up` started."),
+    "reload": ("mainspring.surfaces.commands.reload", "Start the API processes anew without a failed request."),
     "status": ("mainspring.surfaces.commands.status", "Show what is running."),
     "doctor": ("mainspring.surfaces.commands.doctor", "Check the installation and say what to mend."),
     "demo": ("mainspring.surfaces.commands.demo", "Run the whole loop on real data and a real model."),

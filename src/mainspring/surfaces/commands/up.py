@@ -21,6 +21,12 @@ def up(
     home: Annotated[Path | None, typer.Option(help="Home folder.", show_default=False)] = None,
     port: Annotated[int | None, typer.Option(help="Port; 0 takes any that is free.", show_default=False)] = None,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default=False)] = None,
+    api_processes: Annotated[
+        int | None, typer.Option(min=1, max=64, help="Processes that answer requests.", show_default=False)
+    ] = None,
+    worker: Annotated[
+        bool | None, typer.Option("--worker/--no-worker", help="Run the worker here.", show_default=False)
+    ] = None,
     allow_remote: Annotated[bool, typer.Option("--allow-remote", help="Let other machines reach it.")] = False,
     detach: Annotated[bool, typer.Option("--detach", help="Go on in the background once it answers.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document once it answers.")] = False,
@@ -30,6 +36,7 @@ def up(
 
     flags: dict[str, Any] = dict(ctx.obj or {})
     flags |= {"home": str(home) if home else flags.get("home"), "port": port, "host": host}
+    flags |= {"api.processes": api_processes, "worker.enabled": worker}
     flags = {name: value for name, value in flags.items() if value is not None}
     config = settings.load(flags)
 

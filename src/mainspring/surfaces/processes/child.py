@@ -71,29 +71,17 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     """Serve HTTP on the listening socket that the supervisor passed, until SIGTERM; running requests may finish."""
     import socket
 
-    import uvicorn
-
+    from mainspring.surfaces.access_log import AccessLog
     from mainspring.surfaces.app import build_app
     from mainspring.surfaces.compose import build_platform
+    from mainspring.surfaces.door import Door
+    from mainspring.surfaces.processes.leaving import Leaving
     from mainspring.surfaces.processes.readiness import missing
 
     platform = build_platform(config, role="api")
-    listener = socket.socket(fileno=int(given["fd"]))
-    server = uvicorn.Server(
-        uvicorn.Config(
-            build_app(platform, lambda: missing(platform)),
-            loop="uvloop",
-            http="httptools",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=int(config["engine.drain_seconds"]),
-        )
-    )
-    server.run(sockets=[listener])
+    door = Door(build_app(platform, lambda: missing(platform)), AccessLog.of(config))
+    Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
+    door.close()
     if platform.spans_port is not None:
         platform.spans.close()
     platform.records.close()

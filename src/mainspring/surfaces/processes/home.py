@@ -11,12 +11,12 @@ from typing import IO, Any, Literal
 
 from mainspring.kernel.errors import Conflict, Invalid
 
-ProcessState = Literal["starting", "running", "waiting", "stopped"]
+ProcessState = Literal["starting", "running", "waiting", "leaving", "stopped"]
 
 
 @dataclass(slots=True)
 class ChildState:
-    """One child process. `waiting` is the pause before it is started again."""
+    """One child process. `waiting` is the pause before it is started again; `leaving` it finishes its last requests."""
 
     name: str
     state: ProcessState = "starting"
@@ -36,6 +36,10 @@ class ServerState:
     """RFC 3339, UTC."""
     state: Literal["starting", "ready", "stopping"] = "starting"
     children: list[ChildState] = field(default_factory=list)
+    reloads: int = 0
+    """How often the API processes were told to start anew."""
+    problem: str = ""
+    """Why the last reload did not come to its end; empty where it did."""
 
     def write(self, home: Path) -> None:
         """Replace the file whole, so that a reader never sees half of it."""

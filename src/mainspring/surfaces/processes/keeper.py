@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -14,6 +15,8 @@ from typing import Any
 from mainspring.surfaces.processes.home import ChildState
 from mainspring.surfaces.processes.logs import LogFile, pump
 
+HAND_OVER = signal.SIGUSR1
+"""Tells an API process that another one listens in its place."""
 PROGRAM = "mainspring.surfaces.processes.child"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds before a child that died is started again: doubled each time, up to the longest."""
@@ -49,7 +52,10 @@ def spawn(
 
 
 class Keeper:
-    """Keeps one child alive until it is told to stop. `changed` is called at each change of its state."""
+    """Keeps one child alive until it is told to stop. `changed` is called at each change of its state.
+
+    A role may have several: `name` tells them apart.
+    """
 
     def __init__(
         self,
@@ -58,8 +64,12 @@ class Keeper:
         log: LogFile,
         changed: Callable[[], None],
         fds: tuple[int, ...] = (),
+        name: str = "",
     ) -> None:
-        self.state = ChildState(role)
+        self.state = ChildState(name or role)
+        self.listening = threading.Event()
+        """Whether the child has said that it takes connections, once at least."""
+        self._role = role
         self._config = config
         self._log = log
         self._changed = changed
@@ -95,30 +105,50 @@ class Keeper:
 
     def _run_once(self) -> int | None:
         """Run the child to its end and return its exit code; None where we are to stop instead."""
-        with self._guard:
-            if self._stop.is_set():
-                return None
-            process = self._process = spawn(self.state.name, self._config, fds=self._fds)
+        told, telling = os.pipe()
+        try:
+            with self._guard:
+                if self._stop.is_set():
+                    os.close(told)
+                    return None
+                config = {**self._config, "listening": telling}
+                process = self._process = spawn(self._role, config, fds=(*self._fds, telling))
+        finally:
+            os.close(telling)
         assert process.stdout is not None
         assert process.stdin is not None
         copying = pump(process.stdout, self._log, self.state.name)
+        threading.Thread(target=self._hear, args=(told,), name=f"hear-{self.state.name}", daemon=True).start()
         self._set("running", process.pid)
         code = process.wait()
         copying.join(1.0)
         process.stdin.close()
         return code
 
+    def _hear(self, told: int) -> None:
+        """Wait for the child's word that it takes connections, or for its end."""
+        if os.read(told, 1):
+            self.listening.set()
+        os.close(told)
+
     def _set(self, state: Any, pid: int) -> None:
         self.state.state, self.state.pid = state, pid
         self._changed()
 
-    def ask_to_stop(self) -> None:
+    def ask_to_stop(self, number: signal.Signals = signal.SIGTERM) -> None:
         """Let the child finish what it does; it is not started again."""
         with self._guard:
             self._stop.set()
             process = self._process
         if process is not None and process.poll() is None:
-            process.terminate()
+            if number is not signal.SIGTERM:
+                self._set("leaving", process.pid)
+            process.send_signal(number)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the child is gone for good."""
+        return self._stop.is_set() and not self._thread.is_alive()
 
     def wait(self, impatient: Callable[[], bool]) -> None:
         """Wait for the child's end, and end it by force once `impatient` says so."""

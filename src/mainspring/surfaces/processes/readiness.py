@@ -15,7 +15,9 @@ _log = logging.getLogger(__name__)
 
 def missing(platform: Platform) -> dict[str, str]:
     """Return each part that is not ready, with what is wrong with it in a word; anybody may read it."""
-    found = {"records": _records(platform), "spans": _spans(platform), "worker": _worker(platform)}
+    found = {"records": _records(platform), "spans": _spans(platform)}
+    if platform.settings["worker.enabled"]:
+        found["worker"] = _worker(platform)
     return {part: problem for part, problem in found.items() if problem}
 
 

@@ -1,4 +1,4 @@
-"""Stop the server that runs on a home folder, from another process."""
+"""Stop or reload the server that runs on a home folder, from another process."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import os
 import signal
 import time
 
-from mainspring.kernel.errors import Unavailable
+from mainspring.kernel.errors import Unavailable, Unreachable
 from mainspring.kernel.settings import Settings
-from mainspring.surfaces.processes.home import HomeLock
-from mainspring.surfaces.processes.supervisor import WORKER_SECONDS
+from mainspring.surfaces.processes.home import HomeLock, ServerState
+from mainspring.surfaces.processes.supervisor import WORKER_SECONDS, stop_seconds
 
 
 def stop_server(config: Settings, *, force: bool = False) -> bool:
@@ -22,7 +22,7 @@ def stop_server(config: Settings, *, force: bool = False) -> bool:
     if not pid:
         return False
     _send(pid, signal.SIGKILL if force else signal.SIGTERM)
-    patience = 2 * float(config["engine.drain_seconds"]) + WORKER_SECONDS + 15
+    patience = stop_seconds(config) + float(config["engine.drain_seconds"]) + WORKER_SECONDS + 15
     deadline = time.monotonic() + patience
     while HomeLock.holder(home) == pid:
         if time.monotonic() > deadline:
@@ -32,6 +32,32 @@ def stop_server(config: Settings, *, force: bool = False) -> bool:
             )
         time.sleep(0.05)  # a process that is not our child cannot be waited for
     return True
+
+
+def reload_server(config: Settings) -> ServerState:
+    """Have the API processes of the home folder's server replaced, and wait until they are.
+
+    Raises Unreachable where none runs, Unavailable where a new process does not come up.
+    """
+    home = config.home
+    pid, before = HomeLock.holder(home), ServerState.read(home)
+    if not pid or before is None:
+        raise Unreachable(f"No server runs on {home}.", hint="Start one with `mainspring up`.")
+    if before.state != "ready":
+        raise Unavailable(f"The server is {before.state}.", hint="Reload it once it is ready.")
+    _send(pid, signal.SIGHUP)
+    patience = 60.0 * int(config["api.processes"]) + 60
+    deadline = time.monotonic() + patience
+    while True:
+        now = ServerState.read(home)
+        if now is not None and now.pid == pid and now.reloads > before.reloads:
+            break
+        if HomeLock.holder(home) != pid or time.monotonic() > deadline:
+            raise Unavailable("The server did not reload.", hint=f"See {home / 'logs' / 'api.log'}.")
+        time.sleep(0.05)  # the state of a process that is not our child is seen only by looking
+    if now.problem:
+        raise Unavailable(now.problem)
+    return now
 
 
 def _send(pid: int, number: signal.Signals) -> None:

@@ -22,9 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from mainspring import __version__
-from mainspring.kernel.errors import Conflict, Denied, Invalid, Unavailable, from_dict
+from mainspring.kernel import settings
+from mainspring.kernel.errors import Conflict, Denied, Invalid, MainspringError, Unavailable, from_dict
 from mainspring.kernel.settings import Settings
-from mainspring.surfaces.processes.home import HomeLock, ServerState, prepare, state_path
+from mainspring.surfaces.processes.fleet import Fleet
+from mainspring.surfaces.processes.home import ChildState, HomeLock, ServerState, prepare, state_path
 from mainspring.surfaces.processes.keeper import Keeper, spawn
 from mainspring.surfaces.processes.logs import LogFile, pump
 from mainspring.surfaces.processes.probe import ready
@@ -85,13 +87,19 @@ class Supervisor:
         self._on_ready = on_ready
         self._home = config.home
         self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._reload = False
         self._guard = threading.Lock()
         self._hurry = False
-        self._keepers: list[Keeper] = []
+        self._api: Fleet | None = None
+        self._worker: Keeper | None = None
         self._state: ServerState | None = None
 
     def run(self) -> None:
-        """Serve until SIGTERM, SIGINT or SIGHUP. Raises Conflict, Denied or Invalid before anything is started."""
+        """Serve until SIGTERM or SIGINT; SIGHUP starts the API processes anew, with the settings as they are then.
+
+        Raises Conflict, Denied or Invalid before anything is started.
+        """
         host, port = str(self._config["host"]), int(self._config["port"])
         if not is_loopback(host) and not self._allow_remote:
             raise Denied(
@@ -118,12 +126,23 @@ class Supervisor:
             self._serve(stack, listener, url, owner_key)
 
     def _signals(self) -> None:
+        terminal = sys.stdin is not None and sys.stdin.isatty()
+
         def stop(number: int, frame: object) -> None:
             self._hurry = self._stop.is_set()
             self._stop.set()
+            self._wake.set()
 
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        def hang_up(number: int, frame: object) -> None:
+            if terminal and not has_terminal():
+                stop(number, frame)  # the window was closed: nobody asked for a reload
+                return
+            self._reload = True
+            self._wake.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, stop)
+        signal.signal(signal.SIGHUP, hang_up)
 
     def _set_up(self, url: str) -> str:
         """Bring the schema up to date and make the owner, in a child of its own; return the owner's key if new."""
@@ -151,24 +170,45 @@ class Supervisor:
         return str(answer["owner_key"])
 
     def _serve(self, stack: ExitStack, listener: socket.socket, url: str, owner_key: str) -> None:
-        fd = listener.fileno()
-        for role, extra, fds in (("api", {"fd": fd}, (fd,)), ("worker", {}, ())):
-            log = LogFile(self._home / "logs" / f"{role}.log")
+        given = {"settings": self._flags, "url": url}
+        logs = {role: LogFile(self._home / "logs" / f"{role}.log") for role in ("api", "worker")}
+        for log in logs.values():
             stack.callback(log.close)
-            config = {"settings": self._flags, "url": url, **extra}
-            self._keepers.append(Keeper(role, config, log, self._write, fds))
+        self._api = Fleet(given, listener, logs["api"], self._write)
+        if self._config["worker.enabled"]:
+            self._worker = Keeper("worker", given, logs["worker"], self._write)
         stack.callback(self._start_engines().stop)
-        stack.callback(self._stop_children)
+        stack.callback(self._stop_children, listener)
         (self._home / "run" / "worker.heartbeat").unlink(missing_ok=True)
-        for keeper in self._keepers:
-            keeper.start()
+        self._api.start(int(self._config["api.processes"]))
+        if self._worker is not None:
+            self._worker.start()
         self._await_ready(url)
         if not self._stop.is_set() and self._state is not None:
             self._state.state = "ready"
             self._write()
             self._on_ready(self._state, owner_key)
-        while not self._stop.wait(3600):
-            continue
+        while not self._stop.is_set():
+            self._wake.wait()
+            self._wake.clear()
+            if self._reload and not self._stop.is_set():
+                self._reload = False
+                self._start_anew(logs["api"])
+
+    def _start_anew(self, log: LogFile) -> None:
+        """Read the settings again and replace the API processes; what goes wrong is told, and changes nothing."""
+        assert self._api is not None
+        assert self._state is not None
+        problem = ""
+        try:
+            config = settings.load(self._flags)
+            self._api.reload(int(config["api.processes"]), self._stop)
+            self._config = config
+        except MainspringError as error:
+            problem = f"{error.message} {error.hint}".strip()
+            log.write(f"the reload did not come to its end: {problem}")
+        self._state.reloads, self._state.problem = self._state.reloads + 1, problem
+        self._write()
 
     def _start_engines(self) -> Any:
         from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool, EngineSupervisor
@@ -185,34 +225,55 @@ class Supervisor:
 
     def _await_ready(self, url: str) -> None:
         """Wait until the server says that it is ready. Raises Unavailable where a child cannot be kept up."""
-        while not self._stop.is_set() and not ready(url).ready:
-            for keeper in self._keepers:
-                if keeper.state.restarts >= 5:
+        assert self._api is not None
+        while not self._stop.is_set() and not (self._api.all_up() and ready(url).ready):
+            for child in self._children():
+                if child.restarts >= 5:
                     raise Unavailable(
-                        f"The {keeper.state.name} process keeps ending (code {keeper.state.last_exit}).",
-                        hint=f"See {self._home / 'logs' / (keeper.state.name + '.log')}.",
+                        f"The {child.name} process keeps ending (code {child.last_exit}).",
+                        hint=f"See {self._home / 'logs' / (child.name.partition('-')[0] + '.log')}.",
                     )
             self._stop.wait(0.1)
 
-    def _stop_children(self) -> None:
+    def _children(self) -> list[ChildState]:
+        api = self._api.states() if self._api is not None else []
+        return [*api, *([self._worker.state] if self._worker is not None else [])]
+
+    def _stop_children(self, listener: socket.socket) -> None:
         if self._state is not None:
             self._state.state = "stopping"
             self._write()
-        drain = float(self._config["engine.drain_seconds"])
-        for keeper in self._keepers:
+        # As long as one of us holds the socket open, a call would wait in its queue for nobody.
+        listener.close()
+        keepers: list[Fleet | Keeper] = [kept for kept in (self._api, self._worker) if kept is not None]
+        for keeper in keepers:
             keeper.ask_to_stop()
-        deadline = time.monotonic() + max(drain, WORKER_SECONDS) + 5
-        for keeper in self._keepers:
+        deadline = time.monotonic() + max(stop_seconds(self._config), WORKER_SECONDS) + 5
+        for keeper in keepers:
             keeper.wait(lambda: self._hurry or time.monotonic() > deadline)
 
     def _write(self) -> None:
         with self._guard:
             if self._state is not None:
-                self._state.children = [keeper.state for keeper in self._keepers]
+                self._state.children = self._children()
                 try:
                     self._state.write(self._home)
                 except OSError:
                     return  # the state is for people who look; a full disk must not end a server
+
+
+def stop_seconds(config: Settings) -> float:
+    """Return how long an API process may take to stop."""
+    return float(config["drain.notice_seconds"]) + float(config["drain.seconds"])
+
+
+def has_terminal() -> bool:
+    """Tell whether this process has a terminal still."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDWR | os.O_NOCTTY))
+    except OSError:
+        return False
+    return True
 
 
 def start_detached(
@@ -223,7 +284,8 @@ def start_detached(
     Raises the error that the server ended with, or Unavailable where it does not answer within `seconds`.
     """
     prepare(config.home)
-    given = [f"--{name}={flags[name]}" for name in ("host", "port") if name in flags]
+    given = [f"--{name.replace('.', '-')}={flags[name]}" for name in ("host", "port", "api.processes") if name in flags]
+    given += ["--no-worker"] if flags.get("worker.enabled") is False else []
     command = [sys.executable, "-m", "mainspring", "up", f"--home={config.home}", "--json", *given]
     with (config.home / "logs" / "up.log").open("ab") as log:
         process = subprocess.Popen(

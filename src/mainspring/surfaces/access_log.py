@@ -1,0 +1,179 @@
+"""The access log: a line for each request, never its content, query or key; many lines in one write, off the hot path.
+
+Every process appends whole lines to the one file. Whoever finds it too long sets it aside under a lock; the others see
+that the name means another file by now, and open that.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import logging
+import os
+import threading
+from collections import deque
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import msgspec
+
+from mainspring.kernel.access import Caller
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.settings import Settings
+
+_PAUSE = 0.25
+"""Seconds between two writes; a kill loses the lines of that time at most."""
+_WAITING = 50_000
+"""Lines that wait for a slow disk at most; further ones are dropped and counted."""
+_LONGEST = 300
+_TOLD = {b"x-mainspring-trace-id": "trace_id", b"x-mainspring-model": "model", b"x-mainspring-deployment": "deployment"}
+_log = logging.getLogger(__name__)
+
+
+class Request(NamedTuple):
+    """What a line is made of."""
+
+    began: float
+    """Seconds since 1970."""
+    method: str
+    path: str
+    status: int
+    ms: float
+    size: int
+    """Bytes of the answer's body."""
+    caller: Caller | None
+    headers: Iterable[tuple[bytes, bytes]]
+    """The answer's headers: they name the trace, the model and the deployment."""
+
+
+class AccessLog:
+    """Writes one process's lines."""
+
+    def __init__(self, path: Path, *, text: bool = False, max_bytes: int = 64 << 20, kept: int = 5) -> None:
+        self._path = path
+        self._line = _text if text else _json
+        self._max, self._kept = max_bytes, kept
+        self._waiting: deque[Request] = deque()
+        self._file, self._inode = _opened(path)
+        self._stop = threading.Event()
+        self.dropped = 0
+        self._thread = threading.Thread(target=self._work, name="access-log", daemon=True)
+        self._thread.start()
+
+    @classmethod
+    def of(cls, config: Settings) -> AccessLog | None:
+        """Return the log that the settings ask for. Raises Invalid for a format that is none."""
+        if not config["access_log.enabled"]:
+            return None
+        form = str(config["access_log.format"])
+        if form not in ("json", "text"):
+            raise Invalid(f"access_log.format is '{form}'.", hint="Say json or text.")
+        folder = config.home / "logs"
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sizes = {"max_bytes": int(config["access_log.max_bytes"]), "kept": int(config["access_log.kept"])}
+        return cls(folder / "access.log", text=form == "text", **sizes)
+
+    def add(self, request: Request) -> None:
+        """Take a line, without waiting for the disk."""
+        if len(self._waiting) >= _WAITING:
+            self.dropped += 1
+            return
+        self._waiting.append(request)
+
+    def close(self) -> None:
+        """Write what waits, and release the file."""
+        self._stop.set()
+        self._thread.join(10)
+        os.close(self._file)
+
+    def _work(self) -> None:
+        while not self._stop.wait(_PAUSE):
+            self._write()
+        self._write()
+
+    def _write(self) -> None:
+        lines = []
+        while self._waiting:
+            lines.append(self._line(self._waiting.popleft()))
+        if not lines:
+            return
+        try:
+            self._follow()
+            os.write(self._file, b"".join(lines))
+            if os.fstat(self._file).st_size > self._max:
+                self._set_aside()
+        except OSError as error:  # a full disk loses lines, never requests
+            self.dropped += len(lines)
+            _log.warning("%d lines of the access log were lost: %s", len(lines), error.strerror)
+
+    def _follow(self) -> None:
+        """Open the file anew where the name means another by now."""
+        try:
+            same = self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            same = False
+        if not same:
+            os.close(self._file)
+            self._file, self._inode = _opened(self._path)
+
+    def _set_aside(self) -> None:
+        lock = os.open(self._path.with_name(".access.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            self._follow()
+            if os.fstat(self._file).st_size <= self._max:
+                return  # another process was first
+            for number in range(self._kept, 0, -1):
+                newer = self._aside(number - 1) if number > 1 else self._path
+                if newer.exists():
+                    newer.replace(self._aside(number))
+            if not self._kept:
+                self._path.unlink(missing_ok=True)
+            self._follow()
+        finally:
+            os.close(lock)
+
+    def _aside(self, number: int) -> Path:
+        return self._path.with_name(f"{self._path.name}.{number}")
+
+
+def _opened(path: Path) -> tuple[int, int]:
+    file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    return file, os.fstat(file).st_ino
+
+
+def _fields(request: Request) -> dict[str, Any]:
+    caller = request.caller
+    told = {_TOLD[name]: value.decode("latin-1")[:_LONGEST] for name, value in request.headers if name in _TOLD}
+    return {
+        "time": _moment(request.began).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "method": request.method[:16],
+        "path": request.path[:_LONGEST],
+        "status": request.status,
+        "ms": round(request.ms, 2),
+        "bytes": request.size,
+        "key": caller.key_id if caller else "",
+        "member": caller.member if caller else "",
+        "trace_id": told.get("trace_id", ""),
+        "model": told.get("model", ""),
+        "deployment": told.get("deployment", ""),
+        "pid": os.getpid(),
+    }
+
+
+def _json(request: Request) -> bytes:
+    return msgspec.json.encode(_fields(request)) + b"\n"
+
+
+def _text(request: Request) -> bytes:
+    """Return a line of the common log format; instead of an address it begins with the key."""
+    told = {name: str(value).encode("unicode_escape").decode() for name, value in _fields(request).items()}
+    when = _moment(request.began).strftime("%d/%b/%Y:%H:%M:%S +0000")
+    asked = f"{told['method']} {told['path']} HTTP/1.1".replace('"', "%22")
+    names = f"{told['key'] or '-'} - {told['member'] or '-'}"
+    return f'{names} [{when}] "{asked}" {told["status"]} {told["bytes"]} {told["ms"]}ms\n'.encode()
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)
