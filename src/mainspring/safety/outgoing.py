@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import socket
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult
 
@@ -56,6 +57,20 @@ def session(*, allow_private: bool, setting: str, timeout: ClientTimeout, connec
     connector = aiohttp.TCPConnector(limit=connections, resolver=Checked())
     headers = {"user-agent": "mainspring"}
     return aiohttp.ClientSession(timeout=timeout, connector=connector, headers=headers, trust_env=False)
+
+
+def resolver(*, allow_private: bool, setting: str) -> Callable[[str, int], Awaitable[str]]:
+    """Return what finds the address that a host is called at, for a client that connects by itself.
+
+    A literal address is returned as it is: `check_place` has checked it. Raises Denied or Unavailable.
+    """
+
+    async def found(host: str, port: int) -> str:
+        if _is_address(host):
+            return host
+        return await asyncio.to_thread(resolve, host, port, allow_private=allow_private, setting=setting)
+
+    return found
 
 
 def refusal(error: BaseException) -> MainspringError | None:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
+from types import TracebackType
+from typing import Any
 
 import msgspec
 
@@ -16,10 +15,8 @@ from mainspring.registry import Remote, provider_headers, provider_said
 from mainspring.safety import outgoing
 from mainspring.serving.models import Operation
 from mainspring.serving.remote import anthropic, openai
+from mainspring.serving.transport import Answer, NoConnection, Place, Pool, Waits, place_of
 from mainspring.serving.upstream import ContextExceeded, Events
-
-if TYPE_CHECKING:
-    from aiohttp import ClientResponse, ClientSession
 
 _DIALECTS = {"openai": openai, "anthropic": anthropic}
 """By kind, modules with the functions `request`, `whole` and `events`."""
@@ -27,8 +24,8 @@ _COUNTED = ("model", "messages", "system", "tools", "tool_choice", "output_confi
 _SETTING = "targets.allow_private"
 _LARGEST = 32 << 20
 _LARGEST_EVENT = 8 << 20
-_STALE_SECONDS = 1.0
-"""A connection that is lost sooner than this was closed before the request: it is sent again, once."""
+_REMEMBERED = 1000
+_encode = msgspec.json.Encoder().encode
 _TOO_LONG = ("context_length_exceeded", "prompt is too long", "maximum context length", "context window")
 _LONGEST_WAIT = 3600
 
@@ -39,7 +36,8 @@ class Remotes:
     def __init__(self, *, allow_private: bool) -> None:
         """`allow_private` lets loopback and private addresses be asked."""
         self._allow_private = allow_private
-        self._session: ClientSession | None = None
+        self._pool: Pool | None = None
+        self._heads: dict[tuple[str, str, str], tuple[Place, bytes]] = {}
         self.running = 0
 
     async def complete(self, remote: Remote, operation: Operation, body: Mapping[str, JSON]) -> dict[str, Any]:
@@ -49,9 +47,10 @@ class Remotes:
         """
         dialect = _DIALECTS[remote.kind]
         path, made = dialect.request(remote, operation, body)
-        async with self._post(remote, path, made, remote.patience.total_seconds) as response:
-            answer: dict[str, Any] = dialect.whole(_decoded(remote, await _read(remote, response)))
-            return answer
+        with _Asking(self, remote) as asking:
+            data = await asking.whole(path, made)
+        answer: dict[str, Any] = dialect.whole(_decoded(remote, data))
+        return answer
 
     async def stream(self, remote: Remote, operation: Operation, body: Mapping[str, JSON]) -> Events:
         """Ask and yield the events of the answer, in the shape of OpenAI's; leaving early ends the request there."""
@@ -59,97 +58,98 @@ class Remotes:
         path, made = dialect.request(remote, operation, {**body, "stream": True})
         if remote.kind == "openai":
             made["stream_options"] = {"include_usage": True}
-        async with (
-            self._post(remote, path, made, remote.patience.first_token_seconds) as response,
-            aclosing(_heard(remote, response)) as heard,
-            aclosing(dialect.events(heard)) as events,
-        ):
-            async for event in events:
-                yield event
+        with _Asking(self, remote) as asking:
+            answer = await asking.post(path, made, remote.patience.first_token_seconds)
+            async with aclosing(_heard(remote, answer)) as heard, aclosing(dialect.events(heard)) as events:
+                async for event in events:
+                    yield event
+            answer.ended = True
 
     async def embed(self, remote: Remote, body: Mapping[str, JSON]) -> dict[str, Any]:
         """Ask for embeddings and return the answer as it came. Raises as `complete` does."""
         if remote.kind != "openai":
             raise Invalid(f"{remote.provider} makes no embeddings.", hint="Ask another model.", param="model")
-        made = {"model": remote.model, **body}
-        async with self._post(remote, openai.PATHS["embeddings"], made, remote.patience.total_seconds) as response:
-            return _decoded(remote, await _read(remote, response))
+        with _Asking(self, remote) as asking:
+            return _decoded(remote, await asking.whole(openai.PATHS["embeddings"], {"model": remote.model, **body}))
 
     async def count(self, remote: Remote, body: Mapping[str, JSON]) -> int:
         """Return how many tokens a provider of Anthropic's dialect counts in a question. Raises as `complete` does."""
         path, made = anthropic.request(remote, "chat", body)
         asked = {name: value for name, value in made.items() if name in _COUNTED}
-        async with self._post(remote, f"{path}/count_tokens", asked, remote.patience.total_seconds) as response:
-            found = _decoded(remote, await _read(remote, response)).get("input_tokens")
+        with _Asking(self, remote) as asking:
+            found = _decoded(remote, await asking.whole(f"{path}/count_tokens", asked)).get("input_tokens")
         if not isinstance(found, int):
             raise Unavailable(f"{remote.provider} counted no tokens.", hint="Is its kind right?")
         return found
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._session is not None:
-            await self._session.close()
+        if self._pool is not None:
+            self._pool.close()
 
-    @asynccontextmanager
-    async def _post(
-        self, remote: Remote, path: str, body: Mapping[str, JSON], patience: float
-    ) -> AsyncIterator[ClientResponse]:
-        """Yield the response of a request that was taken; `patience` is how long its headers may take, in seconds."""
-        import aiohttp
+    @property
+    def pool(self) -> Pool:
+        """The connections, of the event loop that runs."""
+        if self._pool is None:
+            self._pool = Pool(outgoing.resolver(allow_private=self._allow_private, setting=_SETTING))
+        return self._pool
 
-        self.running += 1
-        try:
-            response = await self._begun(remote, path, msgspec.json.encode(body), patience)
-            try:
-                if response.status != 200:
-                    raise _problem(remote, response.status, response.headers, await _read(remote, response))
-                yield response
-            finally:
-                response.close() if not response.content.at_eof() else response.release()
-        except aiohttp.ConnectionTimeoutError:
-            seconds = f"{remote.patience.connect_seconds:g}"
-            raise Unavailable(f"{remote.provider} took no connection within {seconds} s.", hint="Ask again.") from None
-        except TimeoutError:
-            raise Unavailable(f"{remote.provider} did not answer in time.", hint="Ask for fewer tokens.") from None
-        except (aiohttp.ClientError, ConnectionError) as error:
-            if refused := outgoing.refusal(error):
-                raise refused from None
-            raise _lost(remote, error) from None
-        finally:
-            self.running -= 1
-
-    async def _begun(self, remote: Remote, path: str, body: bytes, patience: float) -> ClientResponse:
-        import aiohttp
-
-        if self._session is None:
-            timeout = aiohttp.ClientTimeout(total=None)
-            self._session = outgoing.session(allow_private=self._allow_private, setting=_SETTING, timeout=timeout)
-        limits = aiohttp.ClientTimeout(
-            total=remote.patience.total_seconds, sock_connect=remote.patience.connect_seconds
-        )
-        url, headers = f"{remote.url}{path}", provider_headers(remote)
-        begun = time.monotonic()
-        for attempt in (1, 2):
-            try:
-                async with asyncio.timeout(patience):
-                    return await self._session.post(
-                        url, data=body, headers=headers, allow_redirects=False, timeout=limits
-                    )
-            except (aiohttp.ServerDisconnectedError, ConnectionResetError):
-                if attempt == 2 or time.monotonic() - begun > _STALE_SECONDS:
-                    raise
-        raise AssertionError("the last attempt returns or raises")
+    def head(self, remote: Remote, path: str) -> tuple[Place, bytes]:
+        """Return where a request goes and its head, up to the length of its body."""
+        key = (f"{remote.url}{path}", remote.kind, remote.api_key)
+        known = self._heads.get(key)
+        if known is None:
+            place, target = place_of(key[0])
+            host = key[0].partition("://")[2].partition("/")[0]
+            headers = {"host": host, "user-agent": "mainspring", "accept": "*/*", **provider_headers(remote)}
+            lines = [f"POST {target} HTTP/1.1", *(f"{name}: {value}" for name, value in headers.items())]
+            if len(self._heads) >= _REMEMBERED:
+                self._heads.clear()
+            known = self._heads[key] = (place, "\r\n".join([*lines, "content-length: "]).encode("latin-1"))
+        return known
 
 
-async def _heard(remote: Remote, response: ClientResponse) -> AsyncGenerator[dict[str, Any], None]:
+class _Asking:
+    """One request while it goes on: counted, its answer closed at the end, what fails on the wire told as our error."""
+
+    def __init__(self, remotes: Remotes, remote: Remote) -> None:
+        self._remotes, self._remote = remotes, remote
+        self._answer: Answer | None = None
+
+    def __enter__(self) -> _Asking:
+        self._remotes.running += 1
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._remotes.running -= 1
+        if self._answer is not None:
+            self._answer.close()
+        if isinstance(error, OSError):
+            raise _lost(self._remote, error) from None
+
+    async def post(self, path: str, body: Mapping[str, JSON], seconds: float) -> Answer:
+        """Return the answer to a request that was taken; its headers may take so many seconds."""
+        remote, patience = self._remote, self._remote.patience
+        place, head = self._remotes.head(remote, path)
+        data = _encode(body)
+        waits = Waits(patience.connect_seconds, seconds, patience.between_seconds, patience.total_seconds)
+        answer = await self._remotes.pool.post(place, b"%b%d\r\n\r\n%b" % (head, len(data), data), waits)
+        self._answer = answer
+        if answer.status != 200:
+            raise _problem(remote, answer.status, answer.headers, await _read(remote, answer))
+        return answer
+
+    async def whole(self, path: str, body: Mapping[str, JSON]) -> bytes:
+        """Return the whole answer to a request."""
+        return await _read(self._remote, await self.post(path, body, self._remote.patience.total_seconds))
+
+
+async def _heard(remote: Remote, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the data of each server-sent event. Raises what an event of an error says."""
-    patience, rest = remote.patience.first_token_seconds, b""
-    while True:
-        async with asyncio.timeout(patience):
-            chunk = await response.content.readany()
-        if not chunk:
-            return
-        patience = remote.patience.between_seconds
+    rest = b""
+    while chunk := await answer.piece():
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > _LARGEST_EVENT:
             raise Unavailable(f"{remote.provider} sent an event that is too large.")
@@ -164,13 +164,11 @@ async def _heard(remote: Remote, response: ClientResponse) -> AsyncGenerator[dic
                 yield event
 
 
-async def _read(remote: Remote, response: ClientResponse) -> bytes:
-    data = bytearray()
-    while chunk := await response.content.readany():
-        data += chunk
-        if len(data) > _LARGEST:
-            raise Unavailable(f"{remote.provider} sent more than {_LARGEST >> 20} MiB.")
-    return bytes(data)
+async def _read(remote: Remote, answer: Answer) -> bytes:
+    data = await answer.read(_LARGEST)
+    if data is None:
+        raise Unavailable(f"{remote.provider} sent more than {_LARGEST >> 20} MiB.")
+    return data
 
 
 def _decoded(remote: Remote, data: bytes) -> dict[str, Any]:
@@ -214,5 +212,11 @@ def _wait(asked: str) -> int:
     return min(max(int(asked), 1), _LONGEST_WAIT) if asked.isascii() and asked.isdigit() else 1
 
 
-def _lost(remote: Remote, error: BaseException) -> Unavailable:
+def _lost(remote: Remote, error: OSError) -> Unavailable:
+    """Name what failed on the wire."""
+    if isinstance(error, NoConnection):
+        seconds = f"{remote.patience.connect_seconds:g}"
+        return Unavailable(f"{remote.provider} took no connection within {seconds} s.", hint="Ask again.")
+    if isinstance(error, TimeoutError):
+        return Unavailable(f"{remote.provider} did not answer in time.", hint="Ask for fewer tokens.")
     return Unavailable(f"{remote.provider} does not answer ({type(error).__name__}).", hint="Ask again.")
