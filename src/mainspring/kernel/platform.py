@@ -39,6 +39,8 @@ class Platform:
     chat_port: Chat | None = None
     embed_port: Embed | None = None
     loglikelihood_port: LogLikelihood | None = None
+    writes: int = 0
+    """Write transactions that this process has ended: what was remembered before the last one may be wrong."""
 
     @property
     def spans(self) -> Spans:
@@ -86,6 +88,7 @@ class Platform:
                 written = audit.settle(tx)
             finally:
                 _open.reset(token)
+        self.writes += 1
         for entry in written:
             entry.written = True
         audit.follow(tx)

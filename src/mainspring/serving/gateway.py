@@ -1,6 +1,6 @@
-"""The gateway: `/v1/*` as OpenAI's and Anthropic's clients speak it, on Starlette; the hot path.
+"""The gateway: `/v1/*` as OpenAI's and Anthropic's clients speak it; the hot path, and so on bare ASGI.
 
-Every call is answered on behalf of a key, guarded as its release says, and its trace is on disk before the last byte
+Every call is answered on behalf of a key, guarded as its release says, and its trace is written before the last byte
 leaves. The answer's headers name the trace and the release.
 """
 
@@ -9,20 +9,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from mainspring.kernel.access import Caller, acting_as, require
-from mainspring.kernel.errors import MainspringError, Unauthenticated
+from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.platform import Platform
 from mainspring.registry import Remote
 from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
 from mainspring.serving.deployments import Subject
+from mainspring.serving.directory import Directory
 from mainspring.serving.metering import Billing, Meter
 from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Piece, Question, Target, Usage
 from mainspring.serving.protocols import anthropic, lists, openai, responses
@@ -30,16 +33,14 @@ from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, Telli
 from mainspring.serving.recording import Recorder
 from mainspring.serving.shadows import Shadows
 from mainspring.serving.sources import Sources
-from mainspring.serving.streaming import ClientGone, EventStream, while_connected
-from mainspring.serving.targets import resolve, with_prompt
+from mainspring.serving.streaming import Call, ClientGone, Connected
+from mainspring.serving.targets import with_prompt
 from mainspring.traces import Intake
 from mainspring.workspace import require_asked
 
 if TYPE_CHECKING:
-    from starlette.background import BackgroundTask
-    from starlette.requests import Request
-    from starlette.responses import Response
     from starlette.routing import BaseRoute
+    from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
@@ -51,7 +52,30 @@ _DIALECTS: dict[str, Dialect] = {
     "/v1/messages": anthropic.Messages(),
 }
 _COUNTS = anthropic.Messages(counts=True)
-Handler = Callable[["Request"], Coroutine[Any, Any, "Response"]]
+Handler = Callable[[Call], Awaitable[None]]
+_encode = msgspec.json.Encoder().encode
+
+
+class Endpoint:
+    """One path as an ASGI application, which answers every failure in the protocol's own shape."""
+
+    def __init__(self, handle: Handler, error: Callable[[MainspringError], Problem] = openai.error) -> None:
+        self._handle = handle
+        self._error = error
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call."""
+        call = Call(scope, receive, send)
+        try:
+            await self._handle(call)
+        except MainspringError as failure:
+            await _refuse(call, self._error(failure))
+        except ClientGone:
+            await call.reply(499, b"{}", {})
+        except Exception:
+            _log.exception("a gateway call failed")
+            hint = "See its log in the home folder."
+            await _refuse(call, self._error(MainspringError("The server failed.", hint=hint)))
 
 
 class Gateway:
@@ -71,17 +95,22 @@ class Gateway:
         self._answerer = Answerer(self._sources, self._recorder, platform.clock, platform.ids, self._billing)
         self._shadows = Shadows(self._answerer, lambda: sum(self._sources.local_load))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
+        self._directory = Directory(platform, self._threads, self._priced)
+        self.posts: dict[str, Endpoint] = {
+            **{path: Endpoint(self._spoken(dialect), dialect.error) for path, dialect in _DIALECTS.items()},
+            "/v1/messages/count_tokens": Endpoint(self._count, _COUNTS.error),
+            "/v1/embeddings": Endpoint(self._embeddings),
+        }
+        """What answers POST, by path: to be asked without any framework in between."""
 
     def routes(self) -> list[BaseRoute]:
         """Return the routes, to be mounted at the root."""
         from starlette.routing import Route
 
         return [
-            Route("/v1/models", self._guarded(self._models), methods=["GET"]),
-            Route("/v1/models/{model:path}", self._guarded(self._model), methods=["GET"]),
-            *(Route(path, self._spoken(dialect), methods=["POST"]) for path, dialect in _DIALECTS.items()),
-            Route("/v1/messages/count_tokens", self._guarded(self._count, _COUNTS.error), methods=["POST"]),
-            Route("/v1/embeddings", self._guarded(self._embeddings), methods=["POST"]),
+            Route("/v1/models", Endpoint(self._models), methods=["GET"]),
+            Route("/v1/models/{model:path}", Endpoint(self._model), methods=["GET"]),
+            *(Route(path, endpoint, methods=["POST"]) for path, endpoint in self.posts.items()),
         ]
 
     @asynccontextmanager
@@ -107,41 +136,21 @@ class Gateway:
         ]
         return "\n".join(lines) + "\n" + self._answerer.counters.render() + self._shadows.render()
 
-    def _guarded(self, handle: Handler, error: Callable[[MainspringError], Problem] = openai.error) -> Handler:
-        """Answer every failure in the protocol's own shape."""
+    async def _models(self, call: Call) -> None:
+        found = await self._acting(call.caller, lambda: listing.models(self._platform, call.caller))
+        await call.reply(200, _encode(lists.models(found)), {})
 
-        async def endpoint(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except MainspringError as failure:
-                return _refused(request, error(failure))
-            except ClientGone:
-                return _json({}, 499, {})
-            except Exception:
-                _log.exception("a gateway call failed")
-                hint = "See its log in the home folder."
-                return _refused(request, error(MainspringError("The server failed.", hint=hint)))
-
-        return endpoint
-
-    async def _models(self, request: Request) -> Response:
-        return _json(
-            lists.models(await self._as_caller(request, lambda caller: listing.models(self._platform, caller))),
-            200,
-            {},
-        )
-
-    async def _model(self, request: Request) -> Response:
-        name = str(request.path_params["model"])
-        made = await self._as_caller(request, lambda caller: listing.model(self._platform, caller, name))
-        return _json(lists.models([made])["data"][0], 200, {})
+    async def _model(self, call: Call) -> None:
+        name = str(call.scope["path_params"]["model"])
+        made = await self._acting(call.caller, lambda: listing.model(self._platform, call.caller, name))
+        await call.reply(200, _encode(lists.models([made])["data"][0]), {})
 
     def _spoken(self, dialect: Dialect) -> Handler:
-        """Return the endpoint of a protocol."""
+        """Return what answers at the endpoint of a protocol."""
 
-        async def handle(request: Request) -> Response:
-            ask = dialect.decode(await request.body())
-            origin, target = await self._admit(request, ask)
+        async def handle(call: Call) -> None:
+            ask = dialect.decode(await call.body())
+            origin, target = await self._admit(call, ask)
             question = Question(
                 messages=ask.messages,
                 options=ask.options,
@@ -149,27 +158,29 @@ class Gateway:
                 origin=origin,
                 operation=ask.operation,
             )
-            return await self._answer(request, dialect, ask, target, question)
+            await self._answer(call, dialect, ask, target, question)
 
-        return self._guarded(handle, dialect.error)
+        return handle
 
-    async def _count(self, request: Request) -> Response:
-        ask = _COUNTS.decode(await request.body())
-        origin, target = await self._admit(request, ask)
+    async def _count(self, call: Call) -> None:
+        ask = _COUNTS.decode(await call.body())
+        origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin)
-        counted = await while_connected(request.receive, self._answerer.count(target, question))
-        return _json({"input_tokens": counted}, 200, {"x-mainspring-trace-id": origin.trace_id})
+        with Connected(call.receive):
+            counted = await self._answerer.count(target, question)
+        await call.reply(200, _encode({"input_tokens": counted}), {"x-mainspring-trace-id": origin.trace_id})
 
-    async def _embeddings(self, request: Request) -> Response:
-        body = decode(await request.body(), lists.EmbeddingsBody)
+    async def _embeddings(self, call: Call) -> None:
+        body = decode(await call.body(), lists.EmbeddingsBody)
         texts = embedding.check(body)
         if self._platform.embed_port is None or body.model != self._platform.embed.name:
-            return await self._embedded_elsewhere(request, embedding.asked(body, texts))
-        caller = await self._as_caller(request, lambda caller: caller)
+            await self._embedded_elsewhere(call, embedding.asked(body, texts))
+            return
+        caller = call.caller
         require(caller, "model.use")
         require_asked(caller, f"model/{body.model}")
         embedding.check_size(body)
-        origin = self._origin(request, caller, body.user or "", {})
+        origin = self._origin(call, caller, body.user or "", {})
         ticket = await self._billing.hold(*embedding.reservation(origin, caller, body.model, texts))
         try:
             made = await self._in_thread(lambda: embedding.embed(self._platform, caller, origin, texts))
@@ -181,54 +192,46 @@ class Gateway:
         answer = lists.embeddings(
             made.vectors, model=self._platform.embed.name, tokens=made.tokens, encoding=body.encoding_format
         )
-        return _json(answer, 200, {"x-mainspring-trace-id": origin.trace_id})
+        await call.reply(200, _encode(answer), {"x-mainspring-trace-id": origin.trace_id})
 
-    async def _embedded_elsewhere(self, request: Request, ask: Ask) -> Response:
-        origin, target = await self._admit(request, ask)
+    async def _embedded_elsewhere(self, call: Call, ask: Ask) -> None:
+        origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin, operation="embeddings")
-        reply = await while_connected(request.receive, self._answerer.embed(target, question))
-        return _json({**reply, "model": ask.model}, 200, _headers(origin, target))
+        with Connected(call.receive):
+            reply = await self._answerer.embed(target, question)
+        await call.reply(200, _encode({**reply, "model": ask.model}), _headers(origin, target))
 
-    async def _answer(
-        self, request: Request, dialect: Dialect, ask: Ask, target: Target, question: Question
-    ) -> Response:
+    async def _answer(self, call: Call, dialect: Dialect, ask: Ask, target: Target, question: Question) -> None:
         origin = question.origin
         self._shadows.make_way(target)
         headers = _headers(origin, target)
         head = Head(trace_id=origin.trace_id, model=ask.model, created=int(self._platform.clock.now().timestamp()))
-        if not ask.stream:
-            answer = await while_connected(request.receive, self._answerer.complete(target, question))
-            response = _json(dialect.whole(ask, head, answer), 200, headers)
-            response.background = self._copied(target, question)
-            return response
-        pieces = self._answerer.stream(target, question)
-        # Until the first piece is here, a refusal can still be an HTTP status.
-        first = await while_connected(request.receive, anext(pieces))
-        stream = EventStream(_events(dialect.telling(ask, head), first, pieces), headers)
-        stream.background = self._copied(target, question)
-        return stream
+        if ask.stream:
+            pieces = self._answerer.stream(target, question)
+            # Until the first piece is here, a refusal can still be an HTTP status.
+            with Connected(call.receive):
+                first = await anext(pieces)
+            await call.stream(_events(dialect.telling(ask, head), first, pieces), headers)
+        else:
+            with Connected(call.receive):
+                answer = await self._answerer.complete(target, question)
+            await call.reply(200, _encode(dialect.whole(ask, head, answer)), headers)
+        if target.shadow is not None:
+            await self._shadows.offer(target, question)
 
-    def _copied(self, target: Target, question: Question) -> BackgroundTask | None:
-        """Return what makes a copy for the deployment's shadow, to be done after the answer; None without one."""
-        from starlette.background import BackgroundTask
-
-        return BackgroundTask(self._shadows.offer, target, question) if target.shadow else None
-
-    async def _admit(self, request: Request, ask: Ask) -> tuple[Origin, Target]:
+    async def _admit(self, call: Call, ask: Ask) -> tuple[Origin, Target]:
         """Return who asks and where the call goes. Raises Unauthenticated, Denied, NotFound and others."""
+        caller = call.caller
+        origin = self._origin(call, caller, ask.user, ask.metadata)
+        choice = await self._directory.find(caller, ask.model)
+        target = choice.pick(Subject(origin.trace_id, origin.user_id, origin.session_id))
+        if ask.prompt:
+            target = await self._acting(caller, lambda: self._prompted(target, ask))
+        return origin, target
 
-        def admit(caller: Caller) -> tuple[Origin, Target]:
-            origin = self._origin(request, caller, ask.user, ask.metadata)
-            subject = Subject(origin.trace_id, origin.user_id, origin.session_id)
-            with self._platform.read() as tx:
-                target = resolve(tx, ask.model, caller.environment, subject=subject)
-                if ask.prompt:
-                    target = with_prompt(tx, target, ask.prompt, ask.options)
-                if target.shadow is not None:
-                    target = replace(target, shadow=self._priced(target.shadow, tx.now))
-                return origin, self._priced(target, tx.now)
-
-        return await self._as_caller(request, admit)
+    def _prompted(self, target: Target, ask: Ask) -> Target:
+        with self._platform.read() as tx:
+            return with_prompt(tx, target, ask.prompt, ask.options)
 
     def _priced(self, target: Target, at: datetime) -> Target:
         """Return the target with its price: its own, else that of what its provider calls the model."""
@@ -236,30 +239,27 @@ class Gateway:
         found = (self._intake.price(target.project, name, at, provider=target.provider) for name in names)
         return replace(target, price=next((price for price in found if price is not None), None))
 
-    def _origin(self, request: Request, caller: Caller, user: str, metadata: Mapping[str, str]) -> Origin:
-        parent = _TRACEPARENT.fullmatch(request.headers.get("traceparent", ""))
-        given, source = dict(metadata), request.headers.get("x-mainspring-source", "")
-        request.state.trace_id = parent[1] if parent else self._platform.ids.new().replace("-", "")
+    def _origin(self, call: Call, caller: Caller, user: str, metadata: Mapping[str, str]) -> Origin:
+        parent = _TRACEPARENT.fullmatch(call.header(b"traceparent"))
+        given, source = dict(metadata), call.header(b"x-mainspring-source")
+        call.trace_id = parent[1] if parent else self._platform.ids.new().replace("-", "")
         return Origin(
             member=caller.member,
             key_id=caller.key_id,
-            trace_id=request.state.trace_id,
+            trace_id=call.trace_id,
             parent_id=parent[2] if parent else "",
-            session_id=given.pop("session_id", "") or request.headers.get("x-mainspring-session", "")[:256],
-            user_id=user or given.pop("user_id", "") or request.headers.get("x-mainspring-user", "")[:256],
+            session_id=given.pop("session_id", "") or call.header(b"x-mainspring-session")[:256],
+            user_id=user or given.pop("user_id", "") or call.header(b"x-mainspring-user")[:256],
             service=source if source in (PLAYGROUND, LOADTEST) else "mainspring",
             metadata=given,
         )
 
-    async def _as_caller(self, request: Request, work: Callable[[Caller], T]) -> T:
-        """Run `work` in a thread on behalf of the authenticated caller."""
-        caller: Caller | None = getattr(request.state, "caller", None)
-        if caller is None:
-            raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
+    async def _acting(self, caller: Caller, work: Callable[[], T]) -> T:
+        """Do something in a thread on behalf of a caller."""
 
         def run() -> T:
             with acting_as(caller):
-                return work(caller)
+                return work()
 
         return await self._in_thread(run)
 
@@ -295,14 +295,7 @@ def _headers(origin: Origin, target: Target) -> dict[str, str]:
     return headers
 
 
-def _refused(request: Request, told: Problem) -> Response:
+async def _refuse(call: Call, told: Problem) -> None:
     status, body, headers = told
-    trace_id = getattr(request.state, "trace_id", "")
-    return _json(body, status, {**headers, **({"x-mainspring-trace-id": trace_id} if trace_id else {})})
-
-
-def _json(body: Any, status: int, headers: dict[str, str]) -> Response:
-    import msgspec
-    from starlette.responses import Response
-
-    return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+    traced = {"x-mainspring-trace-id": call.trace_id} if call.trace_id else {}
+    await call.reply(status, _encode(body), {**headers, **traced})

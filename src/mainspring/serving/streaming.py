@@ -1,68 +1,124 @@
-"""Streaming: server-sent events to a client that may leave, and work that ends when it does."""
+"""Streaming: a call as the server hands it over, its answer whole or as events, and a client that may leave."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Coroutine, Mapping
-from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import AsyncGenerator, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
 
-from starlette.responses import Response
+from mainspring.kernel.access import Caller
+from mainspring.kernel.errors import Unauthenticated
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
-T = TypeVar("T")
+_SOON = 0.05
+"""Seconds before somebody looks whether the client is still there: most answers are sooner."""
+_SAFE = (b"x-content-type-options", b"nosniff")
+_JSON = (b"content-type", b"application/json")
+_EVENTS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
 
 
 class ClientGone(Exception):
     """The client closed the connection; nobody waits for an answer."""
 
 
-async def while_connected(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
-    """Return what `work` returns; cancel it, and raise ClientGone, when the client leaves before."""
-    task = asyncio.ensure_future(work)
-    leaving = asyncio.ensure_future(_left(receive))
-    try:
-        await asyncio.wait({task, leaving}, return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+class Connected:
+    """What is done within it is cancelled when the client leaves; ClientGone comes out then."""
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self._task: asyncio.Task[Any] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self._gone = False
+
+    def __enter__(self) -> Connected:
+        self._task = asyncio.current_task()
+        self._timer = asyncio.get_running_loop().call_later(_SOON, self._look)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._gone and kind is asyncio.CancelledError and self._task is not None and not self._task.uncancel():
+            raise ClientGone from None
+
+    def _look(self) -> None:
+        self._looking = asyncio.get_running_loop().create_task(self._left())
+
+    async def _left(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._gone = True
+        if self._task is not None:
+            self._task.cancel()
+
+
+class Call:
+    """One request of the gateway, and its answer."""
+
+    __slots__ = ("_headers", "receive", "scope", "send", "trace_id")
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.receive = receive
+        self.send = send
+        self.trace_id = ""
+        """The trace that an error names too, once it is known."""
+        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+
+    @property
+    def caller(self) -> Caller:
+        """Who asks, as whoever mounts the gateway found out. Raises Unauthenticated."""
+        caller: Caller | None = self.scope.get("state", {}).get("caller")
+        if caller is None:
+            raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
+        return caller
+
+    def header(self, name: bytes) -> str:
+        """Return a header by its name in small letters; empty where there is none."""
+        found = self._headers.get(name)
+        return found.decode("latin-1") if found is not None else ""
+
+    async def body(self) -> bytes:
+        """Return the whole body. Raises ClientGone where it does not come."""
+        message = await self.receive()
+        whole: bytes = message.get("body", b"")
+        while message.get("more_body"):
+            message = await self.receive()
+            whole += message.get("body", b"")
+        if message["type"] == "http.disconnect":
             raise ClientGone
-        return task.result()
-    finally:
-        leaving.cancel()
-        if not task.done():
-            task.cancel()
+        return whole
 
+    async def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Answer at once, in JSON."""
+        raw = [_JSON, (b"content-length", b"%d" % len(body)), _SAFE, *_raw(headers)]
+        await self.send({"type": "http.response.start", "status": status, "headers": raw})
+        await self.send({"type": "http.response.body", "body": body})
 
-async def _left(receive: Receive) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-
-
-class EventStream(Response):
-    """Sends events as they come; when the client leaves, the generator is closed and with it what feeds it."""
-
-    media_type = "text/event-stream"
-
-    def __init__(self, events: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
-        super().__init__(None, headers={**headers, "cache-control": "no-cache", "x-accel-buffering": "no"})
-        del self.headers["content-length"]
-        self._events = events
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer as an ASGI application."""
+    async def stream(self, events: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
+        """Answer with events as they come; they are closed in any case. Raises ClientGone where the client leaves."""
+        send = self.send
         try:
-            await while_connected(receive, self._send(send))
-        except ClientGone:
-            return
-        if self.background is not None:
-            await self.background()
-
-    async def _send(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        async with aclosing(self._events) as events:
-            async for event in events:
-                await send({"type": "http.response.body", "body": event, "more_body": True})
+            with Connected(self.receive):
+                await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, _SAFE, *_raw(headers)]})
+                async for event in events:
+                    await send({"type": "http.response.body", "body": event, "more_body": True})
+        finally:
+            await events.aclose()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+
+def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]

@@ -6,9 +6,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -24,7 +24,7 @@ from mainspring.registry.models import Release
 from mainspring.registry.providers import Remote
 from mainspring.safety.service import load as load_policy
 from mainspring.serving import deployments
-from mainspring.serving.deployments import Subject
+from mainspring.serving.deployments import Deployment, Subject
 from mainspring.serving.models import Target
 from mainspring.workspace import require_asked
 
@@ -34,14 +34,50 @@ _REMEMBERED = 1000
 _known: WeakKeyDictionary[Platform, dict[tuple[str, str], Target]] = WeakKeyDictionary()
 
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """All that a name leads to, whomever a call is for: what of it has failed is raised only where it is chosen."""
+
+    baseline: Target | MainspringError
+    canary: Target | MainspringError | None = None
+    shadow: Target | None = None
+    move: Deployment | None = None
+
+    def pick(self, subject: Subject = _NOBODY) -> Target:
+        """Return where a call goes; the same always for the same subject. Raises what ails the release chosen."""
+        move, chosen = self.move, self.baseline
+        tried = move is not None and deployments.arm_of(move, subject.unit(move.split)) == "canary"
+        if tried and self.canary is not None:
+            chosen = self.canary
+        if isinstance(chosen, MainspringError):
+            raise chosen.with_traceback(None)  # it is kept, and must not keep who asked
+        if move is not None and self.shadow is not None and deployments.is_shadowed(move, subject.request):
+            return replace(chosen, shadow=self.shadow)
+        return chosen
+
+    def each(self, change: Callable[[Target], Target]) -> Choice:
+        """Return the choice with every target changed."""
+        baseline, canary, shadow = (
+            change(target) if isinstance(target, Target) else target
+            for target in (self.baseline, self.canary, self.shadow)
+        )
+        assert baseline is not None and not isinstance(shadow, MainspringError)
+        return Choice(baseline, canary, shadow, self.move)
+
+
 def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) -> Target:
     """Return where a call goes; `subject` chooses between a deployment's two releases, the same always for the same.
 
     Raises Invalid, NotFound, Denied, or Conflict for a deployment that is paused and a release that was withdrawn.
     """
+    return lookup(tx, text, environment).pick(subject)
+
+
+def lookup(tx: Tx, text: str, environment: str) -> Choice:
+    """Return what a name leads to. Raises as `resolve` does, but for what ails a release of a deployment."""
     head, slash, rest = text.partition("/")
     if slash and head not in providers.RESERVED:
-        return _direct(tx, head, rest, environment)
+        return Choice(_direct(tx, head, rest, environment))
     ref = parse(text, None if "/" in text else "deployment")
     if ref.kind not in ("deployment", "release", "model"):
         raise Invalid(
@@ -50,9 +86,9 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
     access.require(tx.caller, f"{ref.kind}.use")
     require_asked(tx.caller, str(ref))
     if ref.kind == "model":
-        return _bare(tx, str(ref), environment)
+        return Choice(_bare(tx, str(ref), environment))
     if ref.kind == "release":
-        return _released(tx, str(ref), environment, {})
+        return Choice(_released(tx, str(ref), environment, {}))
     move = deployments.find(tx, environment, ref.name)
     if move is None or ref.selector:
         raise NotFound(
@@ -62,13 +98,19 @@ def resolve(tx: Tx, text: str, environment: str, *, subject: Subject = _NOBODY) 
         )
     if move.state == "paused":
         raise Conflict(f"The deployment {ref.name} is paused.", hint=f"`mainspring deployment resume {ref.name}`.")
-    arm = deployments.arm_of(move, subject.unit(move.split))
-    chosen = move.canary if arm == "canary" else move.baseline
-    target = _released(tx, chosen, environment, {"deployment": ref.name, "arm": arm})
-    if deployments.is_shadowed(move, subject.request):
-        with suppress(MainspringError):  # what ails a shadow is no caller's concern
-            target = replace(target, shadow=_released(tx, move.shadow, environment, {}))
-    return target
+    place = {"deployment": ref.name}
+    baseline = _tried(tx, move.baseline, environment, {**place, "arm": "baseline"})
+    canary = _tried(tx, move.canary, environment, {**place, "arm": "canary"}) if move.canary else None
+    shadow = _tried(tx, move.shadow, environment, {}) if move.shadow else None
+    # What ails a shadow is no caller's concern.
+    return Choice(baseline, canary, shadow if isinstance(shadow, Target) else None, move)
+
+
+def _tried(tx: Tx, ref: str, environment: str, place: dict[str, Any]) -> Target | MainspringError:
+    try:
+        return _released(tx, ref, environment, place)
+    except MainspringError as error:
+        return error
 
 
 def _meant(tx: Tx, text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -18,7 +18,7 @@ from mainspring.kernel import access, audit
 from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge, Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.registry import grant_file, require_file
-from mainspring.serving.gateway import Gateway, problem
+from mainspring.serving.gateway import Endpoint, Gateway, problem
 from mainspring.surfaces import guests
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
@@ -26,7 +26,7 @@ from mainspring.surfaces.rest import http_problem, rest_app
 from mainspring.surfaces.static import static_app
 from mainspring.traces.http import otlp_routes
 from mainspring.workspace import sessions
-from mainspring.workspace.keys import authenticate
+from mainspring.workspace.keys import authenticate, recall
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -72,7 +72,7 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
         Mount("/", static_app()),
     ]
     problems: dict[Any, Any] = {MainspringError: _ours, HTTPException: http_problem}
-    return Guarded(platform, Starlette(routes=routes, lifespan=lifespan, exception_handlers=problems))
+    return Guarded(platform, Starlette(routes=routes, lifespan=lifespan, exception_handlers=problems), gateway.posts)
 
 
 async def _ours(_: Request, error: Exception) -> JSONResponse:
@@ -83,9 +83,11 @@ async def _ours(_: Request, error: Exception) -> JSONResponse:
 class Guarded:
     """Answers 401 to whatever is protected and has no valid key, bounds every body, and sets safe headers."""
 
-    def __init__(self, platform: Platform, app: Starlette) -> None:
+    def __init__(self, platform: Platform, app: Starlette, posts: Mapping[str, Endpoint]) -> None:
+        """`posts` are asked for their paths without a framework in between; they set the safe headers themselves."""
         self.platform = platform
         self.app = app
+        self._posts = posts
         config = platform.settings
         self._limits = {"files": int(config["upload.max_bytes"]), "otlp": int(config["otlp.max_bytes"])}
         self._limit = int(config["body.max_bytes"])
@@ -104,7 +106,11 @@ class Guarded:
                 elif method in WRITES and path not in guests.PATHS:
                     _same_site(_headers(scope), required=False)
                 receive = bounded(scope, receive, self._limit_of(path))
-            await self.app(scope, receive, _with_headers(send))
+            endpoint = self._posts.get(path) if method == "POST" else None
+            if endpoint is not None:
+                await endpoint(scope, receive, send)
+            else:
+                await self.app(scope, receive, _with_headers(send))
         except MainspringError as error:
             if path.startswith("/v1/") and path not in OTLP:
                 status, body, headers = problem(path, error)
@@ -127,8 +133,12 @@ class Guarded:
             token = await self._cookie_token(scope, headers)
         if not token:
             raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
-        wanted = {name: headers.get(f"x-mainspring-{name}", "") for name in ("project", "environment")}
-        return await asyncio.to_thread(authenticate, self.platform, token, **wanted)
+        wanted = {
+            "project": headers.get("x-mainspring-project", ""),
+            "environment": headers.get("x-mainspring-environment", ""),
+        }
+        known = recall(self.platform, token, **wanted)
+        return known if known is not None else await asyncio.to_thread(authenticate, self.platform, token, **wanted)
 
     async def _cookie_token(self, scope: Scope, headers: dict[str, str]) -> str:
         session_id = Request(scope).cookies.get(COOKIE, "")

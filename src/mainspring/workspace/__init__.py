@@ -5,7 +5,7 @@ Who may do what, and where; every request is answered on behalf of one of its ke
 
 from mainspring.workspace.first import first_start, projects_of
 from mainspring.workspace.key_service import Keys
-from mainspring.workspace.keys import authenticate, forget, require_asked, within
+from mainspring.workspace.keys import authenticate, forget, recall, require_asked, within
 from mainspring.workspace.lookups import (
     environment_for,
     is_protected,
@@ -37,6 +37,7 @@ __all__ = [
     "member_of",
     "projects_of",
     "protected_environments",
+    "recall",
     "require_asked",
     "within",
 ]
