@@ -14,6 +14,7 @@ import openai
 import pytest
 from openai import OpenAI
 from tests.serving.conftest import FixedEngine, Served, Upstream, eventually, register_model
+from tests.serving.tiny_models import write_bert
 
 from mainspring.backends.embed_minilm import open_embed
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
@@ -150,13 +151,34 @@ def test_embeddings(platform: Platform, client: OpenAI, base_model: Path, gatewa
     platform.embed_port = open_embed(
         "", platform.home, settings.load({"models": str(os_models)}, environ={}, folder=platform.home)
     )
-    name = platform.embed.name
-    plain = client.embeddings.create(model=name, input=["a cat", "a dog"], encoding_format="float")
-    packed = client.embeddings.create(model=name, input="a cat")
-    assert len(plain.data) == 2
+    name = "embed-minilm"
+    texts = ["a cat", "a dog", "unbelievably"]
+    plain = client.embeddings.create(model=name, input=texts, encoding_format="float", dimensions=384)
+    packed = client.embeddings.create(model="all-MiniLM-L6-v2", input="a cat")
+    assert (len(plain.data), plain.model, packed.model) == (3, name, "all-MiniLM-L6-v2")
     assert plain.data[0].embedding == pytest.approx(packed.data[0].embedding, abs=1e-6)
+    # [CLS] a cat [SEP], [CLS] a dog [SEP], [CLS] un ##bel ##ie ##va ##bly [SEP]
+    assert (plain.usage.prompt_tokens, packed.usage.prompt_tokens) == (15, 4)
     platform.spans.flush()
     for wrong in ({"model": "other"}, {"input": ""}, {"dimensions": 5}):
         with pytest.raises((openai.BadRequestError, openai.NotFoundError)):
             client.embeddings.create(**{"model": name, "input": "x", **wrong})
     assert name in [model.id for model in client.models.list()]
+
+
+def test_a_local_file_of_bert_makes_embeddings_and_no_answers(
+    real: EnginePool, platform: Platform, client: OpenAI, tmp_path: Path
+) -> None:
+    stored = platform.files.put(write_bert(tmp_path / "bert.gguf"))
+    file = ModelFile(path="model.gguf", sha256=stored.sha256, size=stored.size, role="weights")
+    content = ModelContent(format="gguf", files=[file], architecture="bert", context=64)
+    with platform.begin() as tx:
+        model = register(tx, "bert", content).ref
+    made = client.embeddings.create(model=model, input=["ab", "cd"], encoding_format="float")
+    assert [len(each.embedding) for each in made.data] == [32, 32]
+    assert made.usage.prompt_tokens == 8
+    assert made.data[0].embedding != made.data[1].embedding
+    packed = client.embeddings.create(model=model, input="ab")
+    assert packed.data[0].embedding == pytest.approx(made.data[0].embedding, abs=1e-5)
+    with pytest.raises(openai.BadRequestError, match="no answers"):
+        client.chat.completions.create(model=model, messages=HI)

@@ -13,7 +13,7 @@ from tests.tuning.conftest import HIDDEN, WIDE, write_llama
 from mainspring.kernel.ports import Endpoint, EngineSpec
 from mainspring.serving.engines import with_adapter
 
-__all__ = ["ask", "write_adapter", "write_llama"]
+__all__ = ["ask", "write_adapter", "write_bert", "write_llama"]
 
 
 def write_adapter(path: Path, seed: int) -> Path:
@@ -48,3 +48,45 @@ def ask(endpoint: Endpoint, spec: EngineSpec, text: str, **body: Any) -> dict[st
     with urllib.request.urlopen(request, timeout=60) as reply:
         answer: dict[str, Any] = json.load(reply)
     return answer
+
+
+def write_bert(path: Path, *, width: int = 32) -> Path:
+    """Write a random BERT with a vocabulary of single letters, which makes vectors of `width` numbers."""
+    import gguf
+
+    draw = np.random.default_rng(5)
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    tokens = [*marks, *(f"\u2581{sign}" for sign in letters), *letters]
+    writer = gguf.GGUFWriter(path, "bert")
+    writer.add_context_length(64)
+    writer.add_embedding_length(width)
+    writer.add_block_count(1)
+    writer.add_feed_forward_length(2 * width)
+    writer.add_head_count(2)
+    writer.add_layer_norm_eps(1e-12)
+    writer.add_causal_attention(False)
+    writer.add_pooling_type(gguf.PoolingType.MEAN)
+    writer.add_file_type(0)
+    writer.add_tokenizer_model("bert")
+    writer.add_tokenizer_pre("default")
+    writer.add_token_list(tokens)
+    writer.add_token_types([3] * len(marks) + [1] * (len(tokens) - len(marks)))
+    writer.add_token_type_count(2)
+    for name, at in (("padding", 0), ("unknown", 1), ("bos", 2), ("eos", 3), ("seperator", 3), ("mask", 4)):
+        writer.add_uint32(f"tokenizer.ggml.{name}_token_id", at)
+    shapes = {"token_embd.weight": (len(tokens), width), "position_embd.weight": (64, width)}
+    shapes |= {"token_types.weight": (2, width), "token_embd_norm.weight": (width,), "token_embd_norm.bias": (width,)}
+    for name, out, into in (("attn_q", 1, 1), ("attn_k", 1, 1), ("attn_v", 1, 1), ("attn_output", 1, 1),
+                            ("ffn_up", 2, 1), ("ffn_down", 1, 2)):  # fmt: skip
+        shapes |= {f"blk.0.{name}.weight": (out * width, into * width), f"blk.0.{name}.bias": (out * width,)}
+    for name in ("attn_output_norm", "layer_output_norm"):
+        shapes |= {f"blk.0.{name}.weight": (width,), f"blk.0.{name}.bias": (width,)}
+    for name, shape in shapes.items():
+        data = np.ones(shape) if name.endswith("norm.weight") else draw.normal(size=shape) / np.sqrt(width)
+        writer.add_tensor(name, data.astype(np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path

@@ -13,7 +13,7 @@ from mainspring.kernel.settings import Settings
 if TYPE_CHECKING:
     import numpy as np
 
-NAME = "all-MiniLM-L6-v2"
+NAME = "embed-minilm"
 DIMENSIONS = 384
 _LONGEST = 128
 """Tokens of a text that are read: as many as the model was trained on."""
@@ -69,6 +69,10 @@ class MiniLM:
             mean = (states * weights).sum(1) / weights.sum(1).clip(min=1)
             out[batch] = mean / np.linalg.norm(mean, axis=1, keepdims=True).clip(min=1e-12)
         return out
+
+    def count(self, texts: Sequence[str]) -> int:
+        """Return how many tokens of the texts are read, marks of beginning and end included."""
+        return sum(len(found.ids) for found in self._load()[1].encode_batch_fast(list(texts)))
 
     def _load(self) -> tuple[Any, Any, list[str]]:
         with self._lock:

@@ -319,6 +319,10 @@ class Embed(Protocol):
         """Return an array of float32, shape (len(texts), dimensions), rows of unit length."""
         ...
 
+    def count(self, texts: Sequence[str]) -> int:
+        """Return how many tokens of the texts are read, by the model's own tokenizer."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class LogLikelihoodReply:

@@ -17,6 +17,11 @@ from mainspring.registry import files as held
 from mainspring.registry.models import ModelContent, ModelFile, ModelVersion
 
 KIND = "model"
+_EMBEDDING = frozenset(
+    {"bert", "modern-bert", "nomic-bert", "nomic-bert-moe", "neo-bert", "jina-bert-v2", "jina-bert-v3", "eurobert"}
+    | {"gemma-embedding", "llama-embed"}
+)
+"""Architectures of GGUF files whose models make vectors and no answers."""
 
 
 def register(tx: Tx, name: str, content: ModelContent, *, note: str = "", run_id: str = "") -> ModelVersion:
@@ -80,7 +85,8 @@ def engine_spec(tx: Tx, model: ModelVersion | str) -> EngineSpec:
     else:
         raise Invalid(f"{found.ref} has no GGUF file to serve.", hint="Export it to GGUF, or serve another version.")
     context = min(int(settings["engine.context"]), found.context or 1 << 30)
-    return EngineSpec(base=weights, adapter=adapter, context=context, slots=int(settings["engine.slots"]))
+    slots, embeds = int(settings["engine.slots"]), found.architecture in _EMBEDDING
+    return EngineSpec(base=weights, adapter=adapter, context=context, slots=slots, embeds=embeds)
 
 
 def ancestors(tx: Tx, model: ModelVersion) -> list[ModelVersion]:

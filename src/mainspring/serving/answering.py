@@ -221,6 +221,8 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     if isinstance(target.spec, EngineSpec):
         messages, options = parts.text_only(messages), parts.local(options)
     body = {name: value for name, value in options.items() if name != "constrained"}
+    if isinstance(target.spec, EngineSpec) and target.spec.embeds and question.operation != "embeddings":
+        raise Invalid("This model makes embeddings, and no answers.", hint="Use /v1/embeddings.", param="model")
     if question.operation != "chat" and target.template is not None:
         raise Invalid(f"{target.release} has a prompt for chats.", hint="Use /v1/chat/completions.")
     if question.operation == "embeddings":

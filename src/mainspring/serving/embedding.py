@@ -20,6 +20,11 @@ from mainspring.serving.protocols.lists import EmbeddingsBody
 if TYPE_CHECKING:
     import numpy as np
 
+_MARKS = 2
+"""Tokens that a text is framed with."""
+_CALLED = {"all-MiniLM-L6-v2": "embed-minilm"}
+"""Other names of embedding models."""
+
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
@@ -39,11 +44,17 @@ def check(body: EmbeddingsBody) -> list[str]:
     return body.texts
 
 
-def check_size(body: EmbeddingsBody) -> None:
-    """Refuse a number of dimensions: the local model was not trained to be cut. Raises Invalid."""
-    if body.dimensions is not None:
+def is_embedded(platform: Platform, model: str) -> bool:
+    """Tell whether a name means the embedding model that is built in."""
+    return platform.embed_port is not None and _CALLED.get(model, model) == platform.embed.name
+
+
+def _check_size(dimensions: int | None, vectors: np.ndarray) -> None:
+    """Refuse another number of dimensions: the model was not trained to have its vectors cut."""
+    size = int(vectors.shape[1])
+    if dimensions not in (None, size):
         hint = "Leave it out, or ask a provider's model."
-        raise Invalid("This model makes vectors of one size.", hint=hint, param="dimensions")
+        raise Invalid(f"This model makes vectors of {size} dimensions.", hint=hint, param="dimensions")
 
 
 def asked(body: EmbeddingsBody, texts: Sequence[str]) -> Ask:
@@ -58,18 +69,19 @@ def asked(body: EmbeddingsBody, texts: Sequence[str]) -> Ask:
 
 
 def reservation(origin: Origin, caller: Caller, model: str, texts: Sequence[str]) -> tuple[str, Payer, Need]:
-    """Return the call, who pays, and the most that it may use: no token is shorter than a byte."""
+    """Return the call, who pays, and the most that it may use: no token is shorter than a byte, but for two marks."""
     payer = Payer(caller.project, caller.environment, origin.key_id, origin.member, "", model, "mainspring")
-    size = sum(len(text.encode("utf-8", "replace")) for text in texts)
+    size = sum(len(text.encode("utf-8", "replace")) + _MARKS for text in texts)
     return f"{origin.trace_id}-{secrets.token_hex(8)}", payer, Need(requests=1, estimated=1, input_tokens=size)
 
 
-def embed(platform: Platform, caller: Caller, origin: Origin, texts: Sequence[str]) -> Embedded:
-    """Return the vectors of the texts; blocking."""
+def embed(platform: Platform, caller: Caller, origin: Origin, texts: Sequence[str], dimensions: int | None) -> Embedded:
+    """Return the vectors of the texts; blocking. Raises Invalid for a number of dimensions that they do not have."""
     start = int(platform.clock.now().timestamp() * 1e9)
     began = time.perf_counter_ns()
     vectors = platform.embed.embed(texts)
-    tokens = sum(len(text.split()) for text in texts)
+    _check_size(dimensions, vectors)
+    tokens = platform.embed.count(texts)
     span = Span(
         trace_id=origin.trace_id,
         span_id=secrets.token_hex(8),

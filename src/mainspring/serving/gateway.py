@@ -7,6 +7,7 @@ leaves. The answer's headers name the trace and the release.
 from __future__ import annotations
 
 import asyncio
+import functools
 import logging
 import re
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
@@ -173,25 +174,23 @@ class Gateway:
     async def _embeddings(self, call: Call) -> None:
         body = decode(await call.body(), lists.EmbeddingsBody)
         texts = embedding.check(body)
-        if self._platform.embed_port is None or body.model != self._platform.embed.name:
+        if not embedding.is_embedded(self._platform, body.model):
             await self._embedded_elsewhere(call, embedding.asked(body, texts))
             return
         caller = call.caller
         require(caller, "model.use")
         require_asked(caller, f"model/{body.model}")
-        embedding.check_size(body)
         origin = self._origin(call, caller, body.user or "", {})
         ticket = await self._billing.hold(*embedding.reservation(origin, caller, body.model, texts))
         try:
-            made = await self._in_thread(lambda: embedding.embed(self._platform, caller, origin, texts))
+            work = functools.partial(embedding.embed, self._platform, caller, origin, texts, body.dimensions)
+            made = await self._in_thread(work)
         except BaseException:
             self._billing.count(ticket, Usage())
             raise
         self._billing.count(ticket, Usage(input_tokens=made.tokens))
         await self._recorder.append([made.span])
-        answer = lists.embeddings(
-            made.vectors, model=self._platform.embed.name, tokens=made.tokens, encoding=body.encoding_format
-        )
+        answer = lists.embeddings(made.vectors, model=body.model, tokens=made.tokens, encoding=body.encoding_format)
         await call.reply(200, _encode(answer), {"x-mainspring-trace-id": origin.trace_id})
 
     async def _embedded_elsewhere(self, call: Call, ask: Ask) -> None:

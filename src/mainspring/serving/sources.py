@@ -54,9 +54,11 @@ class Sources:
                 yield event
 
     async def embed(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> dict[str, Any]:
-        """Return embeddings as a provider answered. Raises Invalid for a local model of language."""
+        """Return embeddings as a provider, or a local model that makes them, answered. Raises Invalid for another."""
         if isinstance(spec, Remote):
             return await self.remotes.embed(spec, body)
+        if spec.embeds:
+            return await self._engines.complete(spec, "/v1/embeddings", body)
         raise Invalid("This model makes no embeddings.", hint="GET /v1/models lists one that does.", param="model")
 
     async def count(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> int:
