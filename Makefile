@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 HOME_DIR ?= $(HOME)/.mainspring
 MODELS ?= smollm2 minilm
+WORKERS ?= 2
+PARALLEL := -n $(WORKERS) --no-loadscope-reorder --max-worker-restart=0
 export MAINSPRING_MODELS ?= $(HOME_DIR)/models
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -39,7 +41,7 @@ demo: install ## Turn the whole loop once around on this machine and leave the s
 	$(BIN)/mainspring demo --home "$(HOME_DIR)" $(DEMO)
 
 test: install ## Run every test, with a private PostgreSQL and Chromium
-	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/services.sh $(BIN)/python -m pytest $(PYTEST)
+	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/services.sh $(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 check: $(VENV)/.installed lint types layers budgets ## Lint, types, layers, budgets
 

@@ -15,11 +15,6 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser_site import ROOT, Site, Sources, Visitor, build_hook, serve
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let what drives a browser come last: until it ends, its event loop counts as running in the tests' thread."""
-    items.sort(key=lambda item: Path(__file__).parent in item.path.parents)
-
-
 @pytest.fixture(scope="session")
 def sources(tmp_path_factory: pytest.TempPathFactory) -> Sources:
     hook = build_hook()
@@ -53,8 +48,9 @@ def bare_site(tmp_path_factory: pytest.TempPathFactory, built: Path) -> Iterator
     yield from serve(tmp_path_factory.mktemp("bare"), built, seeded=False)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
+    """A browser for the tests of a file: until it ends, its event loop counts as running in the tests' thread."""
     path = shutil.which("chromium") or shutil.which("google-chrome")
     assert path, "Chromium is not installed; run the tests through scripts/services.sh"
     with sync_playwright() as playwright:
