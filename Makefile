@@ -41,6 +41,7 @@ demo: install ## Turn the whole loop once around on this machine and leave the s
 	$(BIN)/mainspring demo --home "$(HOME_DIR)" $(DEMO)
 
 test: install ## Run every test, with a private PostgreSQL and Chromium
+	@$(BIN)/python -m compileall -q src
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/services.sh $(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 
 check: $(VENV)/.installed lint types layers budgets ## Lint, types, layers, budgets
