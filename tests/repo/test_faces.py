@@ -55,3 +55,15 @@ def test_help_loads_no_server_database_or_model_library(arguments: tuple[str, ..
     loaded = loaded_by(*arguments)
     assert "typer" in loaded
     assert loaded & HEAVY == set()
+
+
+def test_no_room_loads_a_library_of_numbers_or_models_before_it_computes() -> None:
+    code = (
+        "import sys\n"
+        "from mainspring.surfaces.nouns import load_rooms\n"
+        "load_rooms()\n"
+        "heavy = ('scipy.special', 'scipy.stats', 'scipy.sparse', 'onnxruntime', 'torch', 'pandas', 'pyarrow')\n"
+        "print([name for name in heavy if name in sys.modules])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"

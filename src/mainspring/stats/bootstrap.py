@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, group_codes, normal_quantile, t_quantile
 
@@ -114,7 +114,7 @@ def bca_interval(
     estimate = float(statistic(everything))
     found = np.sort([statistic(rows) for block in draws(n, resamples, seed) for rows in block])
     reach = math.sqrt(n / (n - 1)) * t_quantile(0.5 + level / 2, n - 1)
-    tails = special.ndtr(np.array([-reach, reach]))
+    tails = scipy.special.ndtr(np.array([-reach, reach]))
     if found[-1] - found[0] < 1e-12 * max(1.0, abs(estimate)):
         return Interval(estimate, estimate, estimate, level, n, "BCa bootstrap")
     below = (np.sum(found < estimate) + 0.5 * np.sum(found == estimate)) / resamples
@@ -124,8 +124,8 @@ def bca_interval(
     pull = left.mean() - left
     spread = float((pull**2).sum())
     acceleration = float((pull**3).sum()) / (6 * spread**1.5) if spread > 0 else 0.0
-    shifted = bias + special.ndtri(tails)
-    places = special.ndtr(bias + shifted / (1 - acceleration * shifted))
+    shifted = bias + scipy.special.ndtri(tails)
+    places = scipy.special.ndtr(bias + shifted / (1 - acceleration * shifted))
     low, high = np.quantile(found, np.clip(places, 0.0, 1.0))
     return Interval(estimate, float(low), float(high), level, n, "BCa bootstrap")
 

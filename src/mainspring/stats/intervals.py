@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy import special
+import scipy
 
 Floats = npt.NDArray[np.float64]
 
@@ -49,12 +49,12 @@ def checked(values: Sequence[float] | Floats, *, least: int = 1) -> Floats:
 
 def normal_quantile(probability: float) -> float:
     """Return the quantile of the standard normal distribution."""
-    return float(special.ndtri(probability))
+    return float(scipy.special.ndtri(probability))
 
 
 def t_quantile(probability: float, freedom: float) -> float:
     """Return the quantile of Student's t with `freedom` degrees of freedom."""
-    return float(special.stdtrit(freedom, probability))
+    return float(scipy.special.stdtrit(freedom, probability))
 
 
 def is_binary(values: Floats) -> bool:

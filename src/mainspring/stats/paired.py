@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 from mainspring.stats.intervals import Floats, checked, normal_quantile
 
@@ -19,7 +19,7 @@ def mcnemar(gained: int, lost: int) -> float:
     total, least = gained + lost, min(gained, lost)
     if total == 0:
         return 1.0
-    return min(1.0, 2 * float(special.bdtr(least, total, 0.5)))
+    return min(1.0, 2 * float(scipy.special.bdtr(least, total, 0.5)))
 
 
 def paired_proportions(gained: float, lost: float, n: float, *, level: float = 0.95) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from scipy import special
+import scipy
 
 from mainspring.stats.intervals import Interval, TooFewRows, normal_quantile, wilson
 
@@ -41,8 +41,8 @@ def exact_proportion(successes: int, n: int, *, level: float = 0.95) -> Interval
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n} rows")
     tail = (1 - level) / 2
-    low = float(special.betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
-    high = float(special.betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
+    low = float(scipy.special.betaincinv(successes, n - successes + 1, tail)) if successes else 0.0
+    high = float(scipy.special.betaincinv(successes + 1, n - successes, 1 - tail)) if successes < n else 1.0
     return Interval(successes / n, low, high, level, n, "clopper-pearson")
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy import stats as scipy_stats
+import scipy
 
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked
 
@@ -20,8 +20,8 @@ def quantile_interval(values: Sequence[float] | Floats, q: float, *, level: floa
     """
     array = np.sort(checked(values))
     n, tail = len(array), (1 - level) / 2
-    low = int(scipy_stats.binom.ppf(tail, n, q))
-    high = int(scipy_stats.binom.ppf(1 - tail, n, q)) + 1
+    low = int(scipy.stats.binom.ppf(tail, n, q))
+    high = int(scipy.stats.binom.ppf(1 - tail, n, q)) + 1
     if low < 1 or high > n:
         needed = math.ceil(math.log(tail) / math.log(max(q, 1 - q)))
         raise TooFewRows(f"{n} rows are too few for the quantile {q:g}", max(needed, n + 1))

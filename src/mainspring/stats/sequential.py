@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import special
+import scipy
 
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked
 
@@ -24,11 +24,11 @@ def proportion_sequence(successes: int, n: int, *, level: float = 0.95, prior: f
     if not 0 <= successes <= n:
         raise ValueError(f"{successes} successes of {n} rows")
     failures, share = n - successes, successes / n
-    mixture = special.betaln(successes + prior, failures + prior) - special.betaln(prior, prior)
+    mixture = scipy.special.betaln(successes + prior, failures + prior) - scipy.special.betaln(prior, prior)
     limit = float(mixture) + math.log(1 - level)
 
     def excess(p: float) -> float:
-        return float(special.xlogy(successes, p) + special.xlog1py(failures, -p) - limit)
+        return float(scipy.special.xlogy(successes, p) + scipy.special.xlog1py(failures, -p) - limit)
 
     low = 0.0 if successes == 0 or excess(0.0) >= 0 else _crossing(excess, 0.0, share)
     high = 1.0 if failures == 0 or excess(1.0) >= 0 else _crossing(excess, 1.0, share)
