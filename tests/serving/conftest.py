@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -362,6 +363,7 @@ class Keyed:
 def gateway_url(platform: Platform, fixed_engine: FixedEngine, gateway_server: Served) -> Iterator[str]:
     """Where a gateway over the tiny server listens; keys `ann` (admin) and `vic` (viewer) are known."""
     callers = {name: make_caller(role, name) for name, role in (("ann", "admin"), ("vic", "viewer"))}
+    callers["ann-staging"] = replace(callers["ann"], environment="staging")
     gateway = Gateway(platform)
     gateway_server.app = Keyed(platform, gateway, callers)
 

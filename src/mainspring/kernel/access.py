@@ -34,7 +34,7 @@ ROLES: dict[str, frozenset[str]] = {
             f"{noun}.write"
             for noun in (
                 "deployment engine provider budget monitor alert channel silence score trace price retention capture "
-                "file pipeline model dataset guard drift issue"
+                "file pipeline model dataset guard drift issue route cache"
             ).split()
         }
     ),

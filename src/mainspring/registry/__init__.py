@@ -8,7 +8,7 @@ from mainspring.registry.files import grant as grant_file
 from mainspring.registry.files import granted as projects_with_file
 from mainspring.registry.files import keep as keep_file
 from mainspring.registry.files import require as require_file
-from mainspring.registry.models import ModelContent, ModelFile, ModelVersion, Parameters, Release
+from mainspring.registry.models import ModelContent, ModelFile, ModelVersion, Parameters, Patience, Release
 from mainspring.registry.provider_service import Providers
 from mainspring.registry.providers import Remote
 from mainspring.registry.providers import headers as provider_headers
@@ -23,6 +23,7 @@ __all__ = [
     "ModelVersion",
     "Models",
     "Parameters",
+    "Patience",
     "Providers",
     "Release",
     "Releases",

@@ -31,8 +31,10 @@ from mainspring.serving.guarding import (
 )
 from mainspring.serving.metering.billing import Billing
 from mainspring.serving.models import PLAYGROUND, Answer, Message, Piece, Question, Target, Usage
+from mainspring.serving.patience import paced, within
 from mainspring.serving.recording import Recorder
 from mainspring.serving.sources import Sources
+from mainspring.serving.upstream import TimedOut
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -61,7 +63,8 @@ class Answerer:
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
             body = await self._reserved(exchange, await _prepared(exchange))
-            reply = await self._sources.complete(target.spec, question.operation, body, question.origin.key_id)
+            asking = self._sources.complete(target.spec, question.operation, body, question.origin.key_id)
+            reply = await (asking if target.patience is None else within(target.patience, asking))
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
             size = len(text) + len(str(calls)) if target.policy is not None else 0
@@ -129,7 +132,7 @@ class Answerer:
         guard = StreamGuard(policy) if policy is not None else None
         calls = decoding.Calls()
         source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id)
-        async with aclosing(source) as events:
+        async with aclosing(source if target.patience is None else paced(target.patience, source)) as events:
             async for event in events:
                 piece = decoding.piece(event)
                 exchange.hear(piece, decoding.usage(event))
@@ -168,7 +171,8 @@ class Answerer:
         if isinstance(error, LimitReached) and "limit" in error.details:
             self.counters.add(exchange, "limited")
             return
-        self._settle(exchange, given_up=isinstance(error, asyncio.CancelledError | GeneratorExit))
+        # A model that was too late may have worked, and be billed, as for a client that went away.
+        self._settle(exchange, given_up=isinstance(error, asyncio.CancelledError | GeneratorExit | TimedOut))
         if isinstance(error, Blocked):
             await asyncio.shield(self._record_refusal(exchange))
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):

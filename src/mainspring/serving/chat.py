@@ -15,8 +15,8 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.serving.answering import Answerer
 from mainspring.serving.models import Answer, Origin, Question, Target
+from mainspring.serving.routing import Routed, Router, board_of, lookup
 from mainspring.serving.sources import Sources
-from mainspring.serving.targets import resolve
 from mainspring.traces import book
 
 T = TypeVar("T")
@@ -32,6 +32,7 @@ class EngineChat:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answerer: Answerer | None = None
+        self._router: Router | None = None
 
     def complete(self, request: ChatRequest) -> ChatReply:
         """Answer one request.
@@ -74,8 +75,13 @@ class EngineChat:
 
     def _target(self, request: ChatRequest) -> Target:
         with self._platform.read() as tx:
-            target = resolve(tx, request.model, request.environment or tx.caller.environment)
-            return replace(target, price=book(tx).price(target.model, tx.now, provider=target.provider))
+            lead = lookup(tx, request.model, request.environment or tx.caller.environment)
+            prices = book(tx)
+
+            def priced(one: Target) -> Target:
+                return replace(one, price=prices.price(one.model, tx.now, provider=one.provider))
+
+            return lead.each(priced).pick()
 
     async def _answer_all(
         self,
@@ -102,8 +108,9 @@ class EngineChat:
             options=request.options(),
             origin=Origin(metadata=dict(request.metadata)),
         )
-        assert self._answerer is not None
-        return _reply(await self._answerer.complete(target, question))
+        assert self._answerer is not None and self._router is not None
+        answerer = self._router if isinstance(target, Routed) else self._answerer
+        return _reply(await answerer.complete(target, question))
 
     def _run(self, work: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(work, self._start()).result()
@@ -115,6 +122,7 @@ class EngineChat:
                 platform = self._platform
                 sources = Sources(platform, queue=_PATIENT_QUEUE)
                 self._answerer = Answerer(sources, None, platform.clock, platform.ids)
+                self._router = Router(self._answerer, board_of(platform))
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()
             return self._loop

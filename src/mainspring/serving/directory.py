@@ -15,7 +15,7 @@ from datetime import datetime
 from mainspring.kernel.access import Caller, acting_as
 from mainspring.kernel.platform import Platform
 from mainspring.serving.models import Target
-from mainspring.serving.targets import Choice, lookup
+from mainspring.serving.routing.plans import Lead, lookup
 
 SECONDS = 2.0
 _MOST = 4096
@@ -32,10 +32,10 @@ class Directory:
         self._platform = platform
         self._threads = threads
         self._priced = priced
-        self._known: dict[_Key, tuple[float, int, Choice]] = {}
-        self._asked: dict[tuple[_Key, int], asyncio.Future[Choice]] = {}
+        self._known: dict[_Key, tuple[float, int, Lead]] = {}
+        self._asked: dict[tuple[_Key, int], asyncio.Future[Lead]] = {}
 
-    async def find(self, caller: Caller, name: str) -> Choice:
+    async def find(self, caller: Caller, name: str) -> Lead:
         """Return what a name leads to for a caller. Raises as `lookup` does."""
         key = (caller, name)
         known = self._known.get(key)
@@ -49,7 +49,7 @@ class Directory:
             asked.add_done_callback(lambda _: self._asked.pop(now, None))
         return await asyncio.shield(asked)
 
-    def _look(self, key: _Key) -> Choice:
+    def _look(self, key: _Key) -> Lead:
         caller, name = key
         # Counted before the records are read, so that a write in between is noticed.
         writes, until = self._platform.writes, time.monotonic() + SECONDS

@@ -160,6 +160,7 @@ class Exchange:
         found |= span_attributes(self.usage)
         if self.estimated:
             found["mainspring.usage.estimated"] = True
+        found |= target.notes
         return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
 
 

@@ -28,14 +28,14 @@ from mainspring.serving.answering import Answerer
 from mainspring.serving.deployments import Subject
 from mainspring.serving.directory import Directory
 from mainspring.serving.metering import Billing, Meter
-from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Piece, Question, Target, Usage
+from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Piece, Question, Target, Told, Usage
 from mainspring.serving.protocols import anthropic, lists, openai, responses
 from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, Telling, decode
 from mainspring.serving.recording import Recorder
+from mainspring.serving.routing import Routed, Router, board_of, with_prompt
 from mainspring.serving.shadows import Shadows
 from mainspring.serving.sources import Sources
 from mainspring.serving.streaming import Call, ClientGone, Connected
-from mainspring.serving.targets import with_prompt
 from mainspring.traces import Intake
 from mainspring.workspace import require_asked
 
@@ -94,6 +94,8 @@ class Gateway:
         self._recorder = Recorder(self._intake.append)
         self._billing = Billing(Meter(platform))
         self._answerer = Answerer(self._sources, self._recorder, platform.clock, platform.ids, self._billing)
+        self._board = board_of(platform)
+        self._router = Router(self._answerer, self._board)
         self._shadows = Shadows(self._answerer, lambda: sum(self._sources.local_load))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
         self._directory = Directory(platform, self._threads, self._priced)
@@ -135,7 +137,9 @@ class Gateway:
             "# TYPE mainspring_num_requests_waiting gauge",
             f"mainspring_num_requests_waiting {waiting}",
         ]
-        return "\n".join(lines) + "\n" + self._answerer.counters.render() + self._shadows.render()
+        return (
+            "\n".join(lines) + "\n" + self._answerer.counters.render() + self._shadows.render() + self._board.render()
+        )
 
     async def _models(self, call: Call) -> None:
         found = await self._acting(call.caller, lambda: listing.models(self._platform, call.caller))
@@ -159,6 +163,8 @@ class Gateway:
                 origin=origin,
                 operation=ask.operation,
             )
+            if isinstance(target, Routed):
+                question = replace(question, headers=call.headers, told=Told())
             await self._answer(call, dialect, ask, target, question)
 
         return handle
@@ -168,7 +174,7 @@ class Gateway:
         origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin)
         with Connected(call.receive):
-            counted = await self._answerer.count(target, question)
+            counted = await self._by(target).count(target, question)
         await call.reply(200, _encode({"input_tokens": counted}), {"x-mainspring-trace-id": origin.trace_id})
 
     async def _embeddings(self, call: Call) -> None:
@@ -196,27 +202,33 @@ class Gateway:
     async def _embedded_elsewhere(self, call: Call, ask: Ask) -> None:
         origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin, operation="embeddings")
+        if isinstance(target, Routed):
+            question = replace(question, headers=call.headers, told=Told())
         with Connected(call.receive):
-            reply = await self._answerer.embed(target, question)
-        await call.reply(200, _encode({**reply, "model": ask.model}), _headers(origin, target))
+            reply = await self._by(target).embed(target, question)
+        await call.reply(200, _encode({**reply, "model": ask.model}), _headers(question, target))
 
     async def _answer(self, call: Call, dialect: Dialect, ask: Ask, target: Target, question: Question) -> None:
         origin = question.origin
         self._shadows.make_way(target)
-        headers = _headers(origin, target)
         head = Head(trace_id=origin.trace_id, model=ask.model, created=int(self._platform.clock.now().timestamp()))
         if ask.stream:
-            pieces = self._answerer.stream(target, question)
+            pieces = self._by(target).stream(target, question)
             # Until the first piece is here, a refusal can still be an HTTP status.
             with Connected(call.receive):
                 first = await anext(pieces)
-            await call.stream(_events(dialect.telling(ask, head), first, pieces), headers)
+            await call.stream(_events(dialect.telling(ask, head), first, pieces), _headers(question, target))
         else:
             with Connected(call.receive):
-                answer = await self._answerer.complete(target, question)
-            await call.reply(200, _encode(dialect.whole(ask, head, answer)), headers)
-        if target.shadow is not None:
-            await self._shadows.offer(target, question)
+                answer = await self._by(target).complete(target, question)
+            await call.reply(200, _encode(dialect.whole(ask, head, answer)), _headers(question, target))
+        answered = target if question.told is None else question.told.target or target
+        if answered.shadow is not None:
+            await self._shadows.offer(answered, question)
+
+    def _by(self, target: Target) -> Answerer | Router:
+        """Return who answers a call."""
+        return self._router if isinstance(target, Routed) else self._answerer
 
     async def _admit(self, call: Call, ask: Ask) -> tuple[Origin, Target]:
         """Return who asks and where the call goes. Raises Unauthenticated, Denied, NotFound and others."""
@@ -285,13 +297,16 @@ def problem(path: str, failure: MainspringError) -> Problem:
     return (anthropic.error if path.startswith("/v1/messages") else openai.error)(failure)
 
 
-def _headers(origin: Origin, target: Target) -> dict[str, str]:
-    headers = {"x-mainspring-trace-id": origin.trace_id, "x-mainspring-model": target.model}
+def _headers(question: Question, target: Target) -> dict[str, str]:
+    told = question.told
+    if told is not None and told.target is not None:
+        target = told.target
+    headers = {"x-mainspring-trace-id": question.origin.trace_id, "x-mainspring-model": target.model}
     if target.release:
         headers["x-mainspring-release"] = target.release
     if target.deployment:
         headers["x-mainspring-deployment"] = target.deployment
-    return headers
+    return headers if told is None else headers | told.headers
 
 
 async def _refuse(call: Call, told: Problem) -> None:

@@ -8,6 +8,7 @@ from mainspring.kernel.errors import NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.serving import deployments
+from mainspring.serving.routing.plans import routes
 from mainspring.workspace import within
 
 _MOST = 1000
@@ -16,12 +17,14 @@ Named = tuple[str, int]
 
 
 def models(platform: Platform, caller: Caller) -> list[Named]:
-    """Return the deployments of the caller's environment, then releases and models where the key may use them."""
+    """Return deployments and routes of the caller's environment, then releases and models, as the key may use them."""
     with platform.read() as tx:
         found: list[Named] = []
         if caller.may("deployment.use"):
             moves, _ = deployments.page(tx, caller.environment, _MOST)
             found += [(move.name, int(move.moved_at.timestamp())) for move in moves if move.state == "active"]
+            named = routes.known(tx, caller.environment).values()
+            found += [(route.name, int(route.moved_at.timestamp())) for route in named]
         for kind in ("release", "model"):
             if caller.may(f"{kind}.use"):
                 found += _latest(tx, kind)

@@ -6,14 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.prompts import PromptVersion
-from mainspring.registry import Remote
+from mainspring.registry import Patience, Remote
 from mainspring.safety.models import Policy
 from mainspring.traces import Price
 from mainspring.traces import Tokens as Usage
 
-__all__ = ["Answer", "Message", "Operation", "Origin", "Piece", "Question", "Target", "Usage"]
+__all__ = ["Answer", "Message", "Operation", "Origin", "Piece", "Question", "Target", "Told", "Unkept", "Usage"]
 
 PLAYGROUND = "playground"
 """The service that traces name, and what the header x-mainspring-source says, where somebody tries something out."""
@@ -59,6 +60,10 @@ class Target:
     """Where a copy of the call goes after the answer, for nobody to see."""
     price: Price | None = None
     """What its tokens cost; None leaves it to the intake of traces."""
+    patience: Patience | None = None
+    """How long a local engine may take for each phase, where a route says so; a provider's lies in `spec`."""
+    notes: Mapping[str, JSON] = field(default_factory=dict)
+    """Attributes for the trace."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,15 @@ class Origin:
     metadata: Mapping[str, str] = field(default_factory=dict)
 
 
+@dataclass(slots=True)
+class Told:
+    """What is known only once a model was asked, for the headers of the answer."""
+
+    target: Target | None = None
+    """Who answered, where it is not sure beforehand."""
+    headers: dict[str, str] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Question:
     """What is asked."""
@@ -89,6 +103,9 @@ class Question:
     variables: Mapping[str, JSON] = field(default_factory=dict)
     """Values for the prompt's variables."""
     origin: Origin = field(default_factory=Origin)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    """The request's headers, by names in lower case, for a route's rules."""
+    told: Told | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,3 +136,7 @@ class Answer:
     cost: float
     latency_ms: float
     ttft_ms: float | None
+
+
+class Unkept(Unavailable):
+    """What a call may use, or what it did, could not be noted: no other model is to be asked for it."""

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
-from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.spans import Span
+from mainspring.serving.models import Unkept
 
 _Waiting = tuple[Sequence[Span], "asyncio.Future[None]"]
 
@@ -60,6 +60,6 @@ def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
     if error is None:
         done.set_result(None)
         return
-    failure = Unavailable(f"The trace could not be written ({type(error).__name__}).", hint="Is the disk full?")
+    failure = Unkept(f"The trace could not be written ({type(error).__name__}).", hint="Is the disk full?")
     failure.__cause__ = error
     done.set_exception(failure)

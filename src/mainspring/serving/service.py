@@ -14,6 +14,7 @@ from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
 from mainspring.serving import canaries, deployments
 from mainspring.serving.deployments import Action, Deployment, Weight
+from mainspring.serving.routing.plans import routes
 from mainspring.workspace import environment_for
 
 Place = Annotated[str, Field(max_length=128)]
@@ -34,6 +35,8 @@ class Deployments(Service):
                 raise Conflict(
                     f"The deployment {name} exists in {place}.", hint=f"`mainspring deployment roll {name}`."
                 )
+            if routes.find(tx, place, name) is not None:
+                raise Conflict(f"{name} is a route in {place}.", hint="Take another name.")
             exact = deployments.deployable(tx, release, place)
             return self._moved(tx, None, place, name, "create", baseline=exact, note=note)
 

@@ -90,6 +90,11 @@ class Call:
         found = self._headers.get(name)
         return found.decode("latin-1") if found is not None else ""
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """All headers, by their names in small letters."""
+        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self._headers.items()}
+
     async def body(self) -> bytes:
         """Return the whole body. Raises ClientGone where it does not come."""
         message = await self.receive()

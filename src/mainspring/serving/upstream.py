@@ -22,6 +22,20 @@ class Lost(Unavailable):
     """The server went away; where nothing was passed on yet, another may be asked."""
 
 
+class Unreached(Unavailable):
+    """No connection was made: nothing was asked."""
+
+
+class TimedOut(Unavailable):
+    """The answer, or its next piece, did not come in time; the server may have worked for it."""
+
+
+class Filtered(Invalid):
+    """A content filter of the provider refused the request."""
+
+    code, status = "content_filter", 400
+
+
 class ContextExceeded(TooLarge):
     """The request has more tokens than the model's context."""
 
@@ -73,7 +87,7 @@ class Upstream:
                     raise _error(response.status, await _body(response))
                 yield response
         except TimeoutError:
-            raise Unavailable(
+            raise TimedOut(
                 f"The model did not finish within {self._timeout:g} s.", hint="Ask for fewer tokens."
             ) from None
         except (aiohttp.ClientError, ConnectionError, json.JSONDecodeError) as error:

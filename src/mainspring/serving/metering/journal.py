@@ -20,8 +20,8 @@ from typing import Literal
 
 import msgspec
 
-from mainspring.kernel.errors import Unavailable
 from mainspring.serving.metering.models import Amounts, Payer
+from mainspring.serving.models import Unkept
 
 _LONGEST = 8 << 20
 Take = tuple[str, str, int]
@@ -106,11 +106,11 @@ class Journal:
         try:
             written = os.write(self._file, line)
         except OSError as error:
-            raise Unavailable(f"Usage cannot be noted ({error.strerror}).", hint="Is the disk full?") from error
+            raise Unkept(f"Usage cannot be noted ({error.strerror}).", hint="Is the disk full?") from error
         if written < len(line):  # what is there of the line is no line; the next one must not continue it
             with contextlib.suppress(OSError):
                 os.write(self._file, b"\n")
-            raise Unavailable("Usage cannot be noted.", hint="Is the disk full?")
+            raise Unkept("Usage cannot be noted.", hint="Is the disk full?")
         self.number = entry.number
         self._size += written
         return line

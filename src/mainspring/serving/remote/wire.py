@@ -16,7 +16,7 @@ from mainspring.safety import outgoing
 from mainspring.serving.models import Operation
 from mainspring.serving.remote import anthropic, openai
 from mainspring.serving.transport import Answer, NoConnection, Place, Pool, Waits, place_of
-from mainspring.serving.upstream import ContextExceeded, Events
+from mainspring.serving.upstream import ContextExceeded, Events, Filtered, Lost, TimedOut, Unreached
 
 _DIALECTS = {"openai": openai, "anthropic": anthropic}
 """By kind, modules with the functions `request`, `whole` and `events`."""
@@ -27,6 +27,7 @@ _LARGEST_EVENT = 8 << 20
 _REMEMBERED = 1000
 _encode = msgspec.json.Encoder().encode
 _TOO_LONG = ("context_length_exceeded", "prompt is too long", "maximum context length", "context window")
+_FILTERED = ("content_filter", "content_policy", "moderation")
 _LONGEST_WAIT = 3600
 
 
@@ -200,6 +201,8 @@ def _problem(remote: Remote, status: int, headers: Mapping[str, str], data: byte
     code = str((body.get("error") or {}).get("code", "")) if isinstance(body, dict) and _is_error(body) else ""
     if any(words in f"{code} {said}".lower() for words in _TOO_LONG):
         return ContextExceeded(text, hint="Shorten the messages.")
+    if any(word in code for word in _FILTERED):
+        return Filtered(text, hint="Say it otherwise.")
     return TooLarge(text) if status == 413 else Invalid(text)
 
 
@@ -216,7 +219,10 @@ def _lost(remote: Remote, error: OSError) -> Unavailable:
     """Name what failed on the wire."""
     if isinstance(error, NoConnection):
         seconds = f"{remote.patience.connect_seconds:g}"
-        return Unavailable(f"{remote.provider} took no connection within {seconds} s.", hint="Ask again.")
+        return Unreached(f"{remote.provider} took no connection within {seconds} s.", hint="Ask again.")
     if isinstance(error, TimeoutError):
-        return Unavailable(f"{remote.provider} did not answer in time.", hint="Ask for fewer tokens.")
-    return Unavailable(f"{remote.provider} does not answer ({type(error).__name__}).", hint="Ask again.")
+        return TimedOut(f"{remote.provider} did not answer in time.", hint="Ask for fewer tokens.")
+    # A connection that was there and broke may have brought the request; all else failed before.
+    broke = isinstance(error, ConnectionError) and not isinstance(error, ConnectionRefusedError)
+    kind = Lost if broke else Unreached
+    return kind(f"{remote.provider} does not answer ({type(error).__name__}).", hint="Ask again.")
