@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mainspring.backends.spans_sqlite import SqliteSpans, wal
+from mainspring.backends.spans_log import wal
+from mainspring.backends.spans_sqlite import SqliteSpans
 from mainspring.kernel.errors import Invalid, Unavailable
 from mainspring.kernel.spans import Span, SpanFilter
 

@@ -5,9 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from mainspring.backends.spans_sqlite.codec import Packer
+from mainspring.backends.spans_log.codec import Packer
+from mainspring.backends.spans_log.lines import (
+    HOUR_NS,
+    RUNNING,
+    STATUS,
+    cursor_parts,
+    query_words,
+    trace_key,
+    whole_number,
+)
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
-from mainspring.backends.spans_sqlite.writer import HOUR_NS, RUNNING, STATUS
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
 
@@ -92,7 +100,7 @@ class Reader:
                 sql += f" AND {test}"
                 values.append(value)
         # Sessions with the same last moment are told apart by how many of them were shown, so that no name is needed.
-        last, skip = (_integer(part) for part in _place(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
+        last, skip = (whole_number(part) for part in cursor_parts(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
         columns = "session, user, first_ns, last_ns, traces, errors, input_tokens, output_tokens, cost"
         rows = self._connection.execute(
             f"SELECT {columns} FROM sessions WHERE {sql} AND last_ns <= ? "  # noqa: S608
@@ -197,24 +205,24 @@ class Reader:
             sql.append("status = 2" if where.status == "error" else f"status = {STATUS.index(where.status)}")
         if where.since_ns:
             sql.append("start_ns >= ?")
-            values.append(_integer(where.since_ns))
+            values.append(whole_number(where.since_ns))
         if where.until_ns:
             sql.append("start_ns < ?")
-            values.append(_integer(where.until_ns))
+            values.append(whole_number(where.until_ns))
         if where.min_duration_ms:
             sql.append("end_ns - start_ns >= ?")
             values.append(where.min_duration_ms * 1e6)
         if where.trace_ids and table == "traces":
             sql.append(f"trace IN ({', '.join('?' * len(where.trace_ids))})")
-            values += [_bytes(trace_id) for trace_id in where.trace_ids]
+            values += [trace_key(trace_id) for trace_id in where.trace_ids]
         return " AND ".join(sql), values
 
     def _listed(self, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition
         if cursor:
-            start, row = _place(cursor, 2)
+            start, row = cursor_parts(cursor, 2)
             sql += " AND (start_ns, id) < (?, ?)"
-            values = [*values, _integer(start), _integer(row)]
+            values = [*values, whole_number(start), whole_number(row)]
         rows = self._connection.execute(
             f"SELECT {_LINE} FROM traces WHERE {sql} ORDER BY start_ns DESC, id DESC LIMIT ?",  # noqa: S608
             (*values, limit + 1),
@@ -226,7 +234,7 @@ class Reader:
     def _searched(self, query: str, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition
         terms = match_words(query)
-        before = _integer(_place(cursor, 1)[0]) if cursor else 1 << 38
+        before = whole_number(cursor_parts(cursor, 1)[0]) if cursor else 1 << 38
         rows: list[tuple[Any, ...]] = []
         found = self._holding(terms, before)
         while chunk := [row for _, row in zip(range(_CHUNK), found, strict=False)]:
@@ -291,43 +299,9 @@ class Reader:
 
 
 def match_words(query: str) -> list[str]:
-    """Return the words of a query as quoted FTS5 terms; a trailing * asks for words that begin so.
-
-    Raises Invalid where there is none, or more than 16.
-    """
-    terms = []
-    for piece in query.split():
-        bare = piece.rstrip("*").replace('"', "").replace("\0", "")
-        if any(character.isalnum() for character in bare):
-            terms.append(f'"{bare}"' + ("*" if piece.endswith("*") else ""))
-    if not 1 <= len(terms) <= 16:
-        raise Invalid("A search takes 1 to 16 words.", hint="Give whole words; a trailing * stands for any ending.")
-    return terms
+    """Return the words of a query as quoted FTS5 terms."""
+    return [f'"{word}"' + ("*" if begins else "") for word, begins in query_words(query)]
 
 
 def _bounds(row: int) -> tuple[int, int]:
     return row << SHIFT, (row + 1 << SHIFT) - 1
-
-
-def _bytes(trace_id: str) -> bytes:
-    try:
-        return bytes.fromhex(trace_id)
-    except ValueError:
-        raise Invalid(f"{trace_id[:40]!r} is not a trace id.", hint="It has 32 hex digits.") from None
-
-
-def _place(cursor: str, parts: int) -> list[str]:
-    found = cursor.split(":", parts - 1)
-    if len(found) != parts:
-        raise Invalid("The cursor is not valid.", hint="Use next_cursor of the page before, unchanged.")
-    return found
-
-
-def _integer(value: str | int) -> int:
-    try:
-        number = int(value)
-    except ValueError:
-        number = -1
-    if not 0 <= number < 1 << 63:
-        raise Invalid("The cursor or the time is not valid.", hint="Use next_cursor of the page before, unchanged.")
-    return number

@@ -2,38 +2,27 @@
 
 from __future__ import annotations
 
-import logging
 import queue
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
 import apsw
 
-from mainspring.backends.spans_sqlite import wal
-from mainspring.backends.spans_sqlite.codec import Packer, encode
+from mainspring.backends.spans_log.codec import Packer
+from mainspring.backends.spans_log.intake import BATCH, Intake
 from mainspring.backends.spans_sqlite.queries import Reader
 from mainspring.backends.spans_sqlite.schema import VERSION, Words, connect, migrate
 from mainspring.backends.spans_sqlite.writer import Writer
-from mainspring.kernel.errors import Invalid, LimitReached, TooLarge, Unavailable
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
 
 T = TypeVar("T")
 
-_GATHER_SECONDS = 0.03
-_IDLE_SECONDS = 0.25
-_RETRY_SECONDS = 0.5
-_BATCH = 2_000
-_PENDING_BYTES = 256 << 20
-_LARGEST_SPAN = 16 << 20
 _ERASE_CHUNK = 500
-_OTHERS_SECONDS = 10.0
-
-log = logging.getLogger("mainspring.spans")
+_CHECKPOINT_SECONDS = 10.0
 
 
 def open_spans(url: str, home: Path, settings: Mapping[str, Any]) -> SqliteSpans:
@@ -48,65 +37,22 @@ class SqliteSpans:
     """Spans in one folder; any number of processes may have it open."""
 
     def __init__(self, folder: Path) -> None:
-        for each in (folder, folder / "wal"):
-            each.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self._path = folder / "spans.sqlite"
         self._words = Words()
         self._writer = Writer(connect(self._path, write=True), self._words)
-        self._writing = threading.Lock()
         migrate(self._writer.connection)
-        self._recover()
-        self._wal = wal.WriteAhead(folder / "wal")
         self._readers: queue.SimpleQueue[tuple[Any, Reader]] = queue.SimpleQueue()
-        self._pending: deque[tuple[wal.Segment, list[bytes]]] = deque()
-        self._pending_bytes = 0
-        self._pending_spans = 0
-        self._state = threading.Condition()
-        self._added = self._applied = 0
-        self._hurry = self._closing = False
-        self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="spans-indexer", daemon=True)
-        self._thread.start()
+        self._intake = Intake(folder / "wal", self._writer.apply)
 
     def append(self, spans: Sequence[Span]) -> None:
-        """Store durably before returning. Raises Invalid for an impossible span, Unavailable where the disk refuses,
-
-        LimitReached where more waits to be indexed than memory should hold; nothing is stored then.
-        """
-        if not spans:
-            return
-        payloads = [encode(span) for span in spans]
-        if max(map(len, payloads)) > _LARGEST_SPAN:
-            raise TooLarge(
-                f"A span takes at most {_LARGEST_SPAN >> 20} MiB.", hint="Cut long messages, or switch capture off."
-            )
-        if self._pending_bytes > _PENDING_BYTES:
-            raise LimitReached(
-                "Too many spans wait to be indexed.", hint="Send them again in a few seconds.", retry_after=5
-            )
-        if self._closing:
-            raise Unavailable("The span store is closed.")
-        segment = self._wal.append(payloads)
-        with self._state:
-            self._pending.append((segment, payloads))
-            self._pending_spans += len(payloads)
-            self._pending_bytes += sum(map(len, payloads))
-            self._added += 1
-            self._state.notify_all()
+        """Store durably before returning; see `Intake.append`."""
+        self._intake.append(spans)
 
     def flush(self, timeout: float = 60.0) -> None:
         """Wait until everything that this process appended is visible. Raises Unavailable where that fails."""
-        deadline = time.monotonic() + timeout
-        with self._state:
-            target = self._added
-            self._hurry = True
-            self._state.notify_all()
-            while self._applied < target:
-                left = deadline - time.monotonic()
-                if left <= 0 or not self._thread.is_alive():
-                    raise Unavailable(f"Spans are stored but not yet indexed: {self._failure or 'it takes long'}.")
-                self._state.wait(min(left, 1.0))
+        self._intake.flush(timeout)
 
     def traces(
         self, project: str, where: SpanFilter, *, limit: int, cursor: str = ""
@@ -120,7 +66,7 @@ class SqliteSpans:
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
         """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""
-        self._settle()
+        self._intake.settle()
         with self._reader() as reader:
             yield from reader.scan(project, where, limit)
 
@@ -148,7 +94,7 @@ class SqliteSpans:
             raise Invalid("A trace id has 32 hex digits.") from None
         self.flush()
         removed = 0
-        with self._writing:
+        with self._intake.writing:
             for at in range(0, len(keys), _ERASE_CHUNK):
                 removed += self._writer.erase(project, keys[at : at + _ERASE_CHUNK])
             if removed:
@@ -156,11 +102,8 @@ class SqliteSpans:
                 self._writer.connection.execute("INSERT INTO texts (texts) VALUES ('optimize')")
                 self._writer.connection.execute("PRAGMA incremental_vacuum")
             self._checkpoint()
-            self._recover()
-        waiting = self._wal.others()
-        # Files keep bytes that are in the database already until their process empties or seals them.
-        self._wait(self._wal.shed(), "This process")
-        self._wait(lambda: not any(path in waiting for path in self._wal.others()), "Another process")
+            self._intake.recover()
+        self._intake.purge()
         return removed
 
     def stats(self) -> Mapping[str, int]:
@@ -170,20 +113,20 @@ class SqliteSpans:
         size = sum(
             path.stat().st_size for path in [*self._folder.glob("*"), *self._folder.glob("wal/*")] if path.is_file()
         )
-        return {"spans": spans, "traces": traces, "bytes": size, "pending": self._pending_spans}
+        return {"spans": spans, "traces": traces, "bytes": size, "pending": self._intake.pending}
 
     def backup(self, target: Path) -> None:
         """Write a consistent copy into the file `target`, acknowledged spans of every process included."""
         self.flush()
-        logs = [payload for path in self._wal.others() for payload in wal.read(path)]
+        logs = self._intake.others()
         target.unlink(missing_ok=True)
         source, copy = connect(self._path), connect(target, write=True)
         try:
             with copy.backup("main", source, "main") as work:
                 work.step(-1)
             copy.execute("PRAGMA journal_mode = DELETE")
-            for at in range(0, len(logs), _BATCH):
-                Writer(copy, Words()).apply(logs[at : at + _BATCH])
+            for at in range(0, len(logs), BATCH):
+                Writer(copy, Words()).apply(logs[at : at + BATCH])
         finally:
             copy.close()
             source.close()
@@ -195,7 +138,7 @@ class SqliteSpans:
         self.flush()
         origin = connect(source)
         try:
-            with self._writing:
+            with self._intake.writing:
                 with self._writer.connection.backup("main", origin, "main") as work:
                     work.step(-1)
                 self._words.forget()
@@ -205,105 +148,25 @@ class SqliteSpans:
 
     def close(self) -> None:
         """Flush and release."""
-        if self._closing:
+        if self._intake.closing:
             return
-        with suppress(Unavailable):
-            self.flush()
-        with self._state:
-            self._closing = True
-            self._state.notify_all()
-        self._thread.join(30)
-        with self._writing:
-            self._wal.close()
+        self._intake.close()
+        with self._intake.writing:
             while not self._readers.empty():
                 self._readers.get()[0].close()
             self._writer.connection.close()
 
-    def _recover(self) -> None:
-        for path, payloads in wal.orphans(self._folder / "wal"):
-            for at in range(0, len(payloads), _BATCH):
-                self._writer.apply(payloads[at : at + _BATCH])
-            path.unlink(missing_ok=True)
-            if payloads:
-                log.info("recovered %d spans of a process that ended without closing", len(payloads))
-
-    def _work(self) -> None:
-        """Move what is pending into the database, batch by batch, until the store is closed."""
-        while True:
-            with self._state:
-                if not self._pending and not self._closing:
-                    self._state.wait(_IDLE_SECONDS)
-                if self._pending and not self._hurry and not self._closing and self._pending_spans < _BATCH:
-                    self._state.wait(_GATHER_SECONDS)
-                if not self._pending and self._closing:
-                    return
-                batch = self._take()
-                self._hurry = False
-            if batch and not self._index(batch):
-                if self._closing:
-                    return
-                with self._state:
-                    self._pending.extendleft(reversed(batch))
-                    self._state.wait(_RETRY_SECONDS)
-                continue
-            self._finish(batch)
-
-    def _take(self) -> list[tuple[wal.Segment, list[bytes]]]:
-        batch, count = [], 0
-        while self._pending and count < _BATCH:
-            batch.append(self._pending.popleft())
-            count += len(batch[-1][1])
-        return batch
-
-    def _index(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> bool:
-        try:
-            with self._writing:
-                self._writer.apply([payload for _, payloads in batch for payload in payloads])
-        except Exception as error:  # whatever it is, the spans stay in the write-ahead file and are tried again
-            if type(error) is not type(self._failure):
-                log.exception("spans are stored but cannot be indexed now")
-            self._failure = error
-            return False
-        self._failure = None
-        return True
-
-    def _finish(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> None:
-        self._wal.done([segment for segment, _ in batch])
-        with suppress(Unavailable):
-            self._wal.tidy(idle=not batch)
-        with self._state:
-            self._applied += len(batch)
-            self._pending_spans -= sum(len(payloads) for _, payloads in batch)
-            self._pending_bytes -= sum(len(payload) for _, payloads in batch for payload in payloads)
-            self._state.notify_all()
-
     def _checkpoint(self) -> None:
         """Empty SQLite's own log, which holds old pages; a reader in mid-query may make it wait."""
-        deadline = time.monotonic() + _OTHERS_SECONDS
+        deadline = time.monotonic() + _CHECKPOINT_SECONDS
         while (
             self._writer.connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0]
             and time.monotonic() < deadline
         ):
             time.sleep(0.02)  # another process's progress is seen only by looking
 
-    def _wait(self, condition: Callable[[], bool], who: str) -> None:
-        deadline = time.monotonic() + _OTHERS_SECONDS
-        while not condition():
-            if time.monotonic() > deadline:
-                raise Unavailable(
-                    f"{who} still holds spans in its write-ahead file; everywhere else they are erased.",
-                    hint="Delete again when it has caught up; a restart makes it do so.",
-                )
-            time.sleep(0.02)  # another process's progress is seen only by looking
-
-    def _settle(self) -> None:
-        """Let a reader see what this process wrote; where indexing fails, show what there is."""
-        if self._applied < self._added:
-            with suppress(Unavailable):
-                self.flush(2.0)
-
     def _ask(self, question: Callable[[Reader], T]) -> T:
-        self._settle()
+        self._intake.settle()
         with self._reader() as reader:
             return question(reader)
 
@@ -317,7 +180,7 @@ class SqliteSpans:
         try:
             yield pair[1]
         finally:
-            if self._closing:
+            if self._intake.closing:
                 pair[0].close()
             else:
                 self._readers.put(pair)

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from mainspring.backends.spans_sqlite.codec import Packer, decode, preview, searchable
+from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
+from mainspring.backends.spans_log.lines import COUNTED, HOUR_NS, RUNNING, STATUS, bucket, root_of, spenders
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.kernel.spans import Span
-
-HOUR_NS = 3_600_000_000_000
-STATUS = ("unset", "ok", "error", "running")
-RUNNING = 3
-COUNTED = ("chat", "text_completion", "generate_content", "embeddings")
-"""Kinds whose tokens are counted; other spans, such as an agent's, often repeat the sums of their children."""
 
 _SPAN_COLUMNS = (
     "id, project, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, "
@@ -101,11 +95,6 @@ class Hours:
         connection.executemany(_ADD_HOUR, [(self._project, *key, *sums) for key, sums in self._sums.items()])
         shrunk = [(self._project, *key) for key, sums in self._sums.items() if sums[0] < 0]
         connection.executemany(_DROP_HOUR, shrunk)
-
-
-def bucket(duration_ns: int) -> int:
-    """Return the latency bucket of a duration: k for [1.2**k, 1.2**(k+1)) milliseconds, at least -40."""
-    return max(-40, math.floor(math.log(max(duration_ns, 1) / 1e6) / math.log(1.2)))
 
 
 class Writer:
@@ -252,7 +241,7 @@ class Writer:
 
     def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], counted: set[int]) -> str:
         """Write the line of a trace from the short columns of all its spans; return its session."""
-        root = _root(rows)
+        root = root_of(rows)
         ordered = [root, *(short for short in rows if short is not root)]
         speaker = next((short for short in ordered if short.says), None)
         shown = self.connection.execute(
@@ -271,7 +260,7 @@ class Writer:
         def first(column: str) -> Any:
             return next((value for short in ordered if (value := getattr(short, column))), getattr(root, column))
 
-        spenders = _spenders(rows, counted)
+        counting = spenders(rows, counted)
         values = (
             min(short.start_ns for short in rows),
             max(short.end_ns for short in rows),
@@ -283,34 +272,10 @@ class Writer:
                 for column in ("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
             ),
             len(rows),
-            sum(short.input_tokens or 0 for short in spenders),
-            sum(short.output_tokens or 0 for short in spenders),
-            sum(short.cost or 0.0 for short in spenders),
+            sum(short.input_tokens or 0 for short in counting),
+            sum(short.output_tokens or 0 for short in counting),
+            sum(short.cost or 0.0 for short in counting),
             *shown,
         )
         self.connection.execute(_UPDATE_TRACE, (*values, row))
         return str(first("session"))
-
-
-def _root(rows: list[Short]) -> Short:
-    """Return the first span without a parent, else the first whose parent is not here, else the first."""
-    known = {short.span for short in rows}
-    return next(
-        (short for short in rows if short.parent is None),
-        next((short for short in rows if short.parent not in known), rows[0]),
-    )
-
-
-def _spenders(rows: list[Short], counted: set[int]) -> list[Short]:
-    """Return the spans whose tokens make up the trace's: model calls that no other model call encloses directly.
-
-    Where a client and the gateway both report one call, the inner span counts; where no model call says anything,
-    every span counts.
-    """
-    calls = [
-        short
-        for short in rows
-        if short.kind in counted and (short.input_tokens is not None or short.output_tokens is not None)
-    ]
-    enclosing = {short.parent for short in calls}
-    return [short for short in calls if short.span not in enclosing] or rows

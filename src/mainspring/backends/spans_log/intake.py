@@ -1,0 +1,209 @@
+"""From `append` to the tables: spans go to a write-ahead file, and a thread hands them on in batches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mainspring.backends.spans_log import wal
+from mainspring.backends.spans_log.codec import encode
+from mainspring.kernel.errors import LimitReached, TooLarge, Unavailable
+from mainspring.kernel.spans import Span
+
+BATCH = 2_000
+_GATHER_SECONDS = 0.03
+_IDLE_SECONDS = 0.25
+_RETRY_SECONDS = 0.5
+_PENDING_BYTES = 256 << 20
+_LARGEST_SPAN = 16 << 20
+_OTHERS_SECONDS = 10.0
+_BEHIND_SECONDS = 10.0
+
+log = logging.getLogger("mainspring.spans")
+
+
+class Intake:
+    """Takes spans durably, and applies them to the tables until that succeeds."""
+
+    def __init__(self, folder: Path, apply: Callable[[list[bytes]], None], *, gather: float = _GATHER_SECONDS) -> None:
+        """Keep write-ahead files in `folder`; `apply` stores a batch of encoded spans, more than once where it failed.
+
+        `gather` is how many seconds a batch waits to grow. What a process that died left behind is applied first.
+        """
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._folder = folder
+        self._apply = apply
+        self._gather = gather
+        self.writing = threading.Lock()
+        """Held while the tables change."""
+        self._behind = not self._recovered()
+        self._again = time.monotonic() + _BEHIND_SECONDS
+        self._wal = wal.WriteAhead(folder)
+        self._pending: deque[tuple[wal.Segment, list[bytes]]] = deque()
+        self._pending_bytes = 0
+        self.pending = 0
+        """Spans appended here that are not in the tables yet."""
+        self._state = threading.Condition()
+        self._added = self._applied = 0
+        self._hurry = False
+        self.closing = False
+        self._failure: Exception | None = None
+        self._thread = threading.Thread(target=self._work, name="spans-indexer", daemon=True)
+        self._thread.start()
+
+    def append(self, spans: Sequence[Span]) -> None:
+        """Store durably before returning. Raises Invalid for an impossible span, Unavailable where the disk refuses,
+
+        LimitReached where more waits to be indexed than memory should hold; nothing is stored then.
+        """
+        if not spans:
+            return
+        payloads = [encode(span) for span in spans]
+        if max(map(len, payloads)) > _LARGEST_SPAN:
+            raise TooLarge(
+                f"A span takes at most {_LARGEST_SPAN >> 20} MiB.", hint="Cut long messages, or switch capture off."
+            )
+        if self._pending_bytes > _PENDING_BYTES:
+            raise LimitReached(
+                "Too many spans wait to be indexed.", hint="Send them again in a few seconds.", retry_after=5
+            )
+        if self.closing:
+            raise Unavailable("The span store is closed.")
+        segment = self._wal.append(payloads)
+        with self._state:
+            self._pending.append((segment, payloads))
+            self.pending += len(payloads)
+            self._pending_bytes += sum(map(len, payloads))
+            self._added += 1
+            self._state.notify_all()
+
+    def flush(self, timeout: float = 60.0) -> None:
+        """Wait until everything that this process appended is visible. Raises Unavailable where that fails."""
+        deadline = time.monotonic() + timeout
+        with self._state:
+            target = self._added
+            self._hurry = True
+            self._state.notify_all()
+            while self._applied < target:
+                left = deadline - time.monotonic()
+                if left <= 0 or not self._thread.is_alive():
+                    raise Unavailable(f"Spans are stored but not yet indexed: {self._failure or 'it takes long'}.")
+                self._state.wait(min(left, 1.0))
+
+    def settle(self) -> None:
+        """Let a reader see what this process wrote; where indexing fails, show what there is."""
+        if self._applied < self._added:
+            with suppress(Unavailable):
+                self.flush(2.0)
+
+    def recover(self) -> None:
+        """Apply what processes that died left behind, and remove their files. The caller holds `writing`."""
+        for path, payloads in wal.orphans(self._folder):
+            for at in range(0, len(payloads), BATCH):
+                self._apply(payloads[at : at + BATCH])
+            path.unlink(missing_ok=True)
+            if payloads:
+                log.info("recovered %d spans of a process that ended without closing", len(payloads))
+
+    def others(self) -> list[bytes]:
+        """Return what other processes hold in their write-ahead files."""
+        return [payload for path in self._wal.others() for payload in wal.read(path)]
+
+    def purge(self) -> None:
+        """Wait until no write-ahead file, of whatever process, holds what was written before now.
+
+        Raises Unavailable where a process that does not answer still holds spans.
+        """
+        waiting = self._wal.others()
+        # Files keep bytes that are in the tables already until their process empties or seals them.
+        self._wait(self._wal.shed(), "This process")
+        self._wait(lambda: not any(path in waiting for path in self._wal.others()), "Another process")
+
+    def close(self) -> None:
+        """Flush, stop the thread and release the files. The caller does not hold `writing`."""
+        with suppress(Unavailable):
+            self.flush()
+        with self._state:
+            self.closing = True
+            self._state.notify_all()
+        self._thread.join(30)
+        with self.writing:
+            self._wal.close()
+
+    def _recovered(self) -> bool:
+        """Try to recover; where the tables are elsewhere and away, it is tried again later."""
+        try:
+            with self.writing:
+                self.recover()
+        except Unavailable as error:
+            log.warning("spans of a process that ended without closing wait: %s", error)
+            return False
+        return True
+
+    def _work(self) -> None:
+        """Move what is pending into the tables, batch by batch, until the store is closed."""
+        while True:
+            with self._state:
+                if not self._pending and not self.closing:
+                    self._state.wait(_IDLE_SECONDS)
+                if self._pending and not self._hurry and not self.closing and self.pending < BATCH:
+                    self._state.wait(self._gather)
+                if not self._pending and self.closing:
+                    return
+                batch = self._take()
+                self._hurry = False
+            if batch and not self._index(batch):
+                if self.closing:
+                    return
+                with self._state:
+                    self._pending.extendleft(reversed(batch))
+                    self._state.wait(_RETRY_SECONDS)
+                continue
+            if self._behind and (batch or time.monotonic() > self._again):
+                self._behind = not self._recovered()
+                self._again = time.monotonic() + _BEHIND_SECONDS
+            self._finish(batch)
+
+    def _take(self) -> list[tuple[wal.Segment, list[bytes]]]:
+        batch, count = [], 0
+        while self._pending and count < BATCH:
+            batch.append(self._pending.popleft())
+            count += len(batch[-1][1])
+        return batch
+
+    def _index(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> bool:
+        try:
+            with self.writing:
+                self._apply([payload for _, payloads in batch for payload in payloads])
+        except Exception as error:  # whatever it is, the spans stay in the write-ahead file and are tried again
+            if type(error) is not type(self._failure):
+                log.exception("spans are stored but cannot be indexed now")
+            self._failure = error
+            return False
+        self._failure = None
+        return True
+
+    def _finish(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> None:
+        self._wal.done([segment for segment, _ in batch])
+        with suppress(Unavailable):
+            self._wal.tidy(idle=not batch)
+        with self._state:
+            self._applied += len(batch)
+            self.pending -= sum(len(payloads) for _, payloads in batch)
+            self._pending_bytes -= sum(len(payload) for _, payloads in batch for payload in payloads)
+            self._state.notify_all()
+
+    def _wait(self, condition: Callable[[], bool], who: str) -> None:
+        deadline = time.monotonic() + _OTHERS_SECONDS
+        while not condition():
+            if time.monotonic() > deadline:
+                raise Unavailable(
+                    f"{who} still holds spans in its write-ahead file; everywhere else they are erased.",
+                    hint="Delete again when it has caught up; a restart makes it do so.",
+                )
+            time.sleep(0.02)  # another process's progress is seen only by looking

@@ -1,0 +1,118 @@
+"""What a line of the list of traces says, and what a search asks for: the same in every store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Sequence
+from typing import Any, Protocol, TypeVar
+
+from mainspring.kernel.errors import Invalid
+
+HOUR_NS = 3_600_000_000_000
+STATUS = ("unset", "ok", "error", "running")
+RUNNING = 3
+COUNTED = ("chat", "text_completion", "generate_content", "embeddings")
+"""Kinds whose tokens are counted; other spans, such as an agent's, often repeat the sums of their children."""
+
+
+class Short(Protocol):
+    """What is asked of the short columns of a span, whatever a store writes for an id or a kind."""
+
+    @property
+    def span(self) -> Any:
+        """The id."""
+        ...
+
+    @property
+    def parent(self) -> Any:
+        """The parent's id, or None."""
+        ...
+
+    @property
+    def kind(self) -> Any:
+        """The kind."""
+        ...
+
+    @property
+    def input_tokens(self) -> int | None:
+        """Tokens in."""
+        ...
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens out."""
+        ...
+
+
+Row = TypeVar("Row", bound=Short)
+
+
+def root_of(rows: Sequence[Row]) -> Row:
+    """Return the first span without a parent, else the first whose parent is not here, else the first."""
+    known = {short.span for short in rows}
+    return next(
+        (short for short in rows if short.parent is None),
+        next((short for short in rows if short.parent not in known), rows[0]),
+    )
+
+
+def spenders(rows: Sequence[Row], counted: Collection[Any]) -> Sequence[Row]:
+    """Return the spans whose tokens make up the trace's: model calls that no other model call encloses directly.
+
+    Where a client and the gateway both report one call, the inner span counts; where no model call says anything,
+    every span counts.
+    """
+    calls = [
+        short
+        for short in rows
+        if short.kind in counted and (short.input_tokens is not None or short.output_tokens is not None)
+    ]
+    enclosing = {short.parent for short in calls}
+    return [short for short in calls if short.span not in enclosing] or rows
+
+
+def bucket(duration_ns: int) -> int:
+    """Return the latency bucket of a duration: k for [1.2**k, 1.2**(k+1)) milliseconds, at least -40."""
+    return max(-40, math.floor(math.log(max(duration_ns, 1) / 1e6) / math.log(1.2)))
+
+
+def query_words(query: str) -> list[tuple[str, bool]]:
+    """Return the words of a query, each with whether it ended in *, which asks for words that begin so.
+
+    Raises Invalid where there is none, or more than 16.
+    """
+    words = []
+    for piece in query.split():
+        bare = piece.rstrip("*").replace('"', "").replace("\0", "")
+        if any(character.isalnum() for character in bare):
+            words.append((bare, piece.endswith("*")))
+    if not 1 <= len(words) <= 16:
+        raise Invalid("A search takes 1 to 16 words.", hint="Give whole words; a trailing * stands for any ending.")
+    return words
+
+
+def trace_key(trace_id: str) -> bytes:
+    """Return the bytes of a trace id. Raises Invalid for what is none."""
+    try:
+        return bytes.fromhex(trace_id)
+    except ValueError:
+        raise Invalid(f"{trace_id[:40]!r} is not a trace id.", hint="It has 32 hex digits.") from None
+
+
+def cursor_parts(cursor: str, parts: int) -> list[str]:
+    """Return the parts of a cursor. Raises Invalid where it has not so many."""
+    found = cursor.split(":", parts - 1)
+    if len(found) != parts:
+        raise Invalid("The cursor is not valid.", hint="Use next_cursor of the page before, unchanged.")
+    return found
+
+
+def whole_number(value: str | int) -> int:
+    """Return a number of 63 bits from a cursor or a filter. Raises Invalid."""
+    try:
+        number = int(value)
+    except ValueError:
+        number = -1
+    if not 0 <= number < 1 << 63:
+        raise Invalid("The cursor or the time is not valid.", hint="Use next_cursor of the page before, unchanged.")
+    return number
