@@ -9,7 +9,7 @@ from mainspring.evals.scorers.judges import Judge, read
 from mainspring.evals.scorers.overlap import MOST_LSUM, MOST_TER
 from mainspring.kernel.errors import Invalid, TooLarge
 from mainspring.kernel.ports import ChatReply
-from mainspring.prompts.schemas import check_schema
+from mainspring.safety.schemas import check_schema
 
 
 def of(**keywords):

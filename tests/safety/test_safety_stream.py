@@ -16,6 +16,8 @@ MASK = Policy(
         Rule(detector="secrets", action="mask"),
         Rule(detector="terms", action="mask", terms=["project blue moon"]),
         Rule(detector="toxicity", action="mask"),
+        Rule(detector="invisible", action="mask"),
+        Rule(detector="regex", action="mask", pattern=r"\bT-\d{3,6}\b|moon \d", label="ticket"),
     ]
 )
 WORDS = [
@@ -25,6 +27,9 @@ WORDS = [
     "(", ")", "EUR", "+49 30 1234567",
     "-----BEGIN RSA PRIVATE KEY-----\nabc def\n-----END RSA PRIVATE KEY-----", "token:", "ABCD", "-", "-----BEGIN",
     "ghp_" + "a1B2" * 9, "Authorization: Bearer abcdefghijklmnop123", "go", "die", "536-90-4399",
+    "\u6c34\u706b" * 30, "x" * 80,
+    "A" * 70 + "1", "T-1234", "xT-123", "T-12",
+    "you\u2066\u200bme", "\u0130diots",
 ]  # fmt: skip
 
 
@@ -53,21 +58,36 @@ def test_noise_gives_the_same_text(text: str, size: int) -> None:
 
 
 def test_ordinary_words_flow_at_once() -> None:
-    guard = StreamGuard(MASK)
-    assert len(guard.feed("A plain sentence is hardly held ")) >= len("A plain sentence")
+    guard, text = StreamGuard(MASK), "A plain sentence is hardly held back by a guard. " * 20
+    out = 0
+    for at in range(0, len(text), 4):
+        out += len(guard.feed(text[at : at + 4]))
+        assert at - out <= 120
+
+
+def test_what_is_held_back_of_a_text_without_blanks_is_bounded() -> None:
+    guard, out = StreamGuard(MASK), 0
+    for count in range(1, 400):
+        out += len(guard.feed("\u6c34\u706b\u98a8"))
+        assert 3 * count - out <= 120
 
 
 def test_a_block_stops_the_stream_before_the_hit() -> None:
     guard = StreamGuard(Policy(rules=[Rule(detector="pii", action="block")]))
-    out = "".join(guard.feed(piece) for piece in ("my mail is a", "@b.exa", "mple and ", "more")) + guard.finish()
-    assert out == "my mail is "
+    out = (
+        "".join(
+            guard.feed(piece) for piece in ("you can write to me at any time, at a", "@b.exa", "mple and then ", "wait")
+        )
+        + guard.finish()
+    )
+    assert out == "you can write to me at any time, at "
     assert guard.blocked
     assert guard.outcome.action == "block"
 
 
 def test_a_block_at_the_very_end() -> None:
     guard = StreamGuard(Policy(rules=[Rule(detector="pii", action="block")]))
-    assert guard.feed("to a@b.example") == "to "
+    assert guard.feed("this is always sent to a@b.example") == "this is always sent to "
     assert guard.finish() == ""
     assert guard.blocked
 

@@ -6,8 +6,8 @@ A label moves; a version never changes. `load`, `render` and `converse` serve ev
 from mainspring.prompts.content import render
 from mainspring.prompts.conversation import converse, frame
 from mainspring.prompts.models import Message, Parameters, PromptMetrics, PromptVersion, RenderedPrompt, Tool, Variable
-from mainspring.prompts.schemas import check_schema
 from mainspring.prompts.service import Prompts, load
+from mainspring.safety.schemas import check_schema
 
 __all__ = [
     "Message",

@@ -28,7 +28,7 @@ from mainspring.prompts.models import (
     Variable,
     VariableName,
 )
-from mainspring.prompts.schemas import check_schema
+from mainspring.safety.schemas import check_schema
 
 T = TypeVar("T")
 MAX_TOOLS, MAX_INCLUDES, MAX_INCLUDE_DEPTH = 64, 50, 5

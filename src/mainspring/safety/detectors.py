@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from mainspring.safety.models import Hit, Rule
@@ -11,16 +11,20 @@ Find = Callable[[str, int, Rule], list[Hit]]
 """`(text, start, rule) -> hits` at or after the offset `start`; characters before it are context only."""
 Hold = Callable[[str, int, Rule], int]
 """`(text, start, rule) -> offset` from which the end of an unfinished text may still become part of a hit."""
+Leads = Callable[[Rule], Sequence[str]]
+"""`rule -> patterns` of a scan, without one of which in a text there is no hit in it, and none begun, `calm` aside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Detector:
-    """A named detector, with what a stream has to hold back for it."""
+    """A named detector, with what a stream has to hold back for it: `calm` where none of its `leads` is in sight."""
 
     name: str
     find: Find
     hold: Hold
     summary: str
+    leads: Leads | None = None
+    calm: Hold | None = None
 
 
 _DETECTORS: dict[str, Detector] = {}
@@ -54,11 +58,20 @@ def word_start(text: str, start: int, end: int) -> int:
     return end
 
 
-def detector(name: str, *, hold: Hold) -> Callable[[Find], Find]:
-    """Register the decorated function as the detector `name`; the first line of its docstring is its summary."""
+def last_word(text: str, start: int, longest: int) -> int:
+    """Return where the last word begins, or the last `longest` characters of it."""
+    at = max(start, len(text) - longest)
+    return max(at, text.rfind(" ", at) + 1, text.rfind("\n", at) + 1)
+
+
+def detector(name: str, *, hold: Hold, leads: Leads | None = None, calm: Hold | None = None) -> Callable[[Find], Find]:
+    """Register the decorated function as the detector `name`; the first line of its docstring is its summary.
+
+    `leads` and `calm`, together, spare streams the work of `hold` and of the detector itself.
+    """
 
     def register(find: Find) -> Find:
-        _DETECTORS[name] = Detector(name, find, hold, (find.__doc__ or name).strip().splitlines()[0])
+        _DETECTORS[name] = Detector(name, find, hold, (find.__doc__ or name).strip().splitlines()[0], leads, calm)
         return find
 
     return register
@@ -72,6 +85,11 @@ def get(name: str) -> Detector:
 def judges_whole(name: str) -> bool:
     """Tell whether a detector judges a text as a whole, rather than finding what stands in it."""
     return _DETECTORS[name].hold is hold_all
+
+
+def is_slow(name: str) -> bool:
+    """Tell whether a detector takes milliseconds over any text, so that it is no work for an event loop."""
+    return name == "topic"
 
 
 def names() -> list[str]:

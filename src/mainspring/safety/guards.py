@@ -2,79 +2,122 @@
 
 from __future__ import annotations
 
+import time
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
-from mainspring.kernel.errors import Invalid
-from mainspring.safety import detectors, injection, pii, secrets, toxicity
-from mainspring.safety.models import Action, GuardOutcome, Hit, Policy, Rule, Stage
+from mainspring.safety import canary, detectors, injection, invisible, pii, regexes, secrets, shape, topic, toxicity
+from mainspring.safety.models import Action, GuardOutcome, Hit, Policy, Rule, Source, Stage, Timing
+from mainspring.safety.policies import check
+from mainspring.safety.vault import Vault
 
-BUILT_IN = (pii, secrets, injection, toxicity)
+__all__ = ["Meter", "apply", "check", "findings", "masked", "rules_for", "strongest"]
+
+BUILT_IN = (pii, secrets, injection, toxicity, regexes, topic, shape, invisible, canary)
 """Importing these modules registers their detectors."""
-
+FAILED = ("error", "timeout")
+"""Kinds of hit that tell that a detector failed: they block, whatever the rule says."""
+_PATIENCE_NS = 5_000_000_000
 _STRENGTH = {"allow": 0, "log": 1, "mask": 2, "block": 3}
-Found = tuple[Action, Hit]
+Found = tuple[Action, Hit, bool]
+"""What to do, about what, and whether a value that is masked is to be put back in the answer."""
 
 
-def check(policy: Policy) -> None:
-    """Refuse a policy that names a detector that is not there, or a `terms` rule without terms. Raises Invalid."""
-    for number, rule in enumerate(policy.rules, start=1):
-        if rule.detector not in detectors.names():
-            raise Invalid(
-                f"rule {number} names the detector {rule.detector!r}, which does not exist",
-                hint=f"Detectors: {', '.join(detectors.names())}.",
-            )
-        if (rule.detector == "terms") != bool(rule.terms):
-            raise Invalid(f"rule {number}: `terms` belongs to the detector `terms`, which needs at least one")
+class Meter:
+    """Counts what each detector takes, and bounds it."""
+
+    def __init__(self, timeout_ms: int = 0) -> None:
+        """`timeout_ms` is what a detector may take over one text, 0 for five seconds."""
+        self.limit_ns = timeout_ms * 1_000_000 or _PATIENCE_NS
+        self.ns: dict[str, int] = defaultdict(int)
+
+    @property
+    def timings(self) -> list[Timing]:
+        """Return what each detector took so far."""
+        return [Timing(detector=name, ms=round(ns / 1e6, 4)) for name, ns in self.ns.items()]
 
 
-def apply(policy: Policy, text: str, stage: Stage) -> GuardOutcome:
+def apply(
+    policy: Policy,
+    text: str,
+    stage: Stage,
+    *,
+    source: Source | None = None,
+    meter: Meter | None = None,
+    vault: Vault | None = None,
+) -> GuardOutcome:
     """Apply the policy's rules for `stage` to a whole text.
 
     Returns the strongest action with every hit (offsets into `text`), and the text to go on with. A detector that
-    raises counts as a hit of kind `error` and blocks, whatever its rule says.
+    raises, or takes longer than it may, counts as a hit of kind `error` or `timeout` and blocks, whatever its rule
+    says. With a `vault` the rules that say so leave placeholders whose values it keeps.
     """
-    found = findings(rules_for(policy, stage), text, 0)
+    meter = meter or Meter(policy.timeout_ms)
+    found = findings(rules_for(policy, stage, source), text, 0, meter)
     if not found:
         return GuardOutcome(action="allow", text=text)
     action = strongest(found)
-    hits = [hit for _, hit in found]
+    hits = [hit for _, hit, _ in found]
     if action == "block":
         return GuardOutcome(action=action, hits=hits, text="")
-    return GuardOutcome(action=action, hits=hits, text=masked(text, found, 0, len(text)))
+    return GuardOutcome(action=action, hits=hits, text=masked(text, found, 0, len(text), vault))
 
 
-def rules_for(policy: Policy, stage: Stage) -> list[Rule]:
-    """Return the rules that look at this side of the model."""
-    return [rule for rule in policy.rules if rule.on in (stage, "both")]
+def rules_for(policy: Policy, stage: Stage, source: Source | None = None) -> list[Rule]:
+    """Return the rules that look at this side of the model, and at texts from `source` where one is named."""
+    return [
+        rule
+        for rule in policy.rules
+        if rule.on in (stage, "both") and (source is None or not rule.sources or source in rule.sources)
+    ]
 
 
-def findings(rules: Sequence[Rule], text: str, start: int) -> list[Found]:
-    """Return (action, hit) of every rule at or after `start`, in order of position."""
+def findings(rules: Sequence[Rule], text: str, start: int, meter: Meter | None = None) -> list[Found]:
+    """Return (action, hit, restore) of every rule at or after `start`, in order of position."""
+    meter = meter or Meter()
     found: list[Found] = []
     for rule in rules:
+        began, failed = time.perf_counter_ns(), ""
         try:
             hits = detectors.get(rule.detector).find(text, start, rule)
         except Exception:  # A guard that fails must not let anything through, whatever made it fail.
-            found.append(("block", Hit(detector=rule.detector, kind="error", start=start, end=len(text))))
+            hits, failed = [], "error"
+        took = time.perf_counter_ns() - began
+        meter.ns[rule.detector] += took
+        if failed or took > meter.limit_ns:
+            failure = Hit(detector=rule.detector, kind=failed or "timeout", start=start, end=len(text))
+            found.append(("block", failure, False))
             continue
-        found.extend((rule.action, hit) for hit in hits if hit.score >= rule.threshold)
-    return sorted(found, key=lambda pair: (pair[1].start, pair[1].end))
+        found.extend((rule.action, hit, rule.restore) for hit in hits if hit.score >= rule.threshold)
+    return sorted(found, key=_position) if len(found) > 1 else found
+
+
+def _position(found: Found) -> tuple[int, int, int]:
+    hit = found[1]
+    return (hit.start, hit.end, -_STRENGTH[found[0]])
 
 
 def strongest(found: Iterable[Found]) -> Action:
     """Return the strongest action among at least one finding."""
-    return max((action for action, _ in found), key=_STRENGTH.__getitem__)
+    return max((action for action, _, _ in found), key=_STRENGTH.__getitem__)
 
 
-def masked(text: str, found: Sequence[Found], start: int, end: int) -> str:
-    """Return `text[start:end]` with everything to be masked replaced by its kind, as in `[EMAIL]`."""
+def masked(text: str, found: Sequence[Found], start: int, end: int, vault: Vault | None = None) -> str:
+    """Return `text[start:end]` with everything to be masked replaced by its kind, as in `[EMAIL]`.
+
+    What shows nothing is left out; with a vault, what is to be restored becomes a placeholder such as `[EMAIL_1]`.
+    """
     pieces: list[str] = []
     at = start
-    for action, hit in found:
+    for action, hit, restore in found:
         if action != "mask" or hit.end <= at:
             continue
         if hit.start >= at:
-            pieces += (text[at : hit.start], f"[{hit.kind.upper()}]")
+            pieces.append(text[at : hit.start])
+            if restore and vault is not None:
+                pieces.append(vault.place(hit.kind, text[hit.start : hit.end], text))
+            elif hit.detector != "invisible":
+                pieces.append(f"[{hit.kind.upper()}]")
         at = hit.end
     pieces.append(text[at:end])
     return "".join(pieces)

@@ -13,6 +13,7 @@ import re
 from mainspring.safety.classifier import probability
 from mainspring.safety.detectors import detector, hold_all
 from mainspring.safety.models import Hit, Rule
+from mainspring.safety.scan import Scan, loosened
 from mainspring.safety.views import decoded, plain
 
 _PRIOR = r"(?:previous|prior|above|earlier|preceding|former|foregoing|existing|initial|original|current|system|your|these|those|the|all|any|of|every)"
@@ -98,7 +99,10 @@ _RULES: tuple[tuple[str, float, str], ...] = (
         r"(?:忽略|无视|忘记).{0,8}(?:指令|指示|提示|规则)|игнорируй.{0,20}инструкци|以前の指示を無視|이전.{0,6}지시.{0,6}무시",
     ),
 )
-_COMPILED = [(kind, score, re.compile(rule, re.IGNORECASE)) for kind, score, rule in _RULES]
+_COMPILED = {
+    str(number): (kind, score, re.compile(rule, re.IGNORECASE)) for number, (kind, score, rule) in enumerate(_RULES)
+}
+_SCAN = Scan({str(number): loosened(rule) for number, (_, _, rule) in enumerate(_RULES)})
 
 
 @detector("injection", hold=hold_all)
@@ -119,7 +123,8 @@ def find_injection(text: str, start: int, rule: Rule) -> list[Hit]:
 def _ruled(text: str, rule: Rule, whole: tuple[int, int] | None) -> list[Hit]:
     """Return the rules that match; where the offsets do not fit the given text, the hit is the whole of it."""
     hits = []
-    for kind, score, pattern in _COMPILED:
+    for number in sorted(_SCAN(text), key=int):
+        kind, score, pattern = _COMPILED[number]
         match = pattern.search(text) if not rule.kinds or kind in rule.kinds else None
         if match:
             start, end = whole or match.span()

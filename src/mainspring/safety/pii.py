@@ -9,23 +9,32 @@ import re
 from collections.abc import Iterator
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-from mainspring.safety.detectors import detector, word_start
+from mainspring.safety.detectors import detector, last_word, word_start
 from mainspring.safety.models import Hit, Rule
+from mainspring.safety.scan import Scan
 
 KINDS = ("email", "phone", "card", "iban", "ip", "ssn", "url_credentials")
 
-_EMAIL = re.compile(
-    r"(?<![\w.%+-])[\w%+-](?:[\w.%+-]{0,62}[\w%+-])?@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])"
-)
+_LOCAL = re.compile(r"(?<![\w.%+-])[\w%+-](?:[\w.%+-]{0,62}[\w%+-])?\Z")
+_DOMAIN = re.compile(r"@(?:[^\W_](?:[\w-]{0,61}[^\W_])?\.){1,8}[^\W\d_]{2,24}(?![\w-])")
 _URL = re.compile(r"(?i)\b[a-z][a-z0-9+.-]{1,15}://[^\s/@:\"'<>]{1,128}:[^\s/@\"'<>]{1,256}@[^\s/\"'<>]{1,253}")
-_NUMBER = re.compile(r"(?<![\w.,/+-])(?:\+|\()?\d(?:[\d() .-]{5,})\d(?![\w/]|[.,-]\d)")
-_IBAN = re.compile(r"\b[A-Z]{2}\d{2}(?=[ -]?[A-Z0-9])")
-_IPV4 = re.compile(r"(?<![\w.])(?:\d{1,3}\.){3}\d{1,3}(?!\.?\w)")
+# These begin with what their first character may be, and look behind it afterwards: so the search skips ahead.
+_NUMBER = re.compile(r"[+(\d](?<![\w.,/+-][+(\d])(?:(?<=\d)|\d)[\d() .-]{5,}\d(?![\w/]|[.,-]\d)")
+_IBAN = re.compile(r"[A-Z](?<!\w[A-Z])[A-Z]\d{2}(?=[ -]?[A-Z0-9])")
+_IPV4 = re.compile(r"\d(?<![\w.]\d)\d{0,2}\.(?:\d{1,3}\.){2}\d{1,3}(?!\.?\w)")
 _IPV6 = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:])")
-_DIGIT = re.compile(r"\d")
-_LONG = re.compile(r"\d[\d() .-]{5,}\d")
-_DOTTED = re.compile(r"\d\.\d{1,3}\.\d")
-_COLONS = re.compile(r":[0-9A-Fa-f]{0,4}:")
+_H = "[0-9A-Fa-f]{1,4}"
+_SCAN = Scan(
+    {
+        "email": r"@[\pL\pN_-]{1,63}\.[\pL\pN_-]",
+        "url": r"[A-Za-z0-9+.-]://[^\s/@:\"'<>]{1,128}:[^\s/@\"'<>]{1,256}@",
+        "iban": r"[A-Z]{2}\p{Nd}{2}[ -]?[A-Z0-9]{1,4}[ -]?[A-Z0-9]",
+        "number": r"\+\p{Nd}(?:[() .-]*\p{Nd}){7}|\p{Nd}(?:[() .-]*\p{Nd}){8}",
+        "ipv4": r"\p{Nd}\.\p{Nd}{1,3}\.\p{Nd}{1,3}\.\p{Nd}",
+        "ipv6": f"(?:{_H}:){{7}}{_H}|::{_H}:{_H}|{_H}:{_H}::|{_H}::{_H}:{_H}",
+    }
+)
+"""What a kind cannot do without: it spares most texts most of the patterns."""
 _VERSION = re.compile(r"(?:version|release|v)\s*[:=]?\s*$", re.IGNORECASE)
 
 _IBAN_LENGTH = {
@@ -56,10 +65,15 @@ _INSIDE = re.compile(
 )
 
 
-@detector("pii", hold=lambda text, start, rule: hold_numbers(text, start))
+@detector(
+    "pii",
+    hold=lambda text, start, rule: hold_numbers(text, start),
+    leads=lambda rule: (r"[@\p{Nd}]|://",),
+    calm=lambda text, start, rule: last_word(text, start, _LOCAL_PART),
+)
 def find_pii(text: str, start: int, rule: Rule) -> list[Hit]:
     """E-mail, phone, card, IBAN, IP address, social security number, URL with credentials."""
-    hits = list(_scan(text, start))
+    hits = list(_found(text, start))
     return [hit for hit in hits if not rule.kinds or hit.kind in rule.kinds]
 
 
@@ -82,31 +96,40 @@ def iban_valid(compact: str) -> bool:
     return int("".join(str(int(letter, 36)) for letter in moved)) % 97 == 1
 
 
-def _scan(text: str, start: int) -> Iterator[Hit]:
-    # Cheap tests for what a kind cannot do without spare most texts most of the patterns.
-    if text.find("@", start) >= 0:
-        for match in _EMAIL.finditer(text, start):
-            yield _hit("email", match.start(), match.end())
-        if text.find("://", start) >= 0:
-            for match in _URL.finditer(text, start):
-                yield _hit("url_credentials", match.start(), match.end())
-    if not _DIGIT.search(text, start):
-        return
-    for match in _IBAN.finditer(text, start):
-        end = _iban_end(text, match.start())
-        if end:
-            yield _hit("iban", match.start(), end)
-    if _LONG.search(text, start):
+def _found(text: str, start: int) -> Iterator[Hit]:
+    seen = _SCAN(text, start)
+    if "email" in seen:
+        yield from _emails(text, start)
+    if "url" in seen:
+        for match in _URL.finditer(text, start):
+            yield _hit("url_credentials", match.start(), match.end())
+    if "iban" in seen:
+        for match in _IBAN.finditer(text, start):
+            end = _iban_end(text, match.start())
+            if end:
+                yield _hit("iban", match.start(), end)
+    if "number" in seen:
         for match in _NUMBER.finditer(text, start):
             yield from _numbers(text, match.start(), match.end())
-    if _DOTTED.search(text, start):
+    if "ipv4" in seen:
         for match in _IPV4.finditer(text, start):
             if _ipv4_personal(match.group()) and not _VERSION.search(text, max(0, match.start() - 12), match.start()):
                 yield _hit("ip", match.start(), match.end())
-    if _COLONS.search(text, start):
+    if "ipv6" in seen:
         for match in _IPV6.finditer(text, start):
             if _ipv6_personal(match.group()):
                 yield _hit("ip", match.start(), match.end())
+
+
+def _emails(text: str, start: int) -> Iterator[Hit]:
+    done, at = start, text.find("@", start)
+    while at >= 0:
+        local = _LOCAL.search(text, max(done, at - 64), at)
+        domain = _DOMAIN.match(text, at) if local else None
+        if local and domain:
+            yield _hit("email", local.start(), domain.end())
+            done = domain.end()
+        at = text.find("@", max(at + 1, done))
 
 
 def _hit(kind: str, start: int, end: int) -> Hit:
@@ -172,15 +195,27 @@ _PART = re.compile(r"[\d()+.-]+|[A-Z]{2}\d{2}[A-Z0-9-]*|[A-Z0-9]{1,4}")
 """A word that can stand in the middle of a number or of an IBAN written in groups."""
 
 
+_LOCAL_PART = 66
+_LONGEST = 700
+"""Characters of the longest hit: a URL with credentials."""
+_LEADS = re.compile(r"@|://|\d")
+
+
 def hold_numbers(text: str, start: int) -> int:
-    """Return where the last word begins, or the groups of digits and capitals that lead up to it."""
-    at = word_start(text, start, len(text))
+    """Return where the last word begins, or the groups of digits and capitals that lead up to it.
+
+    Of a word without end it is only what may still be a part of a hit: 66 characters, or 700 where there is a digit, an
+    `@` or a scheme among the last ones.
+    """
+    at = word_start(text, max(start, len(text) - _LONGEST), len(text))
+    if len(text) - at > _LOCAL_PART and not _LEADS.search(text, at):
+        return len(text) - _LOCAL_PART
     while at > start:
         end = at
         while end > start and text[end - 1].isspace():
             end -= 1
-        before = word_start(text, start, end)
+        before = word_start(text, max(start, at - _LONGEST), end)
         if before == end or not _PART.fullmatch(text, before, end):
             break
         at = before
-    return at
+    return max(at, start, len(text) - _LONGEST)

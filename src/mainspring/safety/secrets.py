@@ -6,10 +6,11 @@ Entropy alone is not used: on ordinary text it raises far more false alarms than
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
-from mainspring.safety.detectors import detector, word_start
+from mainspring.safety.detectors import detector, hold_words, last_word, word_start
 from mainspring.safety.models import Hit, Rule
-from mainspring.safety.pii import hold_numbers
+from mainspring.safety.scan import SPACE, Scan
 
 _SHAPES = {
     "private_key": r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
@@ -30,13 +31,41 @@ _SHAPES = {
     "bearer": r"(?i:\bauthorization['\"]?\s{0,3}[:=]\s{0,3}['\"]?(?:bearer|basic|token)\s{1,3})"
     r"[A-Za-z0-9._~+/=-]{16,2048}",
 }
-_ANY = re.compile("|".join(f"(?P<{kind}>{shape})" for kind, shape in _SHAPES.items()))
+_COMPILED = {kind: re.compile(shape) for kind, shape in _SHAPES.items()}
 
 _ASSIGNED = re.compile(
-    r"(?<![A-Za-z0-9])[\w-]{0,32}(?:passwo?r?d|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|token)"
+    r"(?:passwo?r?d|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|token)"
     r"[\w-]{0,16}['\"]?\s{0,3}(?:=|:=|:|=>)\s{0,3}['\"]?(?P<value>[^\s'\"`,;<>(){}\[\]$]{8,256})",
     re.IGNORECASE,
 )
+_SCAN = Scan(
+    {
+        "private_key": r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY",
+        "aws_key": r"A(?:KIA|SIA|BIA|CCA)[A-Z2-7]{16}",
+        "github_token": r"gh[pousr]_[A-Za-z0-9]{36}|github_pat_[A-Za-z0-9_]{60}",
+        "gitlab_token": r"glpat-[A-Za-z0-9_-]{20}",
+        "slack_token": r"xox[abeoprs]-[A-Za-z0-9-]{10}",
+        "slack_webhook": r"https://hooks\.slack\.com/services/T",
+        "google_key": r"AIza[A-Za-z0-9_-]{35}",
+        "stripe_key": r"[rs]k_(?:live|test)_[A-Za-z0-9]{16}",
+        "openai_key": r"sk-(?:(?:proj|svcacct|admin|ant|or)-[A-Za-z0-9_-]{20}|[A-Za-z0-9]{32})",
+        "huggingface_token": r"hf_[A-Za-z0-9]{30}",
+        "npm_token": r"npm_[A-Za-z0-9]{36}",
+        "pypi_token": r"pypi-AgE[A-Za-z0-9_-]{50}",
+        "mainspring_key": r"ms_[A-Za-z0-9-]{4,64}_[A-Za-z0-9_-]{32}",
+        "jwt": r"eyJ[A-Za-z0-9_-]{8,}\.eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{10}",
+        "bearer": rf"(?i:authorization['\"]?{SPACE}{{0,3}}[:=]{SPACE}{{0,3}}['\"]?(?:bearer|basic|token){SPACE})",
+        "assigned": r"(?i)(?:passwo?r?d|passwd|passphrase|pwd|secret|api[_-]?key|access[_-]?key|auth[_-]?token|token)"
+        rf"[\pL\pN_-]{{0,16}}['\"]?{SPACE}{{0,3}}(?:=|:=|:|=>){SPACE}{{0,3}}['\"]?[^\s'\"`,;<>(){{}}\[\]$]{{8}}",
+    }
+)
+"""What a kind cannot do without: it spares most texts most of the patterns."""
+_LEADS = (
+    r"-----|A(?:KIA|SIA|BIA|CCA)|gh[pousr]_|github_pat_|glpat-|xox[abeoprs]-|hooks\.slack|AIza|[rs]k_(?:live|test)_|sk-"
+    r"|hf_|npm_|pypi-|ms_|eyJ|(?i:pass|pwd|secret|key|token|authorization)"
+)
+_PREFIX = 32
+"""Characters that lead to a token at most."""
 _CONTEXT = 96
 """Characters that the name and the sign of an assignment take at most."""
 _PLACEHOLDER = re.compile(
@@ -44,36 +73,41 @@ _PLACEHOLDER = re.compile(
     r"|^[a-z_.]+$|^[A-Z_]+$|^[\d.]+$|::|^%|^#",
     re.IGNORECASE,
 )
-_HINTS = (
-    "-----BEGIN", "KIA", "SIA", "ABIA", "ACCA", "gh", "glpat-", "xox", "hooks.slack", "AIza", "k_live_", "k_test_",
-    "sk-", "hf_", "npm_", "pypi-", "ms_", "eyJ",
-    "uthorization", "UTHORIZATION",
-)  # fmt: skip
-_NAMES = ("pass", "pwd", "secret", "key", "token")
 
 
-@detector("secrets", hold=lambda text, start, rule: _hold(text, start))
+@detector(
+    "secrets",
+    hold=lambda text, start, rule: _hold(text, start),
+    leads=lambda rule: (_LEADS,),
+    calm=lambda text, start, rule: last_word(text, start, _PREFIX),
+)
 def find_secrets(text: str, start: int, rule: Rule) -> list[Hit]:
     """API keys and tokens by vendor prefix, private keys, JSON web tokens, assigned passwords."""
     hits = []
-    if any(text.find(hint, start) >= 0 for hint in _HINTS):
-        for match in _ANY.finditer(text, start):
-            hits.append(Hit(detector="secrets", kind=match.lastgroup or "", start=match.start(), end=match.end()))
     # The name may stand before `start`: in a stream it can have been passed on while its value was held back.
-    before = max(0, start - _CONTEXT)
-    lower = text[before:].lower()
-    if any(name in lower for name in _NAMES):
-        for match in _ASSIGNED.finditer(text, before):
-            value = match.group("value")
-            if (
-                match.start("value") >= start
-                and not _PLACEHOLDER.search(value)
-                and any(map(str.isdigit, value))
-                and any(map(str.isalpha, value))
-            ):
-                span = match.span("value")
-                hits.append(Hit(detector="secrets", kind="assigned", start=span[0], end=span[1], score=0.8))
-    return [hit for hit in hits if not rule.kinds or hit.kind in rule.kinds]
+    seen = _SCAN(text, max(0, start - _CONTEXT))
+    for kind in seen:
+        if kind == "assigned" or (rule.kinds and kind not in rule.kinds):
+            continue
+        for match in _COMPILED[kind].finditer(text, start):
+            hits.append(Hit(detector="secrets", kind=kind, start=match.start(), end=match.end()))
+    if "assigned" in seen and (not rule.kinds or "assigned" in rule.kinds):
+        hits += [
+            Hit(detector="secrets", kind="assigned", start=at, end=end, score=0.8) for at, end in _assigned(text, start)
+        ]
+    return hits
+
+
+def _assigned(text: str, start: int) -> Iterator[tuple[int, int]]:
+    for match in _ASSIGNED.finditer(text, max(0, start - _CONTEXT)):
+        value = match.group("value")
+        if (
+            match.start("value") >= start
+            and not _PLACEHOLDER.search(value)
+            and any(map(str.isdigit, value))
+            and any(map(str.isalpha, value))
+        ):
+            yield match.span("value")
 
 
 _OPEN = re.compile(
@@ -85,11 +119,25 @@ _BEGIN = re.compile(
 )
 
 
+_LONGEST = 16_600
+"""Characters of the longest hit: a private key."""
+_NAMES = ("pass", "pwd", "secret", "key", "token", "authorization")
+_CHUNKS = 8
+"""Words that an assignment can have, from its name to its value."""
+
+
 def _hold(text: str, start: int) -> int:
-    at = hold_numbers(text, start)
+    at, size = len(text), len(text)
+    while at > start and "!" <= text[at - 1] <= "~":
+        at -= 1
     # An assignment may stand before the value that is still being written; a private key stays open to its END line.
-    opened = _OPEN.search(text, max(start, len(text) - 2200))
-    if opened:
-        at = min(at, word_start(text, start, opened.start()))
-    begun = _BEGIN.search(text, start)
-    return min(at, begun.start()) if begun else at
+    open_at = hold_words(text, max(start, size - 2200), _CHUNKS)
+    tail = text[open_at:].lower()
+    if any(name in tail for name in _NAMES):
+        opened = _OPEN.search(text, open_at)
+        if opened:
+            at = min(at, word_start(text, start, opened.start()))
+    if "-" in text[start:]:
+        begun = _BEGIN.search(text, start)
+        at = min(at, begun.start()) if begun else at
+    return max(at, start, size - _LONGEST)

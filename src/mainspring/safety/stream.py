@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import lru_cache
+
 from mainspring.safety import detectors
-from mainspring.safety.guards import Found, findings, masked, rules_for, strongest
-from mainspring.safety.models import GuardOutcome, Hit, Policy, Stage
+from mainspring.safety.detectors import Leads
+from mainspring.safety.guards import FAILED, Found, Meter, findings, masked, rules_for, strongest
+from mainspring.safety.models import GuardOutcome, Hit, Policy, Rule, Stage
+from mainspring.safety.scan import Scan
+
+_CONTEXT = 96
+"""Characters before what is held back that are read with it: the name of a secret may have been passed on."""
+_STEP = 32
+"""Characters that are examined at once: a look at every token would cost many times as much."""
 
 
 class StreamGuard:
@@ -13,10 +23,18 @@ class StreamGuard:
     The end of the text that could still grow into a hit is held back: the last word, groups of digits, an open private
     key; everything, where a detector that judges whole texts is to mask or block. What comes out in all equals
     `guards.apply` on the whole text. After a block nothing more comes out.
+
+    How much is held back is bounded: 32 characters, which are examined at once, and for the rules that mask or block 66
+    characters of an unbroken word (700 with a digit, an `@` or a scheme in it), 40 for `toxicity`, the longest of
+    `terms`, the widest match of a bounded `regex`, an open private key of at most 16,600.
     """
 
-    def __init__(self, policy: Policy, stage: Stage = "output") -> None:
+    def __init__(self, policy: Policy, stage: Stage = "output", meter: Meter | None = None) -> None:
         self._rules = rules_for(policy, stage)
+        self._active = [rule for rule in self._rules if rule.action != "log"]
+        self._leads = _leads(self._active)
+        self._examined = 0
+        self._meter = meter or Meter(policy.timeout_ms)
         self._text = ""
         self._released = 0
         self._found: list[Found] = []
@@ -32,45 +50,68 @@ class StreamGuard:
         """Return the strongest action and every hit so far; `text` is left empty, for it has been passed on."""
         if not self._found:
             return GuardOutcome(action="allow")
-        return GuardOutcome(action=strongest(self._found), hits=[hit for _, hit in self._found])
+        return GuardOutcome(action=strongest(self._found), hits=[hit for _, hit, _ in self._found])
 
     def feed(self, chunk: str) -> str:
         """Take the next piece and return the text that is safe to pass on, often shorter, and empty after a block."""
         if self._blocked or not chunk:
             return ""
         self._text += chunk
-        if not self._rules:
+        if not self._active:
             return self._release(len(self._text), [])
-        return self._advance(self._safe())
+        if len(self._text) - self._examined < _STEP:
+            return ""
+        self._examined = len(self._text)
+        try:
+            rules, at = self._safe()
+        except Exception:  # What cannot be judged is not passed on.
+            return self._fail()
+        return self._advance(rules, at)
 
-    def finish(self) -> str:
-        """Return what was held back, examined to its end; empty after a block."""
-        return "" if self._blocked else self._advance(len(self._text), last=True)
+    def finish(self, *, called: bool = False) -> str:
+        """Return what was held back, examined to its end; empty after a block.
 
-    def _safe(self) -> int:
-        at = len(self._text)
-        for rule in self._rules:
-            try:
-                # A rule that only logs holds nothing back: its hits are taken from the whole text at the end.
-                if rule.action != "log":
-                    at = min(at, detectors.get(rule.detector).hold(self._text, self._released, rule))
-            except Exception:  # What cannot be judged is not passed on.
-                return self._fail(rule.detector)
-        return max(at, self._released)
+        `called` says that tools were called: then an answer without a word is not one that fits no schema.
+        """
+        if called and not self._text:
+            self._active = [rule for rule in self._active if rule.detector != "schema"]
+            self._rules = [rule for rule in self._rules if rule.detector != "schema"]
+        return "" if self._blocked else self._advance(self._active, len(self._text), last=True)
 
-    def _fail(self, name: str) -> int:
+    @property
+    def size(self) -> int:
+        """How many characters the rules read at the end."""
+        return len(self._text) if len(self._active) < len(self._rules) else len(self._text) - self._released
+
+    def _safe(self) -> tuple[list[Rule], int]:
+        """Return the rules that may find something, and up to where nothing that follows can change it."""
+        at, rules = len(self._text), []
+        # A rule that only logs holds nothing back: its hits are taken from the whole text at the end.
+        seen = self._leads(self._text, max(0, self._released - _CONTEXT)) if self._leads is not None else ()
+        for number, rule in enumerate(self._active):
+            found = detectors.get(rule.detector)
+            calm = found.calm is not None and str(number) not in seen
+            if found.calm is not None and calm:
+                at = min(at, found.calm(self._text, self._released, rule))
+            else:
+                at = min(at, found.hold(self._text, self._released, rule))
+                rules.append(rule)
+        return rules, max(at, self._released)
+
+    def _fail(self) -> str:
         self._blocked = True
-        self._found.append(("block", Hit(detector=name, kind="error", start=self._released, end=len(self._text))))
-        return self._released
+        name = next(iter(self._active)).detector if len(self._active) == 1 else "stream"
+        hit = Hit(detector=name, kind="error", start=self._released, end=len(self._text))
+        self._found.append(("block", hit, False))
+        return ""
 
-    def _advance(self, upto: int, *, last: bool = False) -> str:
+    def _advance(self, rules: Sequence[Rule], upto: int, *, last: bool = False) -> str:
         if self._blocked or (upto == self._released and not last):
             return ""
-        active = [rule for rule in self._rules if rule.action != "log"]
-        found = findings(active, self._text, self._released)
+        found = findings(rules, self._text, self._released, self._meter) if rules else []
         upto = _uncut(found, upto)
         # A block stops the stream as soon as its hit is certain, which it is once nothing that follows can change it.
-        if any(action == "block" and (hit.end <= upto or last or hit.kind == "error") for action, hit in found):
+        if any(action == "block" and (hit.end <= upto or last or hit.kind in FAILED) for action, hit, _ in found):
             self._blocked = True
             self._found += [*self._logged(), *found]
             return ""
@@ -78,13 +119,14 @@ class StreamGuard:
         self._found += done
         if last:
             self._found += self._logged()
-            self._blocked = any(action == "block" for action, _ in self._found)
+            self._blocked = any(action == "block" for action, _, _ in self._found)
             if self._blocked:
                 return ""
         return self._release(upto, done)
 
     def _logged(self) -> list[Found]:
-        return findings([rule for rule in self._rules if rule.action == "log"], self._text, 0)
+        logging = [rule for rule in self._rules if rule.action == "log"]
+        return findings(logging, self._text, 0, self._meter) if logging else []
 
     def _release(self, upto: int, found: list[Found]) -> str:
         out = masked(self._text, found, self._released, upto)
@@ -94,7 +136,29 @@ class StreamGuard:
 
 def _uncut(found: list[Found], upto: int) -> int:
     """Move `upto` back until it cuts no hit in two."""
-    for _, hit in reversed(found):
+    for _, hit, _ in reversed(found):
         if hit.start < upto < hit.end:
             return _uncut(found, hit.start)
     return upto
+
+
+def _leads(rules: Sequence[Rule]) -> Scan | None:
+    """Return the scan for what leads to a hit of each rule, by the rule's number; None where no rule has such leads."""
+    patterns = [(str(number), found(rule)) for number, rule in enumerate(rules) if (found := _led(rule)) is not None]
+    return (
+        _scan(tuple((name, "|".join(f"(?:{lead})" for lead in leads)) for name, leads in patterns))
+        if patterns
+        else None
+    )
+
+
+def _led(rule: Rule) -> Leads | None:
+    try:
+        return detectors.get(rule.detector).leads
+    except KeyError:  # It fails, and closes the stream, when it is asked.
+        return None
+
+
+@lru_cache(maxsize=256)
+def _scan(patterns: tuple[tuple[str, str], ...]) -> Scan:
+    return Scan(dict(patterns))

@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
+from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
 
 from mainspring.kernel.clock import Clock, Ids
@@ -16,6 +17,7 @@ from mainspring.prompts import PromptVersion, frame
 from mainspring.safety import Policy, StreamGuard
 from mainspring.safety.guards import rules_for
 from mainspring.serving import decoding, parts
+from mainspring.serving.canarying import planted, watches_prompt
 from mainspring.serving.counters import Counters
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.guarding import (
@@ -27,12 +29,14 @@ from mainspring.serving.guarding import (
     guard_output,
     guard_together,
     guard_values,
+    judged,
     loggable,
 )
 from mainspring.serving.metering.billing import Billing
 from mainspring.serving.models import PLAYGROUND, Answer, Message, Piece, Question, Target, Usage
 from mainspring.serving.patience import paced, within
 from mainspring.serving.recording import Recorder
+from mainspring.serving.restoring import Restoring
 from mainspring.serving.sources import Sources
 from mainspring.serving.upstream import TimedOut
 
@@ -40,6 +44,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 _LONG = 4000
 """Characters that a guard reads within a few milliseconds."""
+_PATIENCE = 60.0
+"""Seconds after which nobody waits for a guard any more; each detector's own bound is tighter."""
 FILTERED = "content_filter"
 """Finish reason of an answer that the guard stopped."""
 
@@ -67,7 +73,7 @@ class Answerer:
             reply = await (asking if target.patience is None else within(target.patience, asking))
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
-            size = len(text) + len(str(calls)) if target.policy is not None else 0
+            size = judged(exchange.target.policy, len(text) + len(str(calls)))
             await _apart(size, _guard_whole, exchange, text, calls)
         except BaseException as error:
             await self._record_failure(exchange, error)
@@ -84,10 +90,15 @@ class Answerer:
         exchange.streams = True
         try:
             body = await self._reserved(exchange, await _prepared(exchange))
+            restoring = Restoring(exchange.findings.vault)
             async with aclosing(self._safe(exchange, body)) as pieces:
                 async for piece in pieces:
                     exchange.text += piece.text
-                    yield piece
+                    # The trace keeps the placeholders; the caller has their values back.
+                    if restored := restoring.piece(piece):
+                        yield restored
+            if tail := restoring.finish():
+                yield tail
         except BaseException as error:
             await self._record_failure(exchange, error)
             raise
@@ -129,7 +140,7 @@ class Answerer:
         """
         target, question = exchange.target, exchange.question
         policy = target.policy if target.policy and rules_for(target.policy, "output") else None
-        guard = StreamGuard(policy) if policy is not None else None
+        guard = StreamGuard(policy, meter=exchange.findings.meters["output"]) if policy is not None else None
         calls = decoding.Calls()
         source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id)
         async with aclosing(source if target.patience is None else paced(target.patience, source)) as events:
@@ -148,7 +159,8 @@ class Answerer:
                     break
         exchange.tool_calls = calls.whole()
         if policy is not None and guard is not None:
-            if tail := guard.finish():
+            called = bool(exchange.tool_calls)
+            if tail := await _apart(judged(policy, guard.size), guard.finish, called=called):
                 yield Piece(text=tail)
             exchange.findings.add("output", guard.outcome)
             if _guard_called(exchange, policy, blocked=guard.blocked) and exchange.tool_calls:
@@ -196,8 +208,14 @@ async def _prepared(exchange: Exchange) -> dict[str, JSON]:
 
 
 async def _apart(size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
-    """Do work over `size` characters, off the event loop where they are many."""
-    return await asyncio.to_thread(work, *given, **named) if size > _LONG else work(*given, **named)
+    """Do work over `size` characters, off the event loop where they are many. Raises Blocked after too long."""
+    if size <= _LONG:
+        return work(*given, **named)
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            return await asyncio.to_thread(work, *given, **named)
+    except TimeoutError:
+        raise Blocked("The guard took too long, and so nothing is let through.") from None
 
 
 def _size(exchange: Exchange) -> int:
@@ -206,7 +224,8 @@ def _size(exchange: Exchange) -> int:
     if target.policy is None:
         return 0
     prompt = len(_source(target.template)) if target.template is not None else 0
-    return prompt + sum(len(str(part)) for part in (question.messages, question.options, question.variables))
+    asked = sum(len(str(part)) for part in (question.messages, question.options, question.variables))
+    return judged(target.policy, prompt + asked)
 
 
 def _prepare(exchange: Exchange) -> dict[str, JSON]:
@@ -234,7 +253,7 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     if question.operation == "text_completion":
         return {**body, "prompt": messages[0]["content"]}
     if target.template is None:
-        return {**body, "messages": messages}
+        return {**body, "messages": _planted(exchange, messages)}
     asked = parts.text_of(messages[-1]) if messages else ""
     before, last = frame(target.template, [str(message["role"]) for message in messages], asked, variables)
     filled = [*before] if last is None else [*before, last]
@@ -249,8 +268,18 @@ def _prepare(exchange: Exchange) -> dict[str, JSON]:
     if not messages:
         exchange.messages = framed
     if last is None:
-        return {**body, "messages": [*framed, *messages]}
-    return {**body, "messages": [*framed[:-1], *messages[:-1], framed[-1]]}
+        return {**body, "messages": _planted(exchange, [*framed, *messages])}
+    return {**body, "messages": _planted(exchange, [*framed[:-1], *messages[:-1], framed[-1]])}
+
+
+def _planted(exchange: Exchange, messages: list[Message]) -> list[Message]:
+    """Return the messages for the engine, with a canary where the guard says so, which it will know in the answer."""
+    policy = exchange.target.policy
+    if policy is None or not watches_prompt(policy):
+        return messages
+    policy, messages = planted(policy, messages)
+    exchange.target = replace(exchange.target, policy=policy)
+    return messages
 
 
 def _source(prompt: PromptVersion) -> str:
@@ -279,7 +308,7 @@ def _guard_whole(exchange: Exchange, text: str, calls: list[dict[str, Any]]) -> 
         exchange.text, exchange.tool_calls = text, list(calls)
         return
     try:
-        guarded = guard_output(policy, text, exchange.findings)
+        guarded = guard_output(policy, text, exchange.findings) if text or not calls else text
         exchange.tool_calls = guard_calls(policy, calls, exchange.findings)
         exchange.text = guarded
     except Blocked:

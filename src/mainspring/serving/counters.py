@@ -7,6 +7,7 @@ from bisect import bisect_left
 from collections import defaultdict
 
 from mainspring.serving.exchange import Exchange
+from mainspring.serving.guardmeter import GuardCounters
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
 Labels = tuple[str, str, str]
@@ -21,12 +22,14 @@ class Counters:
         self._totals: dict[tuple[str, Labels, str], float] = defaultdict(float)
         self._buckets: dict[tuple[str, Labels], list[int]] = {}
         self._sums: dict[tuple[str, Labels], float] = defaultdict(float)
+        self._guards = GuardCounters()
 
     def add(self, exchange: Exchange, outcome: str) -> None:
         """Count one call; `outcome` is ok, blocked, limited or error."""
         target = exchange.target
         labels = (target.model, target.deployment, target.environment)
         with self._lock:
+            self._guards.add(target.guard, exchange.findings)
             self._totals[("requests_total", labels, outcome)] += 1
             self._totals[("prompt_tokens_total", labels, "")] += exchange.usage.input_tokens
             self._totals[("generation_tokens_total", labels, "")] += exchange.usage.output_tokens
@@ -49,6 +52,7 @@ class Counters:
                 for (found, labels), counts in self._buckets.items():
                     if found == name:
                         lines += _histogram(name, labels, counts, self._sums[(name, labels)])
+            lines += self._guards.lines()
         return "\n".join(lines) + "\n" if lines else ""
 
     def _observe(self, name: str, labels: Labels, seconds: float) -> None:

@@ -13,6 +13,7 @@ from mainspring.kernel.spans import Span, SpanStatus
 from mainspring.registry import Remote
 from mainspring.serving.guarding import Findings
 from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
+from mainspring.serving.restoring import Restoring
 from mainspring.traces import span_attributes
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Exchange:
     def __init__(self, target: Target, question: Question, clock: Clock, ids: Ids) -> None:
         self.target = target
         self.question = question
-        self.findings = Findings()
+        self.findings = Findings(target.policy.timeout_ms if target.policy is not None else 0)
         self.messages: Sequence[Message] = question.messages if target.policy is None else []
         """The client's messages as they may be stored: none before the guard has read them."""
         self.sent: Mapping[str, JSON] = {}
@@ -89,10 +90,11 @@ class Exchange:
         return self.target.price.cost(self.usage) if self.target.price else None
 
     def answer(self) -> Answer:
-        """Return the whole answer."""
+        """Return the whole answer, with what a mask took out of the request put back for the caller."""
+        restoring = Restoring(self.findings.vault)
         return Answer(
-            text=self.text,
-            tool_calls=self.tool_calls,
+            text=restoring.text(self.text),
+            tool_calls=restoring.calls(self.tool_calls),
             finish_reason=self.finish_reason,
             stop_sequence=self.stop_sequence,
             usage=self.usage,
@@ -153,10 +155,7 @@ class Exchange:
             found["mainspring.arm"] = target.arm
         if origin.member:
             found |= {"mainspring.member": origin.member, "mainspring.key_id": origin.key_id}
-        if target.guard:
-            found |= {"mainspring.guard": target.guard, "mainspring.guard.action": self.findings.action}
-        if self.findings.hits:
-            found["mainspring.guard.hits"] = self.findings.hits[:100]
+        found |= self.findings.attributes(target.guard)
         found |= span_attributes(self.usage)
         if self.estimated:
             found["mainspring.usage.estimated"] = True

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import JSON
 from mainspring.safety import detectors, guards
-from mainspring.safety.models import GuardOutcome, Policy, Stage
+from mainspring.safety.guards import FAILED, Found, Meter
+from mainspring.safety.models import GuardOutcome, Hit, Policy, Source, Stage
+from mainspring.safety.vault import Vault
 from mainspring.serving.models import Message
 
 _STRENGTH = ("allow", "log", "mask", "block")
+_SLOW = 1_000_000
+"""What a detector counts for that takes milliseconds over any text, in characters."""
 _READ_BY_THE_MODEL = ("tools", "response_format")
 """Options whose text reaches the model, and so passes the guard."""
 
@@ -24,22 +28,64 @@ class Blocked(Invalid):
 
 
 class Findings:
-    """What a policy found in one call, without the text itself."""
+    """What a policy found in one call and what that cost, without the text itself; and what it is to put back."""
 
-    def __init__(self) -> None:
+    def __init__(self, timeout_ms: int = 0) -> None:
+        """`timeout_ms` bounds what a detector may take over one text, see `Meter`."""
         self.action = "allow"
         self.hits: list[dict[str, Any]] = []
+        self.vault = Vault()
+        self.meters: dict[Stage, Meter] = {"input": Meter(timeout_ms), "output": Meter(timeout_ms)}
 
-    def add(self, stage: Stage, outcome: GuardOutcome) -> None:
+    def add(self, stage: Stage, outcome: GuardOutcome, source: Source | None = None) -> None:
         """Take in the outcome of one text."""
         self.action = max(self.action, outcome.action, key=_STRENGTH.index)
+        where = {"source": source} if source else {}
         for hit in outcome.hits[:100]:
-            self.hits.append({"stage": stage, "detector": hit.detector, "kind": hit.kind, "score": hit.score})
+            self.hits.append({"stage": stage, **where, "detector": hit.detector, "kind": hit.kind, "score": hit.score})
+
+    def attributes(self, guard: str) -> dict[str, Any]:
+        """Return what the span of the call says of them; nothing without a guard."""
+        if not guard:
+            return {}
+        taken = {
+            f"{stage}.{name}": round(ns / 1e6, 4)
+            for stage, meter in self.meters.items()
+            for name, ns in meter.ns.items()
+        }
+        found: dict[str, Any] = {
+            "mainspring.guard": guard,
+            "mainspring.guard.action": self.action,
+            "mainspring.guard.ms": round(sum(taken.values()), 4),
+        }
+        if taken:
+            found["mainspring.guard.detector_ms"] = taken
+        if self.hits:
+            found["mainspring.guard.hits"] = self.hits[:100]
+        return found
+
+
+def refusal(policy: Policy, hits: Iterable[Hit]) -> Blocked:
+    """Return the refusal of a text, which says so where it is a detector's failure that refuses it."""
+    failed = next((hit for hit in hits if hit.kind in FAILED), None)
+    if failed is None:
+        return Blocked(policy.message)
+    why = "failed" if failed.kind == "error" else "took too long"
+    return Blocked(
+        policy.message, hint=f"The guard's detector `{failed.detector}` {why}, and so nothing is let through."
+    )
+
+
+def judged(policy: Policy | None, size: int) -> int:
+    """Return how many characters a guard reads, as far as time goes; 0 without a guard."""
+    if policy is None:
+        return 0
+    return size + _SLOW if any(detectors.is_slow(rule.detector) for rule in policy.rules) else size
 
 
 def guard_input(policy: Policy, messages: Sequence[Message], findings: Findings) -> list[Message]:
     """Return the messages to go on with, masked where the policy says so. Raises Blocked."""
-    return [_guarded(policy, message, "input", findings) for message in messages]
+    return [_guarded(policy, message, findings) for message in messages]
 
 
 def guard_options(policy: Policy, options: Mapping[str, JSON], findings: Findings) -> dict[str, JSON]:
@@ -50,7 +96,7 @@ def guard_options(policy: Policy, options: Mapping[str, JSON], findings: Finding
     kept = dict(options)
     for name in _READ_BY_THE_MODEL:
         if name in kept:
-            text = _apply(policy, json.dumps(kept[name], ensure_ascii=False), "input", findings)
+            text = _apply(policy, json.dumps(kept[name], ensure_ascii=False), "input", findings, "tools")
             try:
                 kept[name] = json.loads(text)
             except ValueError:
@@ -73,25 +119,19 @@ def guard_values(policy: Policy, value: JSON, findings: Findings) -> JSON:
     if isinstance(value, list | tuple):
         return [guard_values(policy, item, findings) for item in value]
     text = str(value)
-    guarded = _apply(policy, text, "input", findings)
+    guarded = _apply(policy, text, "input", findings, "variables")
     return value if guarded == text else guarded
 
 
-def guard_together(policy: Policy, values: Sequence[JSON], findings: Findings) -> None:
+def guard_together(policy: Policy, values: Sequence[JSON], findings: Findings, source: Source = "variables") -> None:
     """Judge values together, by the detectors that judge a text as a whole: an order cut in two is still an order.
 
     Such a finding stands in no single value, so that a rule which masks refuses too. Raises Blocked.
     """
-    rules = [rule for rule in guards.rules_for(policy, "input") if detectors.judges_whole(rule.detector)]
+    rules = [rule for rule in guards.rules_for(policy, "input", source) if detectors.judges_whole(rule.detector)]
     texts = [text for value in values for text in _texts(value)]
-    found = guards.findings(rules, "\n".join(texts), 0) if rules and len(texts) > 1 else []
-    if not found:
-        return
-    action = guards.strongest(found)
-    action = "block" if action == "mask" else action
-    findings.add("input", GuardOutcome(action=action, hits=[hit for _, hit in found]))
-    if action == "block":
-        raise Blocked(policy.message)
+    found = guards.findings(rules, "\n".join(texts), 0, findings.meters["input"]) if rules and len(texts) > 1 else []
+    _note(policy, [("block" if action == "mask" else action, hit, False) for action, hit, _ in found], source, findings)
 
 
 def guard_filled(policy: Policy, text: str, source: str, findings: Findings) -> str:
@@ -102,19 +142,25 @@ def guard_filled(policy: Policy, text: str, source: str, findings: Findings) -> 
     """
     if text in source:
         return text
-    rules = [rule for rule in guards.rules_for(policy, "input") if not detectors.judges_whole(rule.detector)]
+    rules = guards.rules_for(policy, "input", "variables")
+    rules = [rule for rule in rules if not detectors.judges_whole(rule.detector)]
     found = [
-        (action, hit)
-        for action, hit in guards.findings(rules, text, 0)
-        if hit.kind == "error" or text[hit.start : hit.end] not in source
+        one
+        for one in guards.findings(rules, text, 0, findings.meters["input"])
+        if one[1].kind in FAILED or text[one[1].start : one[1].end] not in source
     ]
+    _note(policy, found, "variables", findings)
+    return guards.masked(text, found, 0, len(text), findings.vault)
+
+
+def _note(policy: Policy, found: Sequence[Found], source: Source, findings: Findings) -> None:
+    """Take in what was found in a request. Raises Blocked where it blocks."""
     if not found:
-        return text
-    action = guards.strongest(found)
-    findings.add("input", GuardOutcome(action=action, hits=[hit for _, hit in found]))
+        return
+    action, hits = guards.strongest(found), [hit for _, hit, _ in found]
+    findings.add("input", GuardOutcome(action=action, hits=hits), source)
     if action == "block":
-        raise Blocked(policy.message)
-    return guards.masked(text, found, 0, len(text))
+        raise refusal(policy, hits)
 
 
 def _texts(value: JSON) -> Iterator[str]:
@@ -129,7 +175,7 @@ def _texts(value: JSON) -> Iterator[str]:
 
 def guard_calls(policy: Policy, calls: Sequence[Mapping[str, Any]], findings: Findings) -> list[Mapping[str, Any]]:
     """Return the tool calls that a model made, masked where the policy says so. Raises Blocked."""
-    return [_guarded_call(policy, call, "output", findings) for call in calls]
+    return [_guarded_call(_of_calls(policy), call, "output", findings) for call in calls]
 
 
 def guard_output(policy: Policy, text: str, findings: Findings) -> str:
@@ -145,23 +191,36 @@ def loggable(policy: Policy | None, text: str, stage: Stage) -> str:
     return guards.apply(masks, text, stage).text
 
 
-def _guarded(policy: Policy, message: Message, stage: Stage, findings: Findings) -> Message:
-    kept = dict(message)
+def _of_calls(policy: Policy) -> Policy:
+    """Return the policy without the rules that are about the text of an answer, which a tool call is not."""
+    kept = [rule for rule in policy.rules if rule.detector not in ("schema", "length")]
+    return policy if len(kept) == len(policy.rules) else policy.model_copy(update={"rules": kept})
+
+
+_SOURCES: dict[str, Source] = {
+    "system": "system", "developer": "system", "assistant": "assistant", "tool": "tool", "function": "tool",
+}  # fmt: skip
+
+
+def _guarded(policy: Policy, message: Message, findings: Findings) -> Message:
+    kept, source = dict(message), _SOURCES.get(str(message.get("role")), "user")
     if isinstance(kept.get("content"), list):
-        kept["content"] = _guarded_parts(policy, kept["content"], stage, findings)
+        kept["content"] = _guarded_parts(policy, kept["content"], source, findings)
     elif kept.get("content"):
-        kept["content"] = _apply(policy, str(kept["content"]), stage, findings)
+        kept["content"] = _apply(policy, str(kept["content"]), "input", findings, source)
     if kept.get("tool_calls"):
-        kept["tool_calls"] = [_guarded_call(policy, call, stage, findings) for call in kept["tool_calls"]]
+        kept["tool_calls"] = [
+            _guarded_call(_of_calls(policy), call, "input", findings, source) for call in kept["tool_calls"]
+        ]
     return kept
 
 
-def _guarded_parts(policy: Policy, parts: Sequence[JSON], stage: Stage, findings: Findings) -> list[JSON]:
+def _guarded_parts(policy: Policy, parts: Sequence[JSON], source: Source, findings: Findings) -> list[JSON]:
     """Return a message's parts to go on with: texts beside each other are one text, so that no hit is cut in two.
 
     Raises Blocked, and Invalid for an image where a rule masks or blocks: no detector reads images.
     """
-    strict = any(rule.action != "log" for rule in guards.rules_for(policy, stage))
+    strict = any(rule.action != "log" for rule in guards.rules_for(policy, "input", source))
     kept: list[JSON] = []
     for part in parts:
         if part["type"] != "text" and strict:
@@ -171,23 +230,26 @@ def _guarded_parts(policy: Policy, parts: Sequence[JSON], stage: Stage, findings
         else:
             kept.append(part)
     texts = [part["text"] for part in kept if part["type"] == "text"]
-    guard_together(policy, texts, findings)
+    guard_together(policy, texts, findings, source)
     return [
-        {**part, "text": _apply(policy, part["text"], stage, findings)} if part["type"] == "text" else part
+        {**part, "text": _apply(policy, part["text"], "input", findings, source)} if part["type"] == "text" else part
         for part in kept
     ]
 
 
-def _guarded_call(policy: Policy, call: Mapping[str, Any], stage: Stage, findings: Findings) -> Mapping[str, Any]:
+def _guarded_call(
+    policy: Policy, call: Mapping[str, Any], stage: Stage, findings: Findings, source: Source | None = None
+) -> Mapping[str, Any]:
     function = dict(call.get("function") or {})
     for field in ("name", "arguments"):
-        function[field] = _apply(policy, str(function.get(field, "")), stage, findings)
+        function[field] = _apply(policy, str(function.get(field, "")), stage, findings, source)
     return {**call, "function": function}
 
 
-def _apply(policy: Policy, text: str, stage: Stage, findings: Findings) -> str:
-    outcome = guards.apply(policy, text, stage)
-    findings.add(stage, outcome)
+def _apply(policy: Policy, text: str, stage: Stage, findings: Findings, source: Source | None = None) -> str:
+    vault = findings.vault if stage == "input" else None
+    outcome = guards.apply(policy, text, stage, source=source, meter=findings.meters[stage], vault=vault)
+    findings.add(stage, outcome, source)
     if outcome.blocked:
-        raise Blocked(policy.message)
+        raise refusal(policy, outcome.hits)
     return outcome.text

@@ -76,7 +76,7 @@ def schema_valid(answer: Answer, argument: str) -> float | None:
     value = parse_json(answer.text)
     if value is None:
         return 0.0
-    from mainspring.evals.scorers.schemas import fits
+    from mainspring.safety.fitting import fits
 
     found = fits(json.dumps(answer.schema, sort_keys=True), value)
     return None if found is None else float(found)
