@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Any
 
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Invalid, Unavailable
 from mainspring.safety.detectors import detector
 from mainspring.safety.models import Hit, Rule
 
@@ -17,8 +17,10 @@ _WIDEST = 2048
 
 def check_pattern(pattern: str) -> None:
     """Raise Invalid for a pattern that RE2 does not take, that is too large, or that matches nothing at all."""
-    import re2
-
+    try:
+        import re2
+    except ImportError:
+        raise Unavailable("There is no RE2 on this machine.", hint="pip install google-re2") from None
     hint = "Patterns are RE2's: no look-around and no back-references, whose time has no bound."
     try:
         made = _compiled(pattern)

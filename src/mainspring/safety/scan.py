@@ -41,11 +41,15 @@ class Scan:
     def __call__(self, text: str, start: int = 0) -> set[str]:
         """Return the names of the patterns that occur at or after `start`; what begins before it does not count.
 
+        Where there is no RE2 for the machine, any of them may occur: that is slow, and as safe.
+
         Raises RuntimeError where the automaton cannot hold the text.
         """
         rest = text[start:] if start else text
         if not rest.isascii() and ("\u0130" in rest or "\u0131" in rest):
             rest = rest.translate(_FOLDED)
+        if self._compiled is None:
+            return set(self._names)
         found = self._compiled.Match(rest.encode("utf-8", "replace"))
         if not found:
             raise RuntimeError("the scan ran out of memory")
@@ -53,8 +57,10 @@ class Scan:
 
     @cached_property
     def _compiled(self) -> Any:
-        import re2
-
+        try:
+            import re2
+        except ImportError:
+            return None
         options = re2.Options()
         options.max_mem, options.log_errors = MEMORY, False
         made = re2.Set.SearchSet(options)
