@@ -181,7 +181,7 @@ class Answerer:
     async def _record_failure(self, exchange: Exchange, error: BaseException) -> None:
         """Write the trace of a call that was refused, failed or given up; none where a limit refused it."""
         if isinstance(error, LimitReached) and "limit" in error.details:
-            self.counters.add(exchange, "limited")
+            self.counters.add(exchange, "limited", error)
             return
         # A model that was too late may have worked, and be billed, as for a client that went away.
         self._settle(exchange, given_up=isinstance(error, asyncio.CancelledError | GeneratorExit | TimedOut))
@@ -190,15 +190,17 @@ class Answerer:
         elif isinstance(error, asyncio.CancelledError | GeneratorExit):
             await asyncio.shield(self._append(exchange, "error", "the client went away"))
         else:
-            await self._append(exchange, "error", getattr(error, "message", type(error).__name__))
+            await self._append(exchange, "error", getattr(error, "message", type(error).__name__), error)
 
     async def _record_refusal(self, exchange: Exchange) -> None:
         exchange.finish_reason = FILTERED
         exchange.messages = await _apart(_size(exchange), _loggable, exchange)
         await self._append(exchange, "ok", "blocked by the guard")
 
-    async def _append(self, exchange: Exchange, status: SpanStatus, message: str) -> None:
-        self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status)
+    async def _append(
+        self, exchange: Exchange, status: SpanStatus, message: str, error: BaseException | None = None
+    ) -> None:
+        self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status, error)
         if self._recorder is not None:
             await self._recorder.append([exchange.span(status, message)])
 

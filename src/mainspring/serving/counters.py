@@ -1,17 +1,17 @@
-"""Counters: what the gateway has done, in the text format of Prometheus; names follow vLLM's where the meaning does."""
+"""Counters: what the gateway has done, under names that follow vLLM's where the meaning is the same."""
 
 from __future__ import annotations
 
 import threading
-from bisect import bisect_left
-from collections import defaultdict
 
+from mainspring.kernel.errors import MainspringError, Unavailable
 from mainspring.serving.exchange import Exchange
-from mainspring.serving.guardmeter import GuardCounters
+from mainspring.serving.guardmeter import count_guard
+from mainspring.serving.totals import Labels, Totals
 
-_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0)
-Labels = tuple[str, str, str]
-"""Model, deployment, environment."""
+_MOST = 1000
+"""Labels of models, deployments and environments that are told apart; what comes later is counted as `other`."""
+OTHER = "other"
 
 
 class Counters:
@@ -19,60 +19,59 @@ class Counters:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._totals: dict[tuple[str, Labels, str], float] = defaultdict(float)
-        self._buckets: dict[tuple[str, Labels], list[int]] = {}
-        self._sums: dict[tuple[str, Labels], float] = defaultdict(float)
-        self._guards = GuardCounters()
+        self._totals = Totals()
+        self._known: dict[tuple[str, str, str], Labels] = {}
 
-    def add(self, exchange: Exchange, outcome: str) -> None:
-        """Count one call; `outcome` is ok, blocked, limited or error."""
-        target = exchange.target
-        labels = (target.model, target.deployment, target.environment)
+    def add(self, exchange: Exchange, outcome: str, error: BaseException | None = None) -> None:
+        """Count one call; `outcome` is ok, blocked, limited or error, and `error` what it ended by."""
+        target, usage = exchange.target, exchange.usage
         with self._lock:
-            self._guards.add(target.guard, exchange.findings)
-            self._totals[("requests_total", labels, outcome)] += 1
-            self._totals[("prompt_tokens_total", labels, "")] += exchange.usage.input_tokens
-            self._totals[("generation_tokens_total", labels, "")] += exchange.usage.output_tokens
-            self._observe("e2e_request_latency_seconds", labels, exchange.elapsed_ms / 1000)
+            labels, totals = self._labels(target.model, target.deployment, target.environment), self._totals
+            totals.count("requests_total", (*labels, ("outcome", outcome)))
+            totals.observe("e2e_request_latency_seconds", labels, exchange.elapsed_ms / 1000)
+            count_guard(totals, target.guard, exchange.findings)
+            if outcome == "limited":
+                kind = "budget" if getattr(error, "code", "") == "insufficient_quota" else "limit"
+                totals.count("limit_refusals_total", (*labels, ("kind", kind)))
+                return
+            if outcome == "error":
+                self._failed(error, target.provider, labels)
+            totals.count("prompt_tokens_total", labels, usage.input_tokens)
+            totals.count("generation_tokens_total", labels, usage.output_tokens)
+            if usage.cached_tokens:
+                totals.count("prompt_tokens_cached_total", labels, usage.cached_tokens)
+            if target.price is not None:
+                totals.count("cost_dollars_total", labels, target.price.cost(usage))
             if exchange.ttft_ms is not None:
-                self._observe("time_to_first_token_seconds", labels, exchange.ttft_ms / 1000)
+                totals.observe("time_to_first_token_seconds", labels, exchange.ttft_ms / 1000)
+                if usage.output_tokens > 1:
+                    between = usage.output_tokens - 1
+                    took = max(0.0, exchange.elapsed_ms - exchange.ttft_ms) / 1000
+                    totals.observe("inter_token_latency_seconds", labels, took / between, between)
 
-    def render(self) -> str:
-        """Return every total."""
-        lines: list[str] = []
+    def snapshot(self) -> Totals:
+        """Return a copy."""
+        made = Totals()
         with self._lock:
-            for name in dict.fromkeys(key[0] for key in self._totals):
-                lines.append(f"# TYPE mainspring_{name} counter")
-                for (found, labels, outcome), value in self._totals.items():
-                    if found == name:
-                        extra = f',outcome="{outcome}"' if outcome else ""
-                        lines.append(f"mainspring_{name}{{{_text(labels)}{extra}}} {value:g}")
-            for name in dict.fromkeys(key[0] for key in self._buckets):
-                lines.append(f"# TYPE mainspring_{name} histogram")
-                for (found, labels), counts in self._buckets.items():
-                    if found == name:
-                        lines += _histogram(name, labels, counts, self._sums[(name, labels)])
-            lines += self._guards.lines()
-        return "\n".join(lines) + "\n" if lines else ""
+            made.plus(self._totals)
+        return made
 
-    def _observe(self, name: str, labels: Labels, seconds: float) -> None:
-        counts = self._buckets.setdefault((name, labels), [0] * (len(_SECONDS) + 1))
-        counts[bisect_left(_SECONDS, seconds)] += 1
-        self._sums[(name, labels)] += seconds
+    def _failed(self, error: BaseException | None, provider: str, labels: Labels) -> None:
+        """Count a failure by its code: one of the errors that there are, so that labels stay few."""
+        code = error.code if isinstance(error, MainspringError) else "internal"
+        if error is None or not isinstance(error, Exception):
+            code = "client_gone"
+        self._totals.count("request_errors_total", (*labels, ("code", code)))
+        if isinstance(error, Unavailable):
+            self._totals.count("upstream_failures_total", (("provider", provider), ("code", code)))
 
-
-def _histogram(name: str, labels: Labels, counts: list[int], total: float) -> list[str]:
-    lines, below = [], 0
-    for bound, count in zip([*map(str, _SECONDS), "+Inf"], counts, strict=True):
-        below += count
-        lines.append(f'mainspring_{name}_bucket{{{_text(labels)},le="{bound}"}} {below}')
-    lines.append(f"mainspring_{name}_sum{{{_text(labels)}}} {total:.6f}")
-    lines.append(f"mainspring_{name}_count{{{_text(labels)}}} {below}")
-    return lines
-
-
-def _text(labels: Labels) -> str:
-    # Names follow the grammar of references, in which nothing needs escaping.
-    return ",".join(
-        f'{key}="{value}"' for key, value in zip(("model_name", "deployment", "environment"), labels, strict=True)
-    )
+    def _labels(self, model: str, deployment: str, environment: str) -> Labels:
+        place = (model, deployment, environment)
+        known = self._known.get(place)
+        if known is None:
+            room = len(self._known) < _MOST
+            named = (model, deployment, environment) if room else (OTHER, OTHER, OTHER)
+            known = tuple(zip(("model_name", "deployment", "environment"), named, strict=True))
+            if room:
+                self._known[place] = known
+        return known

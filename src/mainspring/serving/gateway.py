@@ -36,6 +36,7 @@ from mainspring.serving.routing import Routed, Router, board_of, with_prompt
 from mainspring.serving.shadows import Shadows
 from mainspring.serving.sources import Sources
 from mainspring.serving.streaming import Call, ClientGone, Connected
+from mainspring.serving.totals import Totals
 from mainspring.traces import Intake
 from mainspring.workspace import require_asked
 
@@ -128,18 +129,16 @@ class Gateway:
             await self._in_thread(self._billing.close)
             self._threads.shutdown(wait=False)
 
-    def metrics(self) -> str:
-        """Return what the gateway has counted, in the text format of Prometheus."""
+    def totals(self) -> Totals:
+        """Return what the gateway has counted in this process, and what it does now."""
+        made = self._answerer.counters.snapshot()
         running, waiting = self._sources.load
-        lines = [
-            "# TYPE mainspring_num_requests_running gauge",
-            f"mainspring_num_requests_running {running}",
-            "# TYPE mainspring_num_requests_waiting gauge",
-            f"mainspring_num_requests_waiting {waiting}",
-        ]
-        return (
-            "\n".join(lines) + "\n" + self._answerer.counters.render() + self._shadows.render() + self._board.render()
-        )
+        made.gauge("num_requests_running", (), running)
+        made.gauge("num_requests_waiting", (), waiting)
+        for outcome, number in self._shadows.counts.items():
+            made.count("shadow_requests_total", (("outcome", outcome),), number)
+        self._board.add_to(made)
+        return made
 
     async def _models(self, call: Call) -> None:
         found = await self._acting(call.caller, lambda: listing.models(self._platform, call.caller))

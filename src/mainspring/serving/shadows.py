@@ -85,13 +85,6 @@ class Shadows:
         if tasks:
             await asyncio.wait(tasks)
 
-    def render(self) -> str:
-        """Return the counts in the text format of Prometheus."""
-        if not self.counts:
-            return ""
-        lines = [f'mainspring_shadow_requests_total{{outcome="{name}"}} {n}' for name, n in self.counts.items()]
-        return "\n".join(["# TYPE mainspring_shadow_requests_total counter", *lines]) + "\n"
-
     async def _work(self) -> None:
         try:
             while self._waiting:

@@ -23,6 +23,7 @@ from mainspring.surfaces import guests
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
 from mainspring.surfaces.rest import http_problem, rest_app
+from mainspring.surfaces.shared_totals import SharedTotals
 from mainspring.surfaces.static import static_app
 from mainspring.traces.http import otlp_routes
 from mainspring.workspace import sessions
@@ -44,6 +45,7 @@ WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarded:
     """Compose the application; `ready` returns what is not ready yet, by part."""
     gateway = Gateway(platform)
+    shared = SharedTotals(platform.home, gateway.totals)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -55,6 +57,8 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
+            await asyncio.to_thread(shared.start)
+            stack.push_async_callback(asyncio.to_thread, shared.stop)
             await stack.enter_async_context(gateway.lifespan())
             yield
 
@@ -67,7 +71,7 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
         *otlp_routes(platform),
         *gateway.routes(),
         mcp_route(platform),
-        metrics_route(platform, gateway),
+        metrics_route(platform, shared),
         Mount("/api/v1", rest_app(platform)),
         Mount("/", static_app()),
     ]
@@ -91,6 +95,7 @@ class Guarded:
         config = platform.settings
         self._limits = {"files": int(config["upload.max_bytes"]), "otlp": int(config["otlp.max_bytes"])}
         self._limit = int(config["body.max_bytes"])
+        self._open = OPEN | ({("GET", "/metrics")} if config["metrics.public"] else set())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -101,7 +106,7 @@ class Guarded:
         path, method = scope["path"], scope["method"]
         try:
             if method in WRITES or path.startswith(PROTECTED):
-                if (method, path) not in OPEN:
+                if (method, path) not in self._open:
                     scope.setdefault("state", {})["caller"] = await self._caller(scope)
                 elif method in WRITES and path not in guests.PATHS:
                     _same_site(_headers(scope), required=False)

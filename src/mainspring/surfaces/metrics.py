@@ -1,4 +1,4 @@
-"""Prometheus metrics in the text format: what the server has done, and what it holds."""
+"""Prometheus metrics in the text format: what the server has done, over all its processes, and what it holds."""
 
 from __future__ import annotations
 
@@ -11,34 +11,49 @@ from starlette.routing import Route
 
 from mainspring import __version__
 from mainspring.kernel import access
+from mainspring.kernel.errors import Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import event_deliveries, runs
-from mainspring.serving.gateway import Gateway
+from mainspring.serving.totals import Totals
+from mainspring.surfaces.shared_totals import SharedTotals
+
+CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
-def metrics_route(platform: Platform, gateway: Gateway) -> Route:
-    """Return the route `/metrics`; it counts over all projects, so that a key with `metrics.export` is asked for."""
+def metrics_route(platform: Platform, shared: SharedTotals) -> Route:
+    """Return the route `/metrics`.
+
+    It counts over all projects, so that a key with `metrics.export` is asked for, unless the settings say otherwise.
+    """
+
+    def render() -> str:
+        found = shared.together()
+        _hold(platform, found)
+        return found.render()
 
     async def metrics(request: Request) -> Response:
-        access.require(request.state.caller, "metrics.export")
-        text = await asyncio.to_thread(_render, platform)
-        return PlainTextResponse(text + gateway.metrics(), media_type="text/plain; version=0.0.4")
+        if not platform.settings["metrics.public"]:
+            caller = getattr(request.state, "caller", None)
+            if caller is None:
+                raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
+            access.require(caller, "metrics.export")
+        return PlainTextResponse(await asyncio.to_thread(render), media_type=CONTENT_TYPE)
 
     return Route("/metrics", metrics)
 
 
-def _render(platform: Platform) -> str:
-    lines = ["# TYPE mainspring_info gauge", f'mainspring_info{{version="{__version__}"}} 1']
+def _hold(platform: Platform, found: Totals) -> None:
+    """Add what the stores hold."""
+    found.gauge("info", (("version", __version__),), 1)
     for name, value in platform.spans.stats().items():
-        lines += [f"# TYPE mainspring_spans_{name} gauge", f"mainspring_spans_{name} {value}"]
+        found.gauge(f"spans_{name}", (), value)
     with access.acting_as(access.system()), platform.read() as tx:
         number = func.count().label("number")
         states = tx.execute(select(runs.c.state, number).group_by(runs.c.state)).mappings().all()
         pending = event_deliveries.c.state.in_(["pending", "dead"])
         column = event_deliveries.c.state
         due = tx.execute(select(column, number).where(pending).group_by(column)).mappings().all()
-    lines.append("# TYPE mainspring_runs gauge")
-    lines += [f'mainspring_runs{{state="{row["state"]}"}} {row["number"]}' for row in states]
-    lines.append("# TYPE mainspring_event_deliveries gauge")
-    lines += [f'mainspring_event_deliveries{{state="{row["state"]}"}} {row["number"]}' for row in due]
-    return "\n".join(lines) + "\n"
+    for row in states:
+        found.gauge("runs", (("state", row["state"]),), row["number"])
+    for row in due:
+        found.gauge("event_deliveries", (("state", row["state"]),), row["number"])

@@ -144,7 +144,7 @@ def test_the_breaker_opens_lets_one_try_and_closes(
     first, other = routes.health("chat")
     assert (first.state, first.consecutive, other.state, other.failures) == ("open", 3, "closed", 0)
     assert "down" in first.last_problem
-    shown = gateway_server.app.gateway.metrics()
+    shown = gateway_server.app.gateway.totals().render()
     assert 'mainspring_breaker_state{project="default",upstream="acme/big"} 2' in shown
     assert 'route="chat",candidate="acme/big",outcome="server"} 3' in shown
     assert 'candidate="acme/big",outcome="skipped"} 3' in shown

@@ -15,6 +15,7 @@ from mainspring.kernel.ports import EngineSpec
 from mainspring.serving.models import Target
 from mainspring.serving.routing.breaker import Breaker
 from mainspring.serving.routing.models import Breaking
+from mainspring.serving.totals import Totals
 
 _FORGETS = 60.0
 """Seconds after which an old latency counts a third: a server that was slow is tried again."""
@@ -155,21 +156,18 @@ class Board:
             if key in self._counts or len(self._counts) < _LINES:
                 self._counts[key] += 1
 
-    def render(self) -> str:
-        """Return counts and states in the text format of Prometheus; empty where no route was asked."""
+    def add_to(self, totals: Totals) -> None:
+        """Add counts and states; nothing where no route was asked."""
         with self.lock:
             if not self._counts:
-                return ""
-            lines = ["# TYPE mainspring_route_attempts_total counter"]
+                return
             for (environment, route, candidate, outcome), count in self._counts.items():
-                labels = f'environment="{environment}",route="{route}",candidate="{_escaped(candidate)}"'
-                lines.append(f'mainspring_route_attempts_total{{{labels},outcome="{outcome}"}} {count}')
-            lines.append("# TYPE mainspring_breaker_state gauge")
+                asked = (("environment", environment), ("route", route), ("candidate", candidate), ("outcome", outcome))
+                totals.count("route_attempts_total", asked, count)
             now = self.now()
             for (project, name), upstream in list(self._upstreams.items())[:_LINES]:
                 state = _STATES[upstream.breaker.state(now)]
-                lines.append(f'mainspring_breaker_state{{project="{project}",upstream="{_escaped(name)}"}} {state}')
-        return "\n".join(lines) + "\n"
+                totals.gauge("breaker_state", (("project", project), ("upstream", name)), state)
 
 
 def board_of(platform: Platform) -> Board:
@@ -180,7 +178,3 @@ def board_of(platform: Platform) -> Board:
 def upstream_name(target: Target) -> str:
     """Return what tells a target's server and model from others."""
     return target.model if isinstance(target.spec, EngineSpec) else f"{target.spec.provider}/{target.spec.model}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -180,6 +181,7 @@ class Supervisor:
         stack.callback(self._start_engines().stop)
         stack.callback(self._stop_children, listener)
         (self._home / "run" / "worker.heartbeat").unlink(missing_ok=True)
+        shutil.rmtree(self._home / "run" / "totals", ignore_errors=True)  # counters begin at nothing
         self._api.start(int(self._config["api.processes"]))
         if self._worker is not None:
             self._worker.start()
