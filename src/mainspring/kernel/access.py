@@ -24,7 +24,7 @@ ROLES: dict[str, frozenset[str]] = {
             f"{noun}.write"
             for noun in (
                 "dataset profile recipe prompt scorer suite experiment model tune release guard trace score file "
-                "price monitor drift issue queue loadtest redteam pipeline"
+                "price monitor drift issue queue loadtest redteam pipeline evaluator"
             ).split()
         }
     ),
@@ -34,7 +34,7 @@ ROLES: dict[str, frozenset[str]] = {
             f"{noun}.write"
             for noun in (
                 "deployment engine provider budget monitor alert channel silence score trace price retention capture "
-                "file pipeline model dataset guard drift issue route cache"
+                "file pipeline evaluator model dataset guard drift issue route cache"
             ).split()
         }
     ),

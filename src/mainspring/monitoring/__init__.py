@@ -6,6 +6,7 @@ The seventh stage: what is live is looked at again and again, and somebody is to
 from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.checks import check
 from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
+from mainspring.monitoring.online import Evaluators
 from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
 from mainspring.monitoring.watch import run_due
 
@@ -16,6 +17,7 @@ __all__ = [
     "Channels",
     "DriftCheck",
     "Drifts",
+    "Evaluators",
     "Finding",
     "Monitor",
     "MonitorResult",

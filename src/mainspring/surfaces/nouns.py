@@ -56,6 +56,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("score", "mainspring.traces.service", "Scores", "Scores and feedback."),
     Noun("feedback", "mainspring.traces.feedback", "Feedback", "Feedback of end users, by tokens."),
     Noun("queue", "mainspring.monitoring.annotation", "Queues", "Queues of traces that people judge."),
+    Noun("evaluator", "mainspring.monitoring.online", "Evaluators", "Evaluators: scorers over live calls."),
     Noun("price", "mainspring.traces.price_service", "Prices", "What calls cost."),
     Noun("capture", "mainspring.traces.capture_service", "Captures", "Which traces are kept, and what is masked."),
     Noun("retention", "mainspring.traces.capture_service", "Retentions", "How long traces are kept."),
@@ -74,6 +75,7 @@ JOB_MODULES: tuple[str, ...] = (
     "mainspring.serving.jobs",
     "mainspring.serving.loadjob",
     "mainspring.monitoring.jobs",
+    "mainspring.monitoring.online.jobs",
 )
 """Modules that hold jobs and event handlers; every process that composes a platform imports them."""
 
