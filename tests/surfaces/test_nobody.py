@@ -24,6 +24,8 @@ REFUSED: dict[tuple[str, str], dict[str, Any]] = {
     ("GET", "/api/v1/files/{sha256}"): {},
     ("POST", "/v1/traces"): {"json": {"resourceSpans": []}},
     ("POST", "/"): {"json": {"resourceSpans": []}},
+    ("POST", "/v1/logs"): {"json": {"resourceLogs": []}},
+    ("POST", "/v1/metrics"): {"json": {"resourceMetrics": []}},
     ("POST", "/v1/chat/completions"): {"json": {"model": "docs", "messages": HI}},
     ("POST", "/v1/completions"): {"json": {"model": "model/base@1", "prompt": "x"}},
     ("POST", "/v1/responses"): {"json": {"model": "acme/big", "input": "x"}},
