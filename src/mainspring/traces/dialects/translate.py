@@ -76,7 +76,7 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str)
         (event["attributes"] for event in events if event["name"] == names.EVENT_DETAILS), {}
     )
     source = {**details, **attributes}
-    instructions = conversation(parsed(_first(source, names.INSTRUCTIONS)), "system")
+    instructions = _instructions(parsed(_first(source, names.INSTRUCTIONS)))
     said: Any = _listed(source, names.INPUT_LISTS)
     if said is not None:
         source.pop("input.value", None)
@@ -102,6 +102,13 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str)
     for key in set(attributes) - set(source):
         del attributes[key]
     return said, answered
+
+
+def _instructions(value: Any) -> Any:
+    """Return system instructions, which are parts without a message around them, as one message."""
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "role" not in item for item in value):
+        value = {"role": "system", "parts": value}
+    return conversation(value, "system")
 
 
 def _first(attributes: dict[str, Any], keys: tuple[str, ...]) -> Any:
