@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from mainspring.serving.guarding import Findings
-from mainspring.serving.totals import Totals
+from mainspring.serving.totals import Labels, Totals
 
 
 def count_guard(totals: Totals, guard: str, findings: Findings) -> None:
@@ -13,8 +13,10 @@ def count_guard(totals: Totals, guard: str, findings: Findings) -> None:
     totals.count("guard_calls_total", (("guard", guard), ("action", findings.action)))
     for stage, meter in findings.meters.items():
         for detector, ns in meter.ns.items():
-            named = (("guard", guard), ("stage", stage), ("detector", detector))
-            totals.count("guard_seconds_total", named, ns / 1e9)
+            totals.count("guard_seconds_total", _place(guard, stage, detector), ns / 1e9)
     for hit in findings.hits:
-        named = (("guard", guard), ("stage", str(hit["stage"])), ("detector", str(hit["detector"])))
-        totals.count("guard_hits_total", named)
+        totals.count("guard_hits_total", _place(guard, str(hit["stage"]), str(hit["detector"])))
+
+
+def _place(guard: str, stage: str, detector: str) -> Labels:
+    return (("guard", guard), ("stage", stage), ("detector", detector))
