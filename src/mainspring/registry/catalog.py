@@ -71,6 +71,8 @@ def engine_spec(tx: Tx, model: ModelVersion | str) -> EngineSpec:
     found = load(tx, model) if isinstance(model, str) else model
     if found.source:
         raise Invalid(f"{found.ref} is served by {found.source}, and has no weights here.", hint="Name a local model.")
+    if found.format == "safetensors" or (found.base and load(tx, found.base).format == "safetensors"):
+        return _folder_spec(tx, found)
     settings = tx.platform.settings
     weights, adapter = _first(found.files, "weights"), _first(found.files, "adapter")
     if found.format == "gguf" and weights:
@@ -87,6 +89,25 @@ def engine_spec(tx: Tx, model: ModelVersion | str) -> EngineSpec:
     context = min(int(settings["engine.context"]), found.context or 1 << 30)
     slots, embeds = int(settings["engine.slots"]), found.architecture in _EMBEDDING
     return EngineSpec(base=weights, adapter=adapter, context=context, slots=slots, embeds=embeds)
+
+
+def _folder_spec(tx: Tx, found: ModelVersion) -> EngineSpec:
+    """Return what transformers needs: the files of a folder, and of an adapter over it."""
+    whole = load(tx, found.base) if found.base else found
+    parts = [(file.path, file.sha256) for file in whole.files]
+    adapter = ""
+    if found.base:
+        adapter = _first(found.files, "peft")
+        if not adapter:
+            raise Invalid(f"{found.ref} is no adapter in safetensors.", hint=f"{whole.ref} takes no other.")
+        parts += [(f"adapter/{file.path}", file.sha256) for file in found.files if file.role in ("peft", "config")]
+    weights = _first(whole.files, "weights")
+    settings = tx.platform.settings
+    context = min(int(settings["engine.context"]), whole.context or 1 << 30)
+    slots = int(settings["engine.slots"])
+    return EngineSpec(
+        base=weights, adapter=adapter, context=context, slots=slots, runtime="transformers", parts=tuple(parts)
+    )
 
 
 def ancestors(tx: Tx, model: ModelVersion) -> list[ModelVersion]:

@@ -15,7 +15,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, File, Limit, Name, Page, RefText, Text
 from mainspring.kernel.refs import Ref, parse
 from mainspring.kernel.service import Service
-from mainspring.registry import catalog, export, files, providers, pull, releases
+from mainspring.registry import catalog, export, files, folders, providers, pull, releases
 from mainspring.registry.formats import adapter_config, inspect_weights
 from mainspring.registry.models import (
     ExportedFile,
@@ -79,15 +79,21 @@ class Models(Service):
         license: License = "",
         note: Text = "",
     ) -> ModelVersion:
-        """Register a GGUF model, a GGUF LoRA adapter, or a PEFT adapter (safetensors with its `config`).
+        """Register a model: GGUF or a folder in safetensors; or a LoRA adapter: GGUF, or PEFT's with its `config`.
 
-        The file is checked to be whole. An adapter needs its `base`; where no licence is given, the file's or the
-        base's counts.
+        Every file is checked to be whole. A folder comes as a zip archive. An adapter needs its `base`; where no
+        licence is given, the file's or the base's counts.
         """
         with self.read() as tx:
             for needed in (file, config) if config else (file,):
                 files.require(tx, needed)
         path = self.platform.files.path(file)
+        if folders.is_archive(path):
+            if base or config:
+                raise Invalid("A whole model has no base to be named.", hint="Leave --base and --config out.")
+            content = folders.unpack(self.platform, path, license=license)
+            with self.begin() as tx:
+                return catalog.register(tx, name, content, note=note)
         facts = inspect_weights(path)
         parts = [ModelFile(path=_PATHS[facts.kind], sha256=file, size=path.stat().st_size, role=_ROLES[facts.kind])]
         if facts.kind == "safetensors":

@@ -120,11 +120,12 @@ def _names(tx: Tx) -> Mapping[tuple[str, str], str]:
     found: dict[tuple[str, str], str] = {}
     for version in versions.names(tx, catalog.KIND, 1000)[0]:
         files = {file["role"]: file["sha256"] for file in reversed(version.content["files"])}
-        base = files.get("weights", "")
-        if version.content["base"] and "adapter" in files:
+        base, adapter = files.get("weights", ""), ""
+        if version.content["base"]:
             below = catalog.load(tx, version.content["base"])
             base = next((file.sha256 for file in below.files if file.role == "weights"), "")
-        found.setdefault((base, files.get("adapter", "") if version.content["base"] else ""), version.ref)
+            adapter = files.get("adapter") or files.get("peft", "")
+        found.setdefault((base, adapter), version.ref)
     return found
 
 

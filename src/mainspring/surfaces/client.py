@@ -173,6 +173,8 @@ class Client:
         """Store a file; return its SHA-256. Raises Invalid where the path is no file, TooLarge, NoSpace."""
         if isinstance(source, bytes):
             return str(self.request("POST", "/api/v1/files", content=source, timeout=None).json()["sha256"])
+        if source.is_dir():
+            return self._upload_folder(source)
         if not source.is_file():
             raise Invalid(f"{source} is not a file.", hint="Give the path of a file that can be read.")
 
@@ -182,6 +184,18 @@ class Client:
                     yield part
 
         return str(self.request("POST", "/api/v1/files", content=chunks(), timeout=None).json()["sha256"])
+
+    def _upload_folder(self, source: Path) -> str:
+        """Store the files that lie in a folder, without those in folders of it, as one zip archive."""
+        import tempfile
+        import zipfile
+
+        with tempfile.NamedTemporaryFile(prefix="mainspring-", suffix=".zip") as draft:
+            with zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+                for path in sorted(source.iterdir()):
+                    if path.is_file():
+                        archive.write(path, path.name)
+            return self.upload(Path(draft.name))
 
     def download(self, sha256: str, target: Path) -> int:
         """Fetch a stored file into `target`; return its size in bytes. Nothing half-written is left."""

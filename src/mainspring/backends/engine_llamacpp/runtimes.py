@@ -40,6 +40,12 @@ def plan(
     Raises Invalid for a file that is no model, NotFound for one that is not stored.
     """
     common = {"context": spec.context, "slots": spec.slots, "threads": threads}
+    if spec.runtime == "transformers":
+        from mainspring.backends import engine_transformers
+
+        folder = {path: str(resolve(key)) for path, key in spec.parts}
+        size = engine_transformers.memory(folder, spec.context, spec.slots)
+        return Plan(engine_transformers.MODULE, {**common, "files": folder}, 0, size + 4 * _PROCESS)
     model, loras = resolve(spec.base), [resolve(key) for key in adapters]
     facts = check_gguf(model)
     for path in loras:
