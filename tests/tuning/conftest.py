@@ -21,8 +21,8 @@ def letters() -> list[str]:
     return [chr(code) for code in plain] + [chr(256 + number) for number in range(256 - len(plain))]
 
 
-def write_llama(path: Path, *, seed: int = 0, architecture: str = "llama") -> Path:
-    """Write a random llama in f32 as GGUF."""
+def write_llama(path: Path, *, seed: int = 0, architecture: str = "llama", printable: bool = False) -> Path:
+    """Write a random llama in f32 as GGUF; one that is `printable` says letters, digits and marks of ASCII alone."""
     import gguf
 
     draw = np.random.default_rng(seed)
@@ -55,6 +55,8 @@ def write_llama(path: Path, *, seed: int = 0, architecture: str = "llama") -> Pa
     def add(name: str, *shape: int) -> None:
         scale = 0.35 if "embd" in name else 1.2 / np.sqrt(shape[-1])
         data = np.ones(shape) if len(shape) == 1 else draw.normal(size=shape) * scale
+        if printable and "embd" in name:
+            data[: len(marks)] = data[len(marks) + 94 :] = 0  # what is never likeliest is never said
         writer.add_tensor(name, data.astype(np.float32))
 
     add("token_embd.weight", len(tokens), HIDDEN)
