@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
+import random
 import struct
 import zipfile
 from io import BytesIO
@@ -67,7 +67,7 @@ def test_a_truncated_gguf_is_refused_and_nothing_is_registered(platform: Platfor
     assert Models(platform).list_().items == []
 
 
-NO_MODELS = [b"", b"hello", b"\x80\x02c__main__", b"PK\x03\x04rest", os.urandom(64), safetensors()[:-1],
+NO_MODELS = [b"", b"hello", b"\x80\x02c__main__", b"PK\x03\x04rest", random.Random(7).randbytes(64), safetensors()[:-1],
              struct.pack("<Q", 2) + b"{}", struct.pack("<Q", 4) + b"null"]  # fmt: skip
 
 
