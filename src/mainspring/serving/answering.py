@@ -17,6 +17,7 @@ from mainspring.prompts import PromptVersion, frame
 from mainspring.safety import Policy, StreamGuard
 from mainspring.safety.guards import rules_for
 from mainspring.serving import decoding, parts
+from mainspring.serving.cache.cache import Cache
 from mainspring.serving.canarying import planted, watches_prompt
 from mainspring.serving.counters import Counters
 from mainspring.serving.exchange import Exchange
@@ -38,7 +39,7 @@ from mainspring.serving.patience import paced, within
 from mainspring.serving.recording import Recorder
 from mainspring.serving.restoring import Restoring
 from mainspring.serving.sources import Sources
-from mainspring.serving.upstream import TimedOut
+from mainspring.serving.upstream import Events, TimedOut
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -54,14 +55,21 @@ class Answerer:
     """Answers calls on one event loop."""
 
     def __init__(
-        self, sources: Sources, recorder: Recorder | None, clock: Clock, ids: Ids, billing: Billing | None = None
+        self,
+        sources: Sources,
+        recorder: Recorder | None,
+        clock: Clock,
+        ids: Ids,
+        billing: Billing | None = None,
+        cache: Cache | None = None,
     ) -> None:
-        """Without a recorder no trace is written; without billing nothing is reserved or counted."""
+        """Without a recorder no trace is written; without billing nothing is counted, without a cache nothing kept."""
         self._sources = sources
         self._recorder = recorder
         self._clock = clock
         self._ids = ids
         self._billing = billing
+        self._cache = cache
         self.counters = Counters()
 
     async def complete(self, target: Target, question: Question) -> Answer:
@@ -69,8 +77,7 @@ class Answerer:
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
             body = await self._reserved(exchange, await _prepared(exchange))
-            asking = self._sources.complete(target.spec, question.operation, body, question.origin.key_id)
-            reply = await (asking if target.patience is None else within(target.patience, asking))
+            reply = await self._whole(exchange, body)
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.usage = decoding.usage(reply) or Usage()
             size = judged(exchange.target.policy, len(text) + len(str(calls)))
@@ -132,18 +139,33 @@ class Answerer:
         exchange = Exchange(target, question, self._clock, self._ids)
         return await self._sources.count(target.spec, await _prepared(exchange))
 
+    async def _whole(self, exchange: Exchange, body: Mapping[str, JSON]) -> dict[str, Any]:
+        """Return the whole answer as a model gives it, or as the cache does."""
+        target, question = exchange.target, exchange.question
+        if exchange.hit is not None:
+            return exchange.hit.reply(question.operation)
+        asking = self._sources.complete(target.spec, question.operation, body, question.origin.key_id)
+        return await (asking if target.patience is None else within(target.patience, asking))
+
+    def _events(self, exchange: Exchange, body: Mapping[str, JSON]) -> Events:
+        """Return the events of an answer, those of a model or those that the cache makes."""
+        target, question = exchange.target, exchange.question
+        if exchange.hit is not None:
+            return exchange.hit.events(question.operation)
+        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id)
+        return source if target.patience is None else paced(target.patience, source)
+
     async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
         """Yield what the guard lets through, ending the generation at once where it blocks.
 
         Without rules for answers nothing is held back; with some, the end of the text that could still become a hit,
         and tool calls until they are whole.
         """
-        target, question = exchange.target, exchange.question
+        target = exchange.target
         policy = target.policy if target.policy and rules_for(target.policy, "output") else None
         guard = StreamGuard(policy, meter=exchange.findings.meters["output"]) if policy is not None else None
         calls = decoding.Calls()
-        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id)
-        async with aclosing(source if target.patience is None else paced(target.patience, source)) as events:
+        async with aclosing(self._events(exchange, body)) as events:
             async for event in events:
                 piece = decoding.piece(event)
                 exchange.hear(piece, decoding.usage(event))
@@ -167,6 +189,8 @@ class Answerer:
                 yield Piece(tool_calls=decoding.deltas(exchange.tool_calls))
 
     async def _reserved(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        if exchange.target.cache is not None and self._cache is not None:
+            await self._cache.find(exchange, body)
         return await self._billing.reserve(exchange, body) if self._billing is not None else body
 
     def _settle(self, exchange: Exchange, *, given_up: bool = False) -> None:
@@ -176,6 +200,8 @@ class Answerer:
 
     async def _record(self, exchange: Exchange) -> None:
         self._settle(exchange)
+        if exchange.lookup is not None and self._cache is not None:
+            self._cache.offer(exchange)
         await self._append(exchange, "ok", "")
 
     async def _record_failure(self, exchange: Exchange, error: BaseException) -> None:

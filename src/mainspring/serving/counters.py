@@ -40,8 +40,8 @@ class Counters:
             totals.count("generation_tokens_total", labels, usage.output_tokens)
             if usage.cached_tokens:
                 totals.count("prompt_tokens_cached_total", labels, usage.cached_tokens)
-            if target.price is not None:
-                totals.count("cost_dollars_total", labels, target.price.cost(usage))
+            if (cost := exchange.cost) is not None:
+                totals.count("cost_dollars_total", labels, cost)
             if exchange.ttft_ms is not None:
                 totals.observe("time_to_first_token_seconds", labels, exchange.ttft_ms / 1000)
                 if usage.output_tokens > 1:

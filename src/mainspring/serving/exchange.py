@@ -11,6 +11,7 @@ from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.spans import Span, SpanStatus
 from mainspring.registry import Remote
+from mainspring.serving.cache.models import Hit, Lookup
 from mainspring.serving.guarding import Findings
 from mainspring.serving.models import Answer, Message, Piece, Question, Target, Usage
 from mainspring.serving.restoring import Restoring
@@ -57,6 +58,8 @@ class Exchange:
         """Images that the model was sent."""
         self.heard = 0
         """Bytes of text that came back, guarded or not."""
+        self.lookup: Lookup | None = None
+        """What was asked of the cache, where the target has one."""
         self.estimated = False
         """Whether the usage is an estimate, because nobody counted the tokens."""
         self.trace_id = question.origin.trace_id or ids.new().replace("-", "")
@@ -68,6 +71,11 @@ class Exchange:
     def elapsed_ms(self) -> float:
         """Milliseconds since the call came in."""
         return (time.perf_counter_ns() - self._began) / 1e6
+
+    @property
+    def hit(self) -> Hit | None:
+        """The answer that the cache gave."""
+        return self.lookup.hit if self.lookup is not None else None
 
     def hear(self, piece: Piece, usage: Usage | None) -> None:
         """Note what one event of a stream told: that the first token is here, how it ended, what it used."""
@@ -87,6 +95,8 @@ class Exchange:
     @property
     def cost(self) -> float | None:
         """US dollars, where the target's price is known here."""
+        if self.hit is not None:
+            return 0.0
         return self.target.price.cost(self.usage) if self.target.price else None
 
     def answer(self) -> Answer:
@@ -160,7 +170,24 @@ class Exchange:
         if self.estimated:
             found["mainspring.usage.estimated"] = True
         found |= target.notes
+        if self.lookup is not None:
+            found |= _cached(self.lookup)
         return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
+
+
+def _cached(lookup: Lookup) -> dict[str, Any]:
+    """Return what the trace says of the cache."""
+    hit = lookup.hit
+    if hit is None:
+        near = {} if lookup.nearest is None else {"mainspring.cache.similarity": round(lookup.nearest, 4)}
+        return {"mainspring.cache": "miss", **near}
+    found: dict[str, Any] = {"mainspring.cache": hit.kind, "mainspring.cache.age_seconds": round(hit.age_seconds, 1)}
+    found |= {"mainspring.cache.similarity": round(hit.similarity, 4), "mainspring.cache.trace_id": hit.trace_id}
+    saved = hit.usage
+    return found | {
+        "mainspring.cache.saved_input_tokens": saved.input_tokens,
+        "mainspring.cache.saved_output_tokens": saved.output_tokens,
+    }
 
 
 def _parts(message: Message) -> dict[str, Any]:

@@ -25,6 +25,9 @@ from mainspring.kernel.platform import Platform
 from mainspring.registry import Remote
 from mainspring.serving import embedding, listing
 from mainspring.serving.answering import Answerer
+from mainspring.serving.cache import NotCached
+from mainspring.serving.cache.cache import Cache
+from mainspring.serving.cache.models import HEADER
 from mainspring.serving.deployments import Subject
 from mainspring.serving.directory import Directory
 from mainspring.serving.metering import Billing, Meter
@@ -56,6 +59,7 @@ _DIALECTS: dict[str, Dialect] = {
 _COUNTS = anthropic.Messages(counts=True)
 Handler = Callable[[Call], Awaitable[None]]
 _encode = msgspec.json.Encoder().encode
+_CACHE = HEADER.encode()
 
 
 class Endpoint:
@@ -94,7 +98,10 @@ class Gateway:
         self._intake = Intake(platform)
         self._recorder = Recorder(self._intake.append)
         self._billing = Billing(Meter(platform))
-        self._answerer = Answerer(self._sources, self._recorder, platform.clock, platform.ids, self._billing)
+        self._cache = Cache(platform)
+        self._answerer = Answerer(
+            self._sources, self._recorder, platform.clock, platform.ids, self._billing, self._cache
+        )
         self._board = board_of(platform)
         self._router = Router(self._answerer, self._board)
         self._shadows = Shadows(self._answerer, lambda: sum(self._sources.local_load))
@@ -126,6 +133,7 @@ class Gateway:
             await self._shadows.close()
             await self._sources.close()
             await self._recorder.close()
+            await self._cache.close()
             await self._in_thread(self._billing.close)
             self._threads.shutdown(wait=False)
 
@@ -138,6 +146,7 @@ class Gateway:
         for outcome, number in self._shadows.counts.items():
             made.count("shadow_requests_total", (("outcome", outcome),), number)
         self._board.add_to(made)
+        self._cache.add_to(made)
         return made
 
     async def _models(self, call: Call) -> None:
@@ -162,8 +171,10 @@ class Gateway:
                 origin=origin,
                 operation=ask.operation,
             )
-            if isinstance(target, Routed):
+            if target.cache is not None or isinstance(target, Routed):
                 question = replace(question, headers=call.headers, told=Told())
+            elif call.header(_CACHE).strip().lower() == "only":
+                raise NotCached(f"Nothing of {ask.model} is kept.", hint="Ask without the header.")
             await self._answer(call, dialect, ask, target, question)
 
         return handle

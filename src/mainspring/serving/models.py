@@ -11,6 +11,7 @@ from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.prompts import PromptVersion
 from mainspring.registry import Patience, Remote
 from mainspring.safety.models import Policy
+from mainspring.serving.cache.models import CachePolicy
 from mainspring.traces import Price
 from mainspring.traces import Tokens as Usage
 
@@ -64,6 +65,8 @@ class Target:
     """How long a local engine may take for each phase, where a route says so; a provider's lies in `spec`."""
     notes: Mapping[str, JSON] = field(default_factory=dict)
     """Attributes for the trace."""
+    cache: CachePolicy | None = None
+    """What of its answers is kept and given again, where anything is."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +107,7 @@ class Question:
     """Values for the prompt's variables."""
     origin: Origin = field(default_factory=Origin)
     headers: Mapping[str, str] = field(default_factory=dict)
-    """The request's headers, by names in lower case, for a route's rules."""
+    """The request's headers, by names in lower case, for a route's rules and the cache."""
     told: Told | None = None
 
 

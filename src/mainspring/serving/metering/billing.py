@@ -10,6 +10,7 @@ from dataclasses import replace
 import msgspec
 
 from mainspring.kernel.ports import JSON, EngineSpec
+from mainspring.serving.cache.models import Hit
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.metering.leases import Ticket
 from mainspring.serving.metering.meter import Meter
@@ -54,6 +55,9 @@ class Billing:
             target.model,
             target.provider,
         )
+        if exchange.hit is not None:
+            exchange.ticket = await self.hold(exchange.call, payer, Need(requests=1, hits=1))
+            return body
         exchange.ticket = await self.hold(exchange.call, payer, _most(target, body, exchange.asked))
         bounded = any(lease.allowance.measure != "requests" for lease, _ in exchange.ticket.takes)
         if target.provider != LOCAL and bounded and _asked(body) is None:
@@ -76,6 +80,9 @@ class Billing:
         """Count what a call used; `given_up` says that nobody waited for its end. Settling it again changes nothing."""
         ticket = exchange.ticket
         if ticket is None or ticket.settled:
+            return
+        if exchange.hit is not None:
+            self._meter.settle(ticket, _spared(exchange.hit, exchange.target.price))
             return
         if exchange.usage.total == 0:
             exchange.usage = _estimate(exchange, ticket.need, given_up=given_up)
@@ -109,6 +116,11 @@ def amounts(used: Tokens, price: Price | None, provider: str, *, estimated: bool
         cached_tokens=used.cached_tokens,
         cost=price.nano(used) if price else 0,
     )
+
+
+def _spared(hit: Hit, price: Price | None) -> Amounts:
+    """Return what a call used that the cache answered: nothing, and what it would have cost."""
+    return Amounts(requests=1, hits=1, saved=price.nano(hit.usage) if price else 0)
 
 
 def _asked(body: Mapping[str, JSON]) -> int | None:

@@ -41,6 +41,10 @@ class Amounts(msgspec.Struct, frozen=True, array_like=True):
     cached_tokens: int = 0
     cost: int = 0
     """Nanodollars."""
+    hits: int = 0
+    """Of the requests: answered from the cache."""
+    saved: int = 0
+    """Nanodollars that these would have cost."""
 
     def plus(self, other: Amounts) -> Amounts:
         """Return the sum."""

@@ -68,3 +68,7 @@ class UsageRow(Record):
     """US dollars."""
     nanodollars: int
     """The same, exactly: billionths of a dollar."""
+    hits: int
+    """Of the requests: answered from the cache, which costs nothing and uses no tokens."""
+    saved: float
+    """US dollars that these would have cost."""

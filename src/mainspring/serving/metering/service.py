@@ -38,7 +38,7 @@ _COLUMNS: dict[str, ColumnElement[Any]] = {
     "key": usage_hours.c.key_id,
     **{name: usage_hours.c[name] for name in DIMENSIONS[2:]},
 }
-_SUMS = ("requests", "estimated", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "cost")
+_SUMS = ("requests", "estimated", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "cost", "hits", "saved")
 
 
 class _Allowances(Service):
@@ -187,9 +187,10 @@ class Usages(Service):
         deployment: Whose = "",
         environment: Whose = "",
     ) -> list[UsageRow]:
-        """Return requests, tokens and cost of the last 30 days or the time given, to the hour; at most 10,000 rows.
+        """Return requests, tokens, cost and what caches saved, of the last 30 days or the time given, to the hour.
 
-        `by` names what is kept apart, with commas: day, key, member, model, deployment, environment, provider.
+        At most 10,000 rows. `by` names what is kept apart, with commas: day, key, member, model, deployment,
+        environment, provider.
         """
         kept = [word.strip() for word in by.split(",") if word.strip()]
         if unknown := set(kept) - set(DIMENSIONS):
@@ -213,8 +214,8 @@ class Usages(Service):
 def _row(row: RowMapping) -> UsageRow:
     found: dict[str, Any] = {name: str(row[name]) for name in DIMENSIONS}
     found |= {name: int(row[f"sum_{name}"]) for name in _SUMS}
-    nano = found.pop("cost")
-    return UsageRow(**found, cost=nano / 1e9, nanodollars=nano)
+    nano, saved = found.pop("cost"), found.pop("saved")
+    return UsageRow(**found, cost=nano / 1e9, nanodollars=nano, saved=saved / 1e9)
 
 
 def _scope(tx: Tx, whose: dict[Scope, str]) -> tuple[Scope, str]:

@@ -71,4 +71,6 @@ usage_hours = Table(
     Column("output_tokens", BigInteger, nullable=False),
     Column("cached_tokens", BigInteger, nullable=False),
     Column("cost", BigInteger, nullable=False),
+    Column("hits", BigInteger, nullable=False),
+    Column("saved", BigInteger, nullable=False),
 )

@@ -154,8 +154,11 @@ def _unable(choice: Option, call: Call) -> str:
     lacks = set(choice.candidate.lacks) | ({"images"} if isinstance(spec, EngineSpec) else set())
     if missing := sorted(lacks & call.needs):
         return f"it lacks {', '.join(missing)}"
-    if call.operation == "embeddings" and not (isinstance(spec, Remote) and spec.kind == "openai"):
+    embeds = spec.embeds if isinstance(spec, EngineSpec) else isinstance(spec, Remote) and spec.kind == "openai"
+    if call.operation == "embeddings" and not embeds:
         return "it makes no embeddings"
+    if call.operation != "embeddings" and isinstance(spec, EngineSpec) and spec.embeds:
+        return "it makes embeddings alone"
     context = context_of(choice)
     if context and call.tokens > context:
         return f"its context of {context} tokens is short of about {call.tokens}"

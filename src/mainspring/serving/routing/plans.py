@@ -10,6 +10,7 @@ from mainspring.kernel.errors import Conflict, Invalid, MainspringError
 from mainspring.kernel.ports import JSON
 from mainspring.kernel.tx import Tx
 from mainspring.serving import deployments, targets
+from mainspring.serving.cache.rules import caches
 from mainspring.serving.deployments import Subject
 from mainspring.serving.models import Target
 from mainspring.serving.moves import Moves
@@ -86,7 +87,7 @@ def lookup(tx: Tx, text: str, environment: str) -> Lead:
     name = text.removeprefix("deployment/")
     route = routes.known(tx, environment).get(name)
     if route is None:
-        return targets.lookup(tx, text, environment)
+        return _keeping(tx, targets.lookup(tx, text, environment), environment)
     access.require(tx.caller, "deployment.use")
     require_asked(tx.caller, f"deployment/{name}")
     return plan_of(tx, route, environment)
@@ -95,7 +96,7 @@ def lookup(tx: Tx, text: str, environment: str) -> Lead:
 def plan_of(tx: Tx, route: Route, environment: str) -> Plan:
     """Return a route's plan. Somebody who may ask for its candidates made it, and that is enough."""
     own = replace(tx, caller=access.system(tx.project, environment))
-    return Plan(route, tuple(_lead(own, candidate.target, environment) for candidate in route.candidates))
+    return Plan(route, tuple(_lead(own, route, candidate.target, environment) for candidate in route.candidates))
 
 
 def with_prompt(tx: Tx, target: Target, ref: str, options: Mapping[str, JSON]) -> Target:
@@ -121,11 +122,23 @@ def check(tx: Tx, route: Route, *, protected: bool) -> None:
             deployments.deployable(tx, target.release, route.environment)
 
 
-def _lead(tx: Tx, text: str, environment: str) -> Choice | str:
+def _lead(tx: Tx, route: Route, text: str, environment: str) -> Choice | str:
     try:
-        return targets.lookup(tx, text, environment)
+        return _keeping(tx, targets.lookup(tx, text, environment), environment, route.name)
     except MainspringError as error:
         return error.message
+
+
+def _keeping(tx: Tx, choice: Choice, environment: str, route: str = "") -> Choice:
+    """Return a choice whose answers are kept as the policy of the route, or else of the deployment, says."""
+    names = [route, choice.move.name if choice.move is not None else ""]
+    known = caches.known(tx, environment)
+    policy = next((known[name] for name in names if name in known), None)
+    if policy is None:
+        return choice
+    made = choice.each(lambda target: replace(target, cache=policy))
+    # A shadow is there to be measured.
+    return replace(made, shadow=choice.shadow)
 
 
 def _option(candidate: Candidate, lead: Choice | str, subject: Subject) -> Option:
