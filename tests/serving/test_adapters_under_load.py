@@ -10,27 +10,15 @@ from typing import Any
 import pytest
 from openai import OpenAI
 from tests.serving.conftest import FixedEngine, eventually, register_model
+from tests.serving.pooled import Pooled
 from tests.serving.tiny_models import write_adapter, write_llama
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.ports import Endpoint, EngineSpec
 from mainspring.kernel.spans import SpanFilter
 from mainspring.registry import ModelContent, ModelFile, register
 
 WORDS = ("red", "green", "blue")
-
-
-class Pooled(FixedEngine):
-    """The Engine port over a pool, behind the fixture of the tiny server."""
-
-    def __init__(self, pool: EnginePool) -> None:
-        super().__init__()
-        self.pool = pool
-
-    def ensure(self, spec: EngineSpec) -> Endpoint:
-        """Ask the pool."""
-        return self.pool.ensure(spec)
 
 
 @pytest.fixture

@@ -15,30 +15,17 @@ import openai
 import pytest
 from openai import OpenAI
 from tests.serving.conftest import FixedEngine, eventually, register_model
+from tests.serving.pooled import Pooled
 from tests.serving.tiny_models import write_llama
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.ports import Endpoint, EngineSpec
 from mainspring.registry import Models, files
 from mainspring.serving.engine_service import Engines
 
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 PROMPTS = ["red and green", "a sentence that goes on", "x"]
-
-
-class Pooled(FixedEngine):
-    """The Engine port over a pool, behind the fixture of the tiny server."""
-
-    def __init__(self, pool: EnginePool) -> None:
-        super().__init__()
-        self.pool = pool
-        self.list = pool.list  # type: ignore[method-assign]
-
-    def ensure(self, spec: EngineSpec) -> Endpoint:
-        """Ask the pool."""
-        return self.pool.ensure(spec)
 
 
 @pytest.fixture(scope="module")

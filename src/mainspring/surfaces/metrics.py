@@ -14,6 +14,7 @@ from mainspring.kernel import access
 from mainspring.kernel.errors import Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import event_deliveries, runs
+from mainspring.serving.engine_metrics import add_engines
 from mainspring.serving.totals import Totals
 from mainspring.surfaces.shared_totals import SharedTotals
 
@@ -29,6 +30,7 @@ def metrics_route(platform: Platform, shared: SharedTotals) -> Route:
     def render() -> str:
         found = shared.together()
         _hold(platform, found)
+        add_engines(platform, found)
         return found.render()
 
     async def metrics(request: Request) -> Response:
