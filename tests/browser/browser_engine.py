@@ -6,23 +6,44 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Literal
 
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
 
 WORDS = ("You", " asked: ")
+STATES: tuple[tuple[Literal["ready", "failed"], int, int, int, float], ...] = (
+    ("ready", 4711, 0, 209_000_000, 12.0),
+    ("failed", 0, 3, 0, 3600.0),
+)
 
 
 class Talker(BaseHTTPRequestHandler):
-    """Streams back the last message of what it is asked."""
+    """Sends back the last message of what it is asked, as a stream where one is asked for."""
 
     def do_POST(self) -> None:
         """Answer one call."""
         body = json.loads(self.rfile.read(int(self.headers["content-length"])))
         self.send_response(200)
+        if not body.get("stream"):
+            said = f"The package reads {body['messages'][-1]['content']}"
+            choice = {"index": 0, "message": {"role": "assistant", "content": said}, "finish_reason": "stop"}
+            whole = {"choices": [choice], "usage": {"prompt_tokens": 12, "completion_tokens": 3}}
+            self.send_header("content-type", "application/json")
+            self.end_headers()
+            self.wfile.write(json.dumps(whole).encode())
+            return
         self.send_header("content-type", "text/event-stream")
         self.end_headers()
         for event in events(body["messages"]):
             self.wfile.write(f"data: {event}\n\n".encode())
+
+    def do_GET(self) -> None:
+        """List the models, as a provider does."""
+        ids = ["org/assistant-large", "org/assistant-small"]
+        self.send_response(200)
+        self.send_header("content-type", "application/json")
+        self.end_headers()
+        self.wfile.write(json.dumps({"data": [{"id": one} for one in ids]}).encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Stay silent."""
@@ -42,20 +63,30 @@ class TalkingEngine:
     """The Engine port over one such server."""
 
     def __init__(self) -> None:
+        self.loaded: list[tuple[str, str]] = []
+        """Hashes of weights and adapters that it says it serves."""
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Talker)
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"http://127.0.0.1:{self._server.server_address[1]}"
+
     def ensure(self, spec: EngineSpec) -> Endpoint:
         """Return the server, whatever is asked for."""
-        return Endpoint(f"http://127.0.0.1:{self._server.server_address[1]}", "engine-key")
+        return Endpoint(self.url, "engine-key")
 
     def stop(self, spec: EngineSpec) -> bool:
         """Do nothing."""
         return False
 
     def list(self) -> list[EngineState]:
-        """Show no engine."""
-        return []
+        """Show the engines of the models that the site has, in two states."""
+        return [
+            EngineState(EngineSpec(base, adapter), state, pid, restarts, "http://127.0.0.1:1", rss, idle)
+            for (base, adapter), (state, pid, restarts, rss, idle) in zip(self.loaded, STATES, strict=False)
+        ]
 
     def close(self) -> None:
         """Stop serving."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from browser_experiments import make_more_experiments, make_runs_of_experiments, make_scores_by_people
+from browser_gateway import make_gateway
 from browser_load import make_load_tests
 from browser_rollout import make_canaries
 from sqlalchemy import update
@@ -98,6 +99,7 @@ def fill(platform: Platform) -> dict[str, str]:
         make_alert(platform)
         make_canaries(platform)
         more |= make_load_tests(platform)
+        more |= make_gateway(platform)
     return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1],
             "baseline": ids[0], "under_way": under_way, **more}  # fmt: skip
 

@@ -67,7 +67,7 @@ class Site:
 
 def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
     load_rooms()
-    config = settings.load({"home": str(home)}, environ={}, folder=home)
+    config = settings.load({"home": str(home), "targets.allow_private": True}, environ={}, folder=home)
     runner, engine = InlineRunner(), TalkingEngine()
     platform = Platform(
         home=home,
@@ -86,7 +86,7 @@ def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
     schema.upgrade(platform.records, platform.clock)
     owner = first_start(platform, owner="ann")
     assert owner is not None
-    names = fill(platform) if seeded else {}
+    names = {**(fill(platform) if seeded else {}), "local": engine.url}
     kept, static.STATIC = static.STATIC, built
     app = build_app(platform, dict)
     static.STATIC = kept

@@ -45,7 +45,6 @@ def test_a_load_test_is_drawn_over_its_load_and_held_against_another(visit: Visi
     page.get_by_label("Load test to compare with").select_option(index=1)
     found = page.get_by_role("group", name="Differences")
     expect(found.get_by_role("row", name=re.compile("e2e p50")).last).to_contain_text("slower")
-    page.screenshot(path="/tmp/shot-load.png", full_page=True)
     assert visit.violations() == []
 
 

@@ -13,6 +13,8 @@ const STATES: Record<string, [Tone, IconName]> = {
   active: ["ok", "check"],
   live: ["ok", "check"],
   ready: ["ok", "check"],
+  sealed: ["ok", "key"],
+  draining: ["info", "spin"],
   verified: ["ok", "check"],
   resolved: ["ok", "check"],
   better: ["ok", "up"],
@@ -45,6 +47,8 @@ const STATES: Record<string, [Tone, IconName]> = {
   worse: ["error", "down"],
   withdrawn: ["none", "cross"],
   cancelled: ["none", "cross"],
+  expired: ["none", "clock"],
+  revoked: ["none", "cross"],
 };
 
 /** A state as icon, word and colour, so that none of the three is needed alone. */

@@ -27,7 +27,9 @@ describe("durations", () => {
     [340, "340 ms"],
     [1900, "1.90 s"],
     [171_400, "2 min 51 s"],
-    [3_600_000 * 5, "5 h 0 min"],
+    [120_000, "2 min"],
+    [5000, "5 s"],
+    [3_600_000 * 5, "5 h"],
     [null, "–"],
   ])("writes %s ms as %s", (ms, text) => expect(duration(ms)).toBe(text));
 });

@@ -49,11 +49,15 @@ export function duration(ms: number | null | undefined): string {
   if (ms < 1) return `${Math.max(0, Math.round(ms * 1000))} µs`;
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const seconds = ms / 1000;
-  if (seconds < 60) return `${seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
+  if (seconds < 60) return `${Number.isInteger(seconds) ? seconds : seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
   const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  if (minutes < 60) return and(`${minutes} min`, Math.round(seconds % 60), "s");
   const hours = Math.floor(minutes / 60);
-  return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.round(hours / 24)} d`;
+  return hours < 48 ? and(`${hours} h`, minutes % 60, "min") : `${Math.round(hours / 24)} d`;
+}
+
+function and(whole: string, rest: number, unit: string): string {
+  return rest ? `${whole} ${rest} ${unit}` : whole;
 }
 
 export function bytes(size: number | null | undefined): string {

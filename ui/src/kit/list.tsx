@@ -23,7 +23,8 @@ export interface ListProps<T> {
   error?: unknown;
   columns: Column<T>[];
   id: (item: T) => string;
-  open: (item: T) => void;
+  /** Goes to the item's own page; without one, the peek panel holds all there is. */
+  open?: (item: T) => void;
   blank: ReactNode;
   selected?: string;
   select?: (id: string | undefined) => void;
@@ -69,7 +70,7 @@ export function List<T>(props: ListProps<T>) {
     ArrowUp: () => step(-1),
     x: () => at >= 0 && marks && (marks.may?.(items![at]!) ?? true) && marks.toggle(selected!),
     Escape: () => props.select?.(undefined),
-    Enter: () => at >= 0 && props.open(items![at]!),
+    Enter: () => at >= 0 && props.open?.(items![at]!),
   });
   if (props.error && !items) return <Failure error={props.error} retry={props.retry} />;
   if (items && items.length === 0) return <div className="page-body">{props.blank}</div>;
@@ -99,8 +100,8 @@ export function List<T>(props: ListProps<T>) {
                     aria-selected={id === selected}
                     className="list-row"
                     style={{ ...tracks, transform: `translateY(${row.start}px)` }}
-                    onClick={() => (props.select && props.peek ? props.select(id === selected ? undefined : id) : props.open(item))}
-                    onDoubleClick={() => props.open(item)}
+                    onClick={() => (props.select && props.peek ? props.select(id === selected ? undefined : id) : props.open?.(item))}
+                    onDoubleClick={() => props.open?.(item)}
                   >
                     {columns.map((column) => (
                       <div key={column.key} role="gridcell" className={column.numeric ? "list-cell num" : "list-cell"}>
@@ -121,7 +122,7 @@ export function List<T>(props: ListProps<T>) {
           <span>{items ? `${plural(items.length, props.noun, props.many)}${props.hasMore ? " loaded, more below" : ""}` : " "}</span>
           {props.select && (
             <span>
-              <kbd>J</kbd> <kbd>K</kbd> walk · {marks && <><kbd>X</kbd> mark · </>}<kbd>Enter</kbd> open · <kbd>Esc</kbd> {props.peek ? "close" : "leave"}
+              <kbd>J</kbd> <kbd>K</kbd> walk · {marks && <><kbd>X</kbd> mark · </>}{props.open && <><kbd>Enter</kbd> open · </>}<kbd>Esc</kbd> {props.peek ? "close" : "leave"}
             </span>
           )}
         </div>
@@ -136,9 +137,11 @@ export function List<T>(props: ListProps<T>) {
             <button type="button" className="btn icon quiet" aria-label="Next" onClick={() => step(1)}>
               <Icon name="down" />
             </button>
-            <button type="button" className="btn icon quiet" aria-label="Open" onClick={() => props.open(peeked)}>
-              <Icon name="open" />
-            </button>
+            {props.open && (
+              <button type="button" className="btn icon quiet" aria-label="Open" onClick={() => props.open?.(peeked)}>
+                <Icon name="open" />
+              </button>
+            )}
             <button type="button" className="btn icon quiet" aria-label="Close" onClick={() => props.select?.(undefined)}>
               <Icon name="cross" />
             </button>

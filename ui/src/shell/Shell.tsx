@@ -1,7 +1,7 @@
 import { useMantineColorScheme } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { Link, Outlet } from "@tanstack/react-router";
-import { useEffect, useState } from "react";
+import { Link, Outlet, useLocation } from "@tanstack/react-router";
+import { useEffect, useRef, useState } from "react";
 import { session } from "../api/client";
 import { Icon, Mark } from "../kit/icons";
 import { Failure } from "../kit/page";
@@ -52,6 +52,12 @@ function Frame({ who }: { who: Who }) {
 }
 
 function Sidebar({ who, find }: { who: Who; find: () => void }) {
+  const nav = useRef<HTMLElement>(null);
+  const place = useLocation({ select: (location) => location.pathname.split("/")[1] });
+  useEffect(() => {
+    const here = [...(nav.current?.querySelectorAll("a") ?? [])].find((link) => link.pathname.split("/")[1] === place);
+    here?.scrollIntoView({ block: "nearest" });
+  }, [place]);
   return (
     <aside className="sidebar" aria-label="Sidebar">
       <Link to="/" className="brand" aria-label="Mainspring, home">
@@ -69,7 +75,7 @@ function Sidebar({ who, find }: { who: Who; find: () => void }) {
         <span>Search or go to…</span>
         <kbd aria-hidden="true">{MAC ? "⌘K" : "Ctrl K"}</kbd>
       </button>
-      <nav aria-label="Pages">
+      <nav aria-label="Pages" ref={nav}>
         {PLACES.map((group) => (
           <div className="nav-group" key={group.group}>
             {group.group && <span>{group.group}</span>}

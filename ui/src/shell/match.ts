@@ -8,6 +8,7 @@ const KINDS: Record<string, [string, IconName]> = {
   release: ["/releases", "release"],
   deployment: ["/deployments", "deploy"],
   experiment: ["/experiments", "experiment"],
+  guard: ["/guards", "guard"],
   run: ["/runs", "run"],
   trace: ["/traces", "traces"],
 };

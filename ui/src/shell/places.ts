@@ -37,4 +37,21 @@ export const PLACES: { group: string; places: Place[] }[] = [
       { label: "Alerts", to: "/alerts", icon: "alert" },
     ],
   },
+  {
+    group: "Gateway",
+    places: [
+      { label: "Quick start", to: "/quickstart", icon: "start" },
+      { label: "Providers", to: "/providers", icon: "provider" },
+      { label: "Engines", to: "/engines", icon: "engine" },
+      { label: "Guards", to: "/guards", icon: "guard" },
+      { label: "Keys", to: "/keys", icon: "key" },
+      { label: "Budgets and limits", to: "/budgets", icon: "budget" },
+      { label: "Usage", to: "/usage", icon: "usage" },
+      { label: "Prices", to: "/prices", icon: "price" },
+    ],
+  },
+  {
+    group: "Project",
+    places: [{ label: "Members", to: "/members", icon: "members" }],
+  },
 ];

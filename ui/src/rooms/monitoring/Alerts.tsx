@@ -50,7 +50,6 @@ export function Alerts() {
         retry={query.refetch}
         columns={COLUMNS}
         id={(a) => a.id}
-        open={(a) => setUrl({ peek: a.id })}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(a) => a.title}

@@ -1,36 +1,15 @@
-import { Modal } from "@mantine/core";
 import { useQueryClient } from "@tanstack/react-query";
-import { useState, type ReactNode } from "react";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { PromptVersion, Row } from "../../api/types";
 import { Blank } from "../../kit/basics";
+import { Dialog, Foot } from "../../kit/Dialog";
 import { Show } from "../../kit/page";
 import { toast } from "../../kit/toast";
 import { bodyOf, parametersOf, used } from "./ask";
 import type { Answer, Draft } from "./state";
 
 const NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
-
-function Dialog(props: { title: string; close: () => void; children: ReactNode; size?: number }) {
-  return (
-    <Modal opened onClose={props.close} lockScroll={false} closeButtonProps={{ "aria-label": "Close" }} title={props.title} size={props.size ?? 440} centered transitionProps={{ duration: 120 }}>
-      {props.children}
-    </Modal>
-  );
-}
-
-function Foot({ close, ready, label }: { close: () => void; ready: boolean; label: string }) {
-  return (
-    <div className="row" style={{ justifyContent: "flex-end" }}>
-      <button type="button" className="btn" onClick={close}>
-        Cancel
-      </button>
-      <button type="submit" className="btn primary" disabled={!ready}>
-        {label}
-      </button>
-    </div>
-  );
-}
 
 /** Keep a variant as a version of a prompt. */
 export function SaveVersion({ draft, close, saved }: { draft: Draft; close: () => void; saved: (made: PromptVersion) => void }) {

@@ -1,0 +1,90 @@
+import { Modal } from "@mantine/core";
+import { useState, type ReactNode } from "react";
+import { ApiError } from "../api/client";
+import { Icon } from "./icons";
+
+/** A dialog over the page; what is in it is a form. */
+export function Dialog(props: { title: string; close: () => void; children: ReactNode; size?: number; stays?: boolean }) {
+  return (
+    <Modal
+      opened
+      onClose={props.close}
+      lockScroll={false}
+      closeButtonProps={{ "aria-label": "Close" }}
+      closeOnClickOutside={!props.stays}
+      title={props.title}
+      size={props.size ?? 440}
+      centered
+      transitionProps={{ duration: 120 }}
+    >
+      {props.children}
+    </Modal>
+  );
+}
+
+/** The end of a form: leave, or go on. */
+export function Foot({ close, ready, label, danger = false }: { close: () => void; ready: boolean; label: string; danger?: boolean }) {
+  return (
+    <div className="row end">
+      <button type="button" className="btn" onClick={close}>
+        Cancel
+      </button>
+      <button type="submit" className={danger ? "btn danger" : "btn primary"} disabled={!ready}>
+        {label}
+      </button>
+    </div>
+  );
+}
+
+/** Why the server refused what a form asked for, and what to do. */
+export function Refused({ error }: { error: unknown }) {
+  if (!error) return null;
+  return (
+    <p className="notice error" role="alert">
+      <Icon name="warn" />
+      <span>
+        {(error as Error).message} {error instanceof ApiError && error.hint}
+      </span>
+    </p>
+  );
+}
+
+/** One value of a form with its name, and a word about it where that helps. */
+export function Field({ label, note, children }: { label: string; note?: ReactNode; children: ReactNode }) {
+  return (
+    <div className="field">
+      <label className="field">
+        <span>{label}</span>
+        {children}
+      </label>
+      {note && <small className="dim">{note}</small>}
+    </div>
+  );
+}
+
+/** Asks for the typed name of what cannot be had back. */
+export function TypedName(props: { title: string; name: string; label: string; children: ReactNode; busy: boolean; error?: unknown; close: () => void; go: () => void }) {
+  const [typed, setTyped] = useState("");
+  const ready = typed === props.name;
+  return (
+    <Dialog title={props.title} close={props.close}>
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (ready) props.go();
+        }}
+      >
+        <p>{props.children}</p>
+        <label className="field">
+          <span>
+            This is for good. Type <code>{props.name}</code> to go on.
+          </span>
+          <input className="input" value={typed} data-autofocus autoComplete="off" onChange={(event) => setTyped(event.target.value)} />
+        </label>
+        <Refused error={props.error} />
+        <Foot close={props.close} ready={ready && !props.busy} label={props.label} danger />
+      </form>
+    </Dialog>
+  );
+}

@@ -1,0 +1,76 @@
+import { useEffect, useState, type ReactNode } from "react";
+import { useUrl } from "./hooks";
+import { Icon } from "./icons";
+
+export interface Choice {
+  value: string;
+  label?: string;
+}
+
+/** The bar over a list: what it is narrowed to stands in the address. */
+export function Filters({ children }: { children: ReactNode }) {
+  return <search className="filters">{children}</search>;
+}
+
+/** Narrows by one of some values; none of them is the first choice, or `fallback` where there is always one. */
+export function Choose(props: { name: string; label: string; any?: string; choices: readonly (string | Choice)[]; fallback?: string }) {
+  const [url, setUrl] = useUrl();
+  const choices = props.choices.map((one) => (typeof one === "string" ? { value: one, label: one } : one));
+  const value = url[props.name] ?? props.fallback ?? "";
+  const known = value === "" || choices.some((one) => one.value === value);
+  return (
+    <select
+      className="select"
+      aria-label={props.label}
+      value={value}
+      onChange={(event) => setUrl({ [props.name]: event.target.value === (props.fallback ?? "") ? undefined : event.target.value, peek: undefined }, true)}
+    >
+      {props.any !== undefined && <option value="">{props.any}</option>}
+      {!known && <option value={value}>{value}</option>}
+      {choices.map((one) => (
+        <option key={one.value} value={one.value}>
+          {one.label ?? one.value}
+        </option>
+      ))}
+    </select>
+  );
+}
+
+/** Words to look for in what is loaded, as one types. */
+export function Words({ placeholder, name = "q" }: { placeholder: string; name?: string }) {
+  const [url, setUrl] = useUrl();
+  const [words, setWords] = useState(url[name] ?? "");
+  useEffect(() => setWords(url[name] ?? ""), [url, name]);
+  return (
+    <div className="searchbox">
+      <Icon name="search" size={14} />
+      <input
+        className="input"
+        type="search"
+        placeholder={placeholder}
+        aria-label={placeholder}
+        value={words}
+        onChange={(event) => {
+          setWords(event.target.value);
+          setUrl({ [name]: event.target.value || undefined, peek: undefined });
+        }}
+      />
+    </div>
+  );
+}
+
+/** A filter that was set by a link, with a cross to take it away. */
+export function Chip({ name, label, value }: { name: string; label: string; value: string }) {
+  const [, setUrl] = useUrl();
+  return (
+    <button type="button" className="btn" aria-label={`Remove the filter ${label}`} onClick={() => setUrl({ [name]: undefined, peek: undefined }, true)}>
+      {label}: {value} <Icon name="cross" size={12} />
+    </button>
+  );
+}
+
+/** Whether all words stand in a text. */
+export function holds(words: string | undefined, ...texts: (string | null | undefined)[]): boolean {
+  const whole = texts.join(" ").toLowerCase();
+  return (words ?? "").toLowerCase().split(/\s+/).every((word) => whole.includes(word));
+}

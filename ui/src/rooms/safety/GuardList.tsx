@@ -1,0 +1,102 @@
+import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
+import { $api } from "../../api/client";
+import type { GuardVersion } from "../../api/types";
+import { Blank, KeyValues, Status, Time } from "../../kit/basics";
+import { Filters, holds, Words } from "../../kit/filters";
+import { plural } from "../../kit/format";
+import { useUrl } from "../../kit/hooks";
+import { List, type Column } from "../../kit/list";
+import { Page } from "../../kit/page";
+import { may, useWho } from "../../shell/session";
+import { PolicyForm } from "./PolicyForm";
+import { RuleTable } from "./RuleTable";
+import { strongest } from "./rules";
+
+const COLUMNS: Column<GuardVersion>[] = [
+  { key: "name", label: "Policy", width: "minmax(140px,1fr)", cell: (g) => g.name },
+  { key: "version", label: "Version", width: "64px", numeric: true, cell: (g) => <span className="num">{g.number}</span> },
+  { key: "strongest", label: "At most", width: "88px", cell: (g) => <Strongest guard={g} /> },
+  { key: "rules", label: "Rules", width: "minmax(220px,2fr)", cell: (g) => <span className="dim">{rules(g).map((rule) => `${rule.detector} ${rule.action ?? "log"}`).join(", ") || "none"}</span> },
+  { key: "note", label: "Note", width: "minmax(120px,1fr)", cell: (g) => <span className="dim">{g.note || "–"}</span> },
+  { key: "by", label: "By", width: "88px", cell: (g) => g.created_by },
+  { key: "at", label: "Changed", width: "92px", cell: (g) => <Time at={g.created_at} /> },
+];
+
+const rules = (guard: GuardVersion) => guard.policy.rules ?? [];
+
+export function Strongest({ guard }: { guard: GuardVersion }) {
+  const action = strongest(rules(guard));
+  return action ? <Status state={action} /> : <span className="dim">nothing</span>;
+}
+
+/** Guard policies, which releases pin: what is looked for, on which side of the model, and what is done about it. */
+export function GuardList() {
+  const who = useWho();
+  const [url, setUrl] = useUrl();
+  const navigate = useNavigate();
+  const [making, setMaking] = useState(false);
+  const query = $api.useInfiniteQuery(
+    "get",
+    "/guards",
+    { params: { query: { limit: 100 } } },
+    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+  );
+  const items = query.data?.pages.flatMap((page) => page.items).filter((one) => holds(url.q, one.name, one.note, ...rules(one).map((rule) => rule.detector)));
+  return (
+    <Page
+      title="Guards"
+      flush
+      actions={
+        may(who.data, "guard.write") && (
+          <button type="button" className="btn primary" onClick={() => setMaking(true)}>
+            Make a policy
+          </button>
+        )
+      }
+    >
+      <Filters>
+        <Words placeholder="Name, note or detector" />
+      </Filters>
+      <List
+        label="Guard policies"
+        noun="policy"
+        many="policies"
+        items={items}
+        error={query.error}
+        retry={query.refetch}
+        columns={COLUMNS}
+        id={(one) => one.name}
+        open={(one) => void navigate({ to: `/guards/${one.name}` })}
+        selected={url.peek}
+        select={(peek) => setUrl({ peek })}
+        peekTitle={(one) => one.ref}
+        peek={(one) => (
+          <div className="stack">
+            <KeyValues
+              items={[
+                ["Rules", plural(rules(one).length, "rule")],
+                ["What is told", one.policy.message ?? ""],
+                ["Note", one.note || <span className="dim">none</span>],
+                ["Made", <span key="m"><Time at={one.created_at} /> by {one.created_by}</span>],
+              ]}
+            />
+            <RuleTable rules={rules(one)} />
+          </div>
+        )}
+        hasMore={query.hasNextPage}
+        loadMore={() => void query.fetchNextPage()}
+        loadingMore={query.isFetchingNextPage}
+        blank={
+          <Blank
+            icon="guard"
+            title={url.q ? "No policy matches" : "No guard policies yet"}
+            text="A policy looks for personal data, secrets, injection and more on the way in and out, and logs, masks or blocks. A release pins it, so whoever calls the deployment is guarded."
+            code={`mainspring guard create usual --rules '[{"detector": "pii", "action": "mask"}, {"detector": "injection", "action": "block"}]'\nmainspring guard test guard/usual "Write to someone@example.org"`}
+          />
+        }
+      />
+      {making && <PolicyForm close={() => setMaking(false)} done={(made) => void navigate({ to: `/guards/${made.name}` })} />}
+    </Page>
+  );
+}
