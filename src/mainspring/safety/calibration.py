@@ -1,4 +1,4 @@
-"""Calibration: what a rule finds in labelled examples at each threshold, so that one can be chosen with open eyes."""
+"""RuleCalibration: what a rule finds in labelled examples at each threshold, so that one can be chosen with open eyes."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from collections.abc import Sequence
 
 from mainspring.kernel.errors import Invalid
 from mainspring.safety import detectors
-from mainspring.safety.models import Calibration, Example, Operating, Rule
+from mainspring.safety.models import Example, Operating, Rule, RuleCalibration
 from mainspring.stats import proportion
 
 _THRESHOLDS = [step / 20 for step in range(1, 21)]
 
 
-def calibrate(rule: Rule, examples: Sequence[Example]) -> Calibration:
+def calibrate(rule: Rule, examples: Sequence[Example]) -> RuleCalibration:
     """Return recall and false positives at the thresholds 0.05, 0.1, … 1. Raises Invalid without both sorts."""
     if len({example.hit for example in examples}) < 2:
         raise Invalid("The examples are all of one sort.", hint="Give some with hit true and some with hit false.")
@@ -25,7 +25,7 @@ def calibrate(rule: Rule, examples: Sequence[Example]) -> Calibration:
     points = [_at(threshold, wanted, others) for threshold in _THRESHOLDS]
     best = max(_gain(point) for point in points)
     among = [point.threshold for point in points if _gain(point) == best]
-    return Calibration(detector=rule.detector, suggested=among[len(among) // 2], points=points, scores=scores)
+    return RuleCalibration(detector=rule.detector, suggested=among[len(among) // 2], points=points, scores=scores)
 
 
 def _gain(point: Operating) -> float:

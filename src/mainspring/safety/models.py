@@ -175,7 +175,7 @@ class Operating(Record):
     false_positives_interval: tuple[float, float]
 
 
-class Calibration(Record):
+class RuleCalibration(Record):
     """How a rule's threshold trades what it finds for what it finds wrongly."""
 
     detector: str

@@ -16,13 +16,13 @@ from mainspring.kernel.versions import Version
 from mainspring.safety import detectors, guards
 from mainspring.safety.calibration import calibrate
 from mainspring.safety.models import (
-    Calibration,
     DetectorInfo,
     Example,
     GuardOutcome,
     GuardVersion,
     Policy,
     Rule,
+    RuleCalibration,
     Source,
     Stage,
 )
@@ -98,7 +98,7 @@ class Guards(Service):
         examples: Annotated[list[Example], Field(min_length=2, max_length=1000)],
         *,
         rule: Annotated[int, Field(ge=1, le=32)] = 1,
-    ) -> Calibration:
+    ) -> RuleCalibration:
         """Show how the threshold of a policy's rule, counted from 1, trades recall for false positives on examples."""
         with self.read() as tx:
             policy = load(tx, guard)
