@@ -1,4 +1,4 @@
-"""RuleCalibration: what a rule finds in labelled examples at each threshold, so that one can be chosen with open eyes."""
+"""Calibration: what a rule finds in labelled examples at each threshold, so that one can be chosen with open eyes."""
 
 from __future__ import annotations
 

@@ -78,7 +78,7 @@ export function ProviderList() {
             icon="provider"
             title={url.q || url.kind ? "No provider matches" : "No providers yet"}
             text="A provider is a server of models elsewhere: a vendor, or a vLLM, SGLang or Ollama of your own. Its models answer behind deployments as local ones do."
-            code={`mainspring provider create acme https://models.example.org/v1 --api-key-stdin\nmainspring model connect assistant acme org/assistant-large`}
+            code={`mainspring provider create acme https://models.example.org/v1\nmainspring model connect assistant acme org/assistant-large`}
           />
         }
       />

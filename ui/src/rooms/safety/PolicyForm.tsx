@@ -34,7 +34,7 @@ export function PolicyForm({ guard, close, done }: { guard?: GuardVersion; close
       return;
     }
     setWrong(undefined);
-    save.mutate({ params: { path: { name } }, body: { rules: found, message, note } });
+    save.mutate({ params: { path: { name } }, body: { rules: found, message, note, timeout_ms: guard?.policy.timeout_ms ?? 0 } });
   };
   return (
     <Dialog title={guard ? `Next version of ${guard.name}` : "Make a guard policy"} close={close} size={680} stays>

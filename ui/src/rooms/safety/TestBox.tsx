@@ -3,7 +3,7 @@ import { $api } from "../../api/client";
 import type { GuardHit, GuardOutcome, GuardRule, GuardVersion } from "../../api/types";
 import { Blank, Card, Segments, Status } from "../../kit/basics";
 import { Field, Refused } from "../../kit/Dialog";
-import { count, figure } from "../../kit/format";
+import { count, duration, figure } from "../../kit/format";
 import { Table } from "../../kit/list";
 import { pieces } from "./rules";
 
@@ -129,6 +129,9 @@ function Outcome({ outcome, text, guard }: { outcome: GuardOutcome; text: string
             { key: "score", label: "Score", numeric: true, cell: (hit) => figure(hit.score ?? 1) },
           ]}
         />
+      )}
+      {!!outcome.timings?.length && (
+        <p className="dim">Took {outcome.timings.map((one) => `${one.detector} ${duration(one.ms)}`).join(", ")}.</p>
       )}
       {outcome.action === "mask" && (
         <div className="stack tight">
