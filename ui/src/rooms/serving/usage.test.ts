@@ -4,7 +4,7 @@ import { daysBetween, layers, sum, totals } from "./usage";
 
 const row = (day: string, model: string, cost: number): UsageRow => ({
   day, model, key: "", member: "", deployment: "", environment: "", provider: "",
-  requests: 1, estimated: 0, unpriced: 0, input_tokens: 10, output_tokens: 5, cached_tokens: 0, cost, nanodollars: cost * 1e9,
+  requests: 1, estimated: 0, unpriced: 0, input_tokens: 10, output_tokens: 5, cached_tokens: 0, cost, nanodollars: cost * 1e9, hits: 0, saved: 0,
 });
 
 it("sums by what is asked for, the dearest first", () => {
