@@ -181,3 +181,16 @@ def test_it_tells_what_it_did(opened: Open, base: EngineSpec) -> None:
     assert state.prompt_tokens < reply["usage"]["prompt_tokens"] * 2
     assert 0 < state.cache_usage <= 1
     assert state.generation_seconds > 0
+
+
+def test_an_adapter_that_was_unloaded_leaves_with_the_process(
+    opened: Open, base: EngineSpec, adapters: list[EngineSpec]
+) -> None:
+    pool = opened()
+    pool.ensure(base)
+    for spec in adapters[:2]:
+        pool.ensure(spec)
+    assert pool.stop(adapters[0])
+    assert set(pids(pool)) == {base, adapters[1]}
+    assert pool.ensure(adapters[2]).adapters == (adapters[1].adapter, adapters[2].adapter)
+    assert answers(pool, adapters[0])

@@ -66,11 +66,12 @@ class Engines(Service):
     @operation("GET /engines", permission="engine.read")
     def list_(self) -> list[EngineInfo]:
         """List the project's models that are loaded, and what their engines are doing."""
+        found = self.platform.engine.list()
         with self.read() as tx:
             hashes = {"", *file_hashes(tx)}
-            states = [state for state in self.platform.engine.list() if _known(state.spec, hashes)]
-            names = _names(tx) if states else {}
+            names = _names(tx) if found else {}
         # Projects share the engines: one over an adapter of another project is not shown, though the base is ours too.
+        states = [state for state in found if _known(state.spec, hashes)]
         return [_shown(state, names) for state in states]
 
     @operation("GET /engines/{name}", permission="engine.read")

@@ -118,15 +118,14 @@ class Engines:
     async def _ready(self, spec: EngineSpec) -> _Lane:
         """Return the lane of a model that is up. Raises LimitReached where too many wait for that already."""
         lane = self._lane(spec)
-        if spec not in lane.known:
-            if lane.loading >= self._queue + spec.slots:
-                message = f"{lane.loading} requests wait for this model to be loaded already."
-                raise LimitReached(message, hint="Ask again in a moment.", retry_after=lane.turns.retry_after)
-            lane.loading += 1
-            try:
-                await self._endpoint(spec, lane)
-            finally:
-                lane.loading -= 1
+        if lane.loading >= self._queue + spec.slots:
+            message = f"{lane.loading} requests wait for this model to be loaded already."
+            raise LimitReached(message, hint="Ask again in a moment.", retry_after=lane.turns.retry_after)
+        lane.loading += 1
+        try:
+            await self._endpoint(spec, lane)
+        finally:
+            lane.loading -= 1
         return lane
 
     async def _endpoint(self, spec: EngineSpec, lane: _Lane) -> Endpoint:

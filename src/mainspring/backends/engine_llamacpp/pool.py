@@ -149,8 +149,8 @@ class EnginePool:
                     return True
                 if any(slot.state == "starting" for slot in kin):
                     return False
-                grown = next((slot for slot in kin if len(slot.adapters) < self._limits.adapters), None)
-            adapters = (*(grown.adapters if grown else ()), *([spec.adapter] if spec.adapter else []))
+                grown = next((slot for slot in kin if len(slot.asked_for) < self._limits.adapters), None)
+                adapters = (*(grown.asked_for if grown else ()), *([spec.adapter] if spec.adapter else []))
             made = self._plan(spec, adapters)
             if not self._make_room(spec, made, grown):
                 return False

@@ -43,6 +43,12 @@ class Slot:
         """When anything of it was asked for last."""
         return max(self.used.values(), default=0.0)
 
+    @property
+    def asked_for(self) -> tuple[str, ...]:
+        """The adapters that are still in use; one that was unloaded stays in the process, but not in the next."""
+        wanted = {spec.adapter for spec in self.used}
+        return tuple(adapter for adapter in self.adapters if adapter in wanted)
+
     def holds(self, spec: EngineSpec) -> bool:
         """Tell whether it could serve a spec as it is."""
         return spec == self.key or (replace(spec, adapter="") == self.key and spec.adapter in self.adapters)
