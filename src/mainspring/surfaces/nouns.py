@@ -46,6 +46,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("canary", "mainspring.serving.rollouts", "Canaries", "Canaries: releases that the traffic judges."),
     Noun("route", "mainspring.serving.routing.service", "Routes", "Routes: which of several may answer a call."),
     Noun("cache", "mainspring.serving.cache.service", "Caches", "Caches: answers that are given again."),
+    Noun("refresh", "mainspring.serving.refresh.service", "Refreshes", "Model refresh: when a model is tuned anew."),
     Noun("loadtest", "mainspring.serving.loadtests", "LoadTests", "Load tests of deployments and servers."),
     Noun("engine", "mainspring.serving.engine_service", "Engines", "Local model engines."),
     Noun("limit", "mainspring.serving.metering.service", "Limits", "Limits of requests and tokens."),
