@@ -7,7 +7,8 @@ from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.checks import check
 from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
 from mainspring.monitoring.online import Evaluators
-from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
+from mainspring.monitoring.rules import MetricOptions
+from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors, Silences
 from mainspring.monitoring.watch import run_due
 
 __all__ = [
@@ -19,10 +20,12 @@ __all__ = [
     "Drifts",
     "Evaluators",
     "Finding",
+    "MetricOptions",
     "Monitor",
     "MonitorResult",
     "Monitors",
     "Queues",
+    "Silences",
     "check",
     "run_due",
 ]

@@ -10,6 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from mainspring.kernel import events
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.tx import Tx
+from mainspring.monitoring import actions
 from mainspring.monitoring.channels import announce
 from mainspring.monitoring.models import Alert, Finding, Monitor
 from mainspring.monitoring.tables import alerts, monitors
@@ -43,7 +44,9 @@ def acknowledge(tx: Tx, alert_id: str, note: str) -> Alert:
     values = {"state": "acknowledged", "acknowledged_at": tx.now, "acknowledged_by": tx.caller.member}
     _change(tx, alert_id, **values, note=note or found.note)
     events.emit(tx, "alert.acknowledged", {"alert": alert_id, "monitor": found.monitor})
-    return get(tx, alert_id)
+    taken = get(tx, alert_id)
+    announce(tx, "alert.acknowledged", taken, channels_of(tx, alert_id))
+    return taken
 
 
 def resolve(tx: Tx, alert_id: str, *, by: str, note: str, wanted: list[str]) -> Alert:
@@ -82,7 +85,7 @@ def _open(tx: Tx, monitor: Monitor, finding: Finding) -> str:
         "state": "open",
         "title": f"{monitor.name}: {monitor.kind.replace('_', ' ')} of {where}"[:300],
         "summary": finding.summary,
-        "detail": finding.detail,
+        "detail": {**finding.detail, "changes": actions.changes(tx, monitor.target, monitor.environment)},
         "trace_ids": finding.trace_ids,
         "count": 1,
         "first_at": tx.now,
@@ -102,11 +105,14 @@ def _open(tx: Tx, monitor: Monitor, finding: Finding) -> str:
     payload = {"alert": opened.id, "monitor": monitor.name, "target": monitor.target, "severity": monitor.severity}
     events.emit(tx, "alert.opened", payload)
     announce(tx, "alert.opened", opened, monitor.channels)
+    for action in monitor.actions:
+        events.emit(tx, actions.TOPIC, {"alert": opened.id, "action": action.model_dump(mode="json")})
     return opened.id
 
 
 def _again(tx: Tx, row: RowMapping, finding: Finding) -> str:
-    shown_now = {"summary": finding.summary, "detail": finding.detail, "trace_ids": finding.trace_ids}
+    kept = {name: row["detail"][name] for name in ("changes", "actions") if name in row["detail"]}
+    shown_now = {"summary": finding.summary, "detail": {**finding.detail, **kept}, "trace_ids": finding.trace_ids}
     _change(tx, row["id"], count=row["count"] + 1, last_at=tx.now, **shown_now)
     return str(row["id"])
 

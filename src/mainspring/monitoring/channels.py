@@ -16,21 +16,27 @@ from mainspring.kernel import events
 from mainspring.kernel.errors import Conflict, Invalid, NotFound, Unavailable
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
-from mainspring.monitoring.models import Alert, Channel, ChannelKind
+from mainspring.monitoring import mail, messages, silences
+from mainspring.monitoring.models import Alert, Channel, ChannelKind, Severity
 from mainspring.monitoring.outgoing import SECRETS, check_url, post
 from mainspring.monitoring.tables import channels
 
 TOPIC = "alert.message"
+_RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
-def add(tx: Tx, name: str, kind: ChannelKind, url: str, secret: str) -> Channel:
+def add(tx: Tx, name: str, kind: ChannelKind, url: str, secret: str, min_severity: Severity = "info") -> Channel:
     """Store a channel. Raises Conflict where the name is taken, Invalid for a URL that is none."""
-    host = check_url(url, secrets=SECRETS).hostname or ""
+    parts = mail.check_place(url) if kind == "email" else check_url(url, secrets=SECRETS)
+    host = parts.hostname or ""
+    if kind == "pagerduty" and not secret:
+        raise Invalid("PagerDuty asks for a routing key.", hint="Give it as the secret.", param="secret")
     sealed = _safe(tx.platform).encrypt(json.dumps({"url": url, "secret": secret}).encode()).decode()
     row: dict[str, Any] = {
         "name": name,
         "kind": kind,
         "host": host,
+        "min_severity": min_severity,
         "created_at": tx.now,
         "created_by": tx.caller.member,
     }
@@ -58,10 +64,16 @@ def shown(platform: Platform, row: RowMapping) -> Channel:
 
 
 def announce(tx: Tx, what: str, alert: Alert, wanted: list[str]) -> None:
-    """Queue a message about an alert for each of the channels, or for all of the project's where none is named."""
-    names = list(tx.execute(select(channels.c.name).where(channels.c.project == tx.project)).scalars())
-    for name in names:
-        if not wanted or name in wanted:
+    """Queue a message about an alert for each of the channels, or for all of the project's where none is named.
+
+    A silence keeps it, and a channel takes what is as severe as it asks for.
+    """
+    if silences.over(tx, alert):
+        return
+    known = select(channels.c.name, channels.c.min_severity).where(channels.c.project == tx.project)
+    for row in tx.execute(known).mappings():
+        name, least = row["name"], row["min_severity"]
+        if (not wanted or name in wanted) and _RANK[alert.severity] >= _RANK[least]:
             message = {"id": tx.new_id(), "type": what, "project": tx.project, "alert": alert.model_dump(mode="json")}
             events.emit(tx, TOPIC, {"channel": name, "message": message})
 
@@ -87,23 +99,20 @@ def deliver(platform: Platform, payload: dict[str, Any]) -> None:
 def send(platform: Platform, row: RowMapping, message: dict[str, Any]) -> int:
     """Send a message to a channel and return the status of its answer. Raises Denied, Unavailable."""
     opened = _open(platform, row)
-    document = _slack(message) if row["kind"] == "slack" else message
+    allow_private = bool(platform.settings["webhook.allow_private"])
+    if row["kind"] == "email":
+        return mail.send(opened["url"], message, allow_private=allow_private)
+    document = message
+    if row["kind"] == "slack":
+        document = messages.slack(message)
+    elif row["kind"] == "pagerduty":
+        document = messages.pager_duty(message, opened["secret"])
     body = json.dumps(document, sort_keys=True).encode()
     headers = {"content-type": "application/json", "x-mainspring-delivery": str(message["id"])}
-    if opened["secret"]:
+    if opened["secret"] and row["kind"] != "pagerduty":
         digest = hmac.new(opened["secret"].encode(), body, hashlib.sha256).hexdigest()
         headers["x-mainspring-signature"] = f"sha256={digest}"
-    return post(opened["url"], body, headers, allow_private=bool(platform.settings["webhook.allow_private"]))
-
-
-def _slack(message: dict[str, Any]) -> dict[str, Any]:
-    """Return a message in the form of Slack's incoming webhooks; its control characters are escaped as they ask."""
-    alert = message["alert"]
-    mark = {"alert.resolved": ":white_check_mark:"}.get(message["type"], ":rotating_light:")
-    text = f"{alert['title']}\n{alert['summary']}"
-    for plain, escaped in (("&", "&amp;"), ("<", "&lt;"), (">", "&gt;")):
-        text = text.replace(plain, escaped)
-    return {"text": f"{mark} [{alert['severity']}] {text}"}
+    return post(opened["url"], body, headers, allow_private=allow_private)
 
 
 def _open(platform: Platform, row: RowMapping) -> dict[str, str]:

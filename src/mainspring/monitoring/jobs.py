@@ -6,7 +6,7 @@ from typing import Any
 
 from mainspring.kernel import events, hooks
 from mainspring.kernel.platform import Platform
-from mainspring.monitoring import channels, watch
+from mainspring.monitoring import actions, channels, watch
 from mainspring.traces import expire
 
 
@@ -14,6 +14,12 @@ from mainspring.traces import expire
 def deliver_message(platform: Platform, payload: dict[str, Any]) -> None:
     """Send one message about an alert to one channel."""
     channels.deliver(platform, payload)
+
+
+@events.on(actions.TOPIC, consumer="monitoring.actions")
+def take_action(platform: Platform, payload: dict[str, Any]) -> None:
+    """Do what an alert asks for when it opens."""
+    actions.take(platform, payload)
 
 
 hooks.periodic("monitoring.watch", 5.0, watch.run_due)

@@ -11,11 +11,19 @@ from mainspring.kernel.records import Record
 
 Severity = Literal["info", "warning", "critical"]
 AlertState = Literal["open", "acknowledged", "resolved"]
-ChannelKind = Literal["webhook", "slack"]
+ChannelKind = Literal["webhook", "slack", "pagerduty", "email"]
 Minutes = Annotated[int, Field(ge=1, le=44_640)]
 Target = Annotated[str, StringConstraints(max_length=300)]
 """The name of a deployment, a release such as `release/docs@2`, or empty for all traffic."""
 Url = Annotated[str, StringConstraints(min_length=8, max_length=2000)]
+
+
+class Action(Record):
+    """What an alert sets going when it opens."""
+
+    do: Literal["queue", "rollback"]
+    """`queue` puts the alert's traces into an annotation queue; `rollback` rolls the target deployment back."""
+    queue: Annotated[str, StringConstraints(max_length=128)] = ""
 
 
 class Finding(Record):
@@ -55,6 +63,7 @@ class Monitor(Record):
     severity: Severity
     channels: list[str]
     """Where its alerts go; empty for every channel of the project."""
+    actions: list[Action]
     enabled: bool
     due_at: datetime
     created_at: datetime
@@ -101,6 +110,8 @@ class Channel(Record):
     name: str
     kind: ChannelKind
     host: str
+    min_severity: Severity
+    """Alerts under it are not sent here."""
     signed: bool
     """Whether deliveries carry an HMAC-SHA256 signature."""
     created_at: datetime
@@ -113,6 +124,43 @@ class Delivered(Record):
     channel: str
     status: int
     milliseconds: float
+
+
+class Silence(Record):
+    """A time in which nobody is told of some alerts; empty fields stand for all."""
+
+    id: str
+    monitor: str
+    target: str
+    severity: str
+    starts_at: datetime
+    ends_at: datetime
+    why: str
+    created_at: datetime
+    created_by: str
+
+
+class BackTestLook(Record):
+    """What a monitor would have said at a moment."""
+
+    at: datetime
+    state: Literal["ok", "firing", "insufficient"]
+    value: float | None
+    n: int
+    summary: str
+
+
+class BackTest(Record):
+    """What a monitor would have done in the past."""
+
+    monitor: str
+    every_minutes: float
+    looks: list[BackTestLook]
+    """Oldest first."""
+    alerts: int
+    firing: int
+    insufficient: int
+    summary: str
 
 
 class DriftCheck(Record):

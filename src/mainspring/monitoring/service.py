@@ -12,13 +12,18 @@ from sqlalchemy import delete, select
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, paginate
 from mainspring.kernel.service import Service
+from mainspring.monitoring import actions as action_store
 from mainspring.monitoring import alerts as alert_store
 from mainspring.monitoring import channels as channel_store
 from mainspring.monitoring import checks, watch
 from mainspring.monitoring import drift as drift_checks
+from mainspring.monitoring import silences as silence_store
+from mainspring.monitoring.history import back_test
 from mainspring.monitoring.models import (
+    Action,
     Alert,
     AlertState,
+    BackTest,
     Channel,
     ChannelKind,
     Delivered,
@@ -29,10 +34,12 @@ from mainspring.monitoring.models import (
     MonitorKind,
     MonitorResult,
     Severity,
+    Silence,
     Target,
     Url,
 )
-from mainspring.monitoring.tables import alerts, channels, monitors
+from mainspring.monitoring.tables import alerts, channels, monitors, silences
+from mainspring.traces.models import aware
 
 Note = Annotated[str, StringConstraints(max_length=2000)]
 Secret = Annotated[str, StringConstraints(max_length=200)]
@@ -60,14 +67,18 @@ class Monitors(Service):
         window_minutes: Minutes = 60,
         severity: Severity = "warning",
         channels: list[Name] | None = None,
+        actions: Annotated[list[Action], Field(max_length=5)] | None = None,
+        enabled: bool = True,
     ) -> Monitor:
         """Create a monitor of a deployment, a release or all traffic; `monitor kinds` lists what it may watch.
 
-        Without an environment named it watches the caller's; an empty one stands for all.
+        Without an environment named it watches the caller's; an empty one stands for all. Its `actions` are taken when
+        it opens an alert. One that is not enabled can be tried on the past with `monitor backtest` first.
         """
         with self.begin() as tx:
             for channel in channels or []:
                 channel_store.find(tx, channel)
+            action_store.check(tx, actions or [], target)
             values = {
                 "name": name,
                 "kind": kind,
@@ -78,7 +89,8 @@ class Monitors(Service):
                 "window_minutes": window_minutes,
                 "severity": severity,
                 "channels": channels or [],
-                "enabled": True,
+                "actions": [action.model_dump(mode="json") for action in actions or []],
+                "enabled": enabled,
             }
             return watch.add(tx, values)
 
@@ -142,6 +154,11 @@ class Monitors(Service):
         """Look now, without recording anything and without an alert."""
         return checks.look(self.platform, self.get(name))
 
+    @operation("POST /monitors/{name}/backtest", permission="monitor.use", audit=False)
+    def backtest(self, name: Name, *, days: Annotated[float, Field(gt=0, le=31)] = 7.0) -> BackTest:
+        """Say what a monitor would have found at each look over the past, and how many alerts it would have opened."""
+        return back_test(self.platform, self.get(name), days)
+
     @operation("POST /monitors/{name}/run", permission="monitor.write")
     def run(self, name: Name) -> MonitorResult:
         """Look now, record what was found, and open or resolve the monitor's alert."""
@@ -193,10 +210,17 @@ class Channels(Service):
     noun = "channel"
 
     @operation("POST /channels", permission="channel.write", status=201)
-    def create(self, name: Name, url: Url, *, kind: ChannelKind = "webhook", secret: Secret = "") -> Channel:
-        """Create a channel; with a secret, deliveries carry the HMAC-SHA256 of their body."""
+    def create(
+        self, name: Name, url: Url, *, kind: ChannelKind = "webhook", secret: Secret = "",
+        min_severity: Severity = "info",
+    ) -> Channel:  # fmt: skip
+        """Create a channel for alerts of a severity or above.
+
+        With a secret, deliveries carry the HMAC-SHA256 of their body; for PagerDuty it is the routing key. Mail goes to
+        a server such as smtp://user:password@mail.example:587/?from=alerts@example.org&to=ops@example.org.
+        """
         with self.begin() as tx:
-            return channel_store.add(tx, name, kind, url, secret)
+            return channel_store.add(tx, name, kind, url, secret, min_severity)
 
     @operation("GET /channels", permission="channel.read")
     def list_(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[Channel]:
@@ -224,6 +248,39 @@ class Channels(Service):
         begun = time.perf_counter()
         status = channel_store.send(self.platform, row, message)
         return Delivered(channel=name, status=status, milliseconds=(time.perf_counter() - begun) * 1e3)
+
+
+class Silences(Service):
+    """Silences: times in which nobody is told of alerts."""
+
+    noun = "silence"
+
+    @operation("POST /silences", permission="silence.write", status=201)
+    def create(
+        self, until: datetime, *, since: datetime | None = None, monitor: str = "", target: Target = "",
+        severity: Severity | None = None, why: Note = "",
+    ) -> Silence:  # fmt: skip
+        """Tell nobody of the alerts of a monitor, a target or a severity, or of all, until then; they open as ever."""
+        with self.begin() as tx:
+            if monitor:
+                watch.find(tx, monitor)
+            start, end = aware(since) or tx.now, aware(until) or tx.now
+            return silence_store.add(tx, monitor, target, severity or "", start, end, why)
+
+    @operation("GET /silences", permission="silence.read", mcp=True)
+    def list_(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[Silence]:
+        """List silences, newest first, those that have ended included."""
+        with self.read() as tx:
+            query = select(silences).where(silences.c.project == tx.project)
+            rows, following = paginate(tx, query, silences.c.id, limit, cursor)
+        shown = [Silence(**{name: row[name] for name in Silence.model_fields}) for row in rows]
+        return Page[Silence](items=shown, next_cursor=following)
+
+    @operation("DELETE /silences/{silence_id}", permission="silence.write")
+    def delete(self, silence_id: AlertId) -> Silence:
+        """End a silence at once."""
+        with self.begin() as tx:
+            return silence_store.remove(tx, silence_id)
 
 
 class Drifts(Service):

@@ -20,6 +20,7 @@ monitors = Table(
     Column("window_minutes", Integer, nullable=False),
     Column("severity", String(16), nullable=False),
     Column("channels", Json, nullable=False),
+    Column("actions", Json, nullable=False),
     Column("enabled", Boolean, nullable=False),
     Column("due_at", UtcTime, nullable=False),
     Column("created_at", UtcTime, nullable=False),
@@ -82,9 +83,26 @@ channels = Table(
     Column("name", String(128), nullable=False),
     Column("kind", String(16), nullable=False),
     Column("host", String(300), nullable=False),
+    Column("min_severity", String(16), nullable=False),
     Column("sealed", Text, nullable=False),
     Column("created_at", UtcTime, nullable=False),
     Column("created_by", String(128), nullable=False),
     UniqueConstraint("project", "name"),
 )
 """`sealed` holds the URL and the secret, encrypted: a chat's webhook URL is itself a credential."""
+
+silences = Table(
+    "silences",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project", String(128), nullable=False),
+    Column("monitor", String(128), nullable=False),
+    Column("target", String(300), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("starts_at", UtcTime, nullable=False),
+    Column("ends_at", UtcTime, nullable=False),
+    Column("why", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Index(None, "project", "id"),
+)

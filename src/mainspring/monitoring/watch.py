@@ -31,7 +31,7 @@ def add(tx: Tx, values: dict[str, Any]) -> Monitor:
         raise Conflict(
             f"There is a monitor {values['name']} already.", hint="Change it, or take another name."
         ) from None
-    return Monitor(**row)
+    return find(tx, values["name"])
 
 
 def find(tx: Tx, name: str) -> Monitor:

@@ -65,6 +65,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("monitor", "mainspring.monitoring.service", "Monitors", "Monitors of live traffic."),
     Noun("alert", "mainspring.monitoring.service", "Alerts", "Alerts."),
     Noun("channel", "mainspring.monitoring.service", "Channels", "Channels that alerts go to."),
+    Noun("silence", "mainspring.monitoring.service", "Silences", "Silences: times without messages."),
     Noun("drift", "mainspring.monitoring.service", "Drifts", "Drift of traffic from what a release was made for."),
 )
 JOB_MODULES: tuple[str, ...] = (

@@ -1,0 +1,208 @@
+"""Rules on any metric: a bound, a change, an anomaly, silence, and the burn rate of an objective."""
+
+from __future__ import annotations
+
+import statistics
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, field_validator
+
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.platform import Platform
+from mainspring.kernel.records import Record
+from mainspring.monitoring import metrics
+from mainspring.monitoring.checks import Count, check
+from mainspring.monitoring.metrics import Measured
+from mainspring.monitoring.models import Finding, Monitor
+from mainspring.monitoring.sample import calls
+
+Number = Annotated[float, Field(ge=-1e12, le=1e12)]
+_AGO = {"previous": None, "day": timedelta(days=1), "week": timedelta(days=7)}
+_LEAST_WINDOWS = 12
+"""Earlier windows with traffic under which nothing is called unusual."""
+
+
+class MetricOptions(Record):
+    """Settings of a metric monitor."""
+
+    metric: str
+    """One of the metrics, such as `latency_p95`, `cost` or `score/helpful`."""
+    rule: Literal["above", "below", "change", "anomaly"] = "above"
+    bound: Number
+    """Of `above` and `below` the value; of `change` the share by which it may move, such as 0.5; of `anomaly` how many
+    robust standard deviations from the median of earlier windows, such as 4."""
+    direction: Literal["both", "up", "down"] = "both"
+    """Of `change` and `anomaly`: which way counts."""
+    compare: Literal["previous", "day", "week"] = "week"
+    """Of `change`: the window before, the same a day or a week before."""
+    history: Annotated[int, Field(ge=_LEAST_WINDOWS, le=336)] = 48
+    """Of `anomaly`: how many earlier windows are looked at."""
+    min_calls: Count = 20
+
+    @field_validator("metric")
+    @classmethod
+    def _known(cls, name: str) -> str:
+        try:
+            return metrics.check(name)
+        except Invalid as problem:
+            raise ValueError(f"{problem.message} {problem.hint}") from None
+
+
+@check("metric", MetricOptions)
+def metric(platform: Platform, monitor: Monitor, options: MetricOptions) -> Finding:
+    """A metric passes a bound, changes too much, or is unusual."""
+    until = platform.clock.now()
+    now = _measured(platform, monitor, options.metric, until)
+    if now.value is None or (now.n < max(1, options.min_calls) and not now.exact):
+        return _few(now, options)
+    if options.rule in ("above", "below"):
+        return _bound(now, options)
+    if options.rule == "change":
+        return _change(platform, monitor, options, now, until)
+    return _anomaly(platform, monitor, options, now, until)
+
+
+class SilenceOptions(Record):
+    """Settings of a no_data monitor."""
+
+    min_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    """So many calls in the window are enough."""
+
+
+@check("no_data", SilenceOptions)
+def no_data(platform: Platform, monitor: Monitor, options: SilenceOptions) -> Finding:
+    """No calls come, or fewer than come always."""
+    until = platform.clock.now()
+    now = _measured(platform, monitor, "requests", until)
+    count = int(now.value or 0)
+    return Finding(
+        state="firing" if count < options.min_calls else "ok",
+        value=float(count),
+        threshold=float(options.min_calls),
+        n=count,
+        summary=f"{count} calls in {monitor.window_minutes} minutes; {options.min_calls} or more are expected.",
+        trace_ids=list(now.trace_ids),
+    )
+
+
+class BurnOptions(Record):
+    """Settings of a burn_rate monitor."""
+
+    objective: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
+    """Share of the calls that are to be good."""
+    max_ms: Annotated[float, Field(gt=0, le=1e9)] | None = None
+    """A call that takes longer is bad too."""
+    factor: Annotated[float, Field(ge=1, le=1000)] = 14.4
+    """How many times faster than allowed what may fail is used up: 14.4 over an hour is 2 % of a month's in an hour."""
+    min_calls: Count = 50
+
+
+@check("burn_rate", BurnOptions)
+def burn_rate(platform: Platform, monitor: Monitor, options: BurnOptions) -> Finding:
+    """What may fail by the objective is used up too fast, over the window and its last twelfth alike."""
+    until = platform.clock.now()
+    whole = timedelta(minutes=monitor.window_minutes)
+    with platform.read() as tx:
+        project = tx.project
+    seen = list(calls(platform, project, monitor.target, monitor.environment, since=until - whole, until=until))
+    if len(seen) < max(1, options.min_calls):
+        summary = f"{len(seen)} calls in the window; {max(1, options.min_calls)} are needed to judge."
+        return Finding(state="insufficient", value=None, threshold=options.factor, n=len(seen), summary=summary)
+    recent_ns = int((until - whole / 12).timestamp() * 1e9)
+    bad = [span for span in seen if span.status == "error" or _slow(span.end_ns - span.start_ns, options.max_ms)]
+    recent = [span for span in seen if span.start_ns >= recent_ns]
+    late = sum(span.start_ns >= recent_ns for span in bad)
+    allowed = 1 - options.objective
+    long, short = len(bad) / len(seen) / allowed, (late / len(recent) / allowed) if recent else 0.0
+    return Finding(
+        state="firing" if min(long, short) >= options.factor else "ok",
+        value=min(long, short),
+        threshold=options.factor,
+        n=len(seen),
+        summary=f"{len(bad)} of {len(seen)} calls were bad: {long:.1f} times what the objective of "
+        f"{options.objective:.2%} allows, {short:.1f} times in the last {whole.total_seconds() / 720:.1f} minutes.",
+        detail={"long": long, "short": short, "bad": len(bad)},
+        trace_ids=[span.trace_id for span in bad[:5]],
+    )
+
+
+def _slow(taken_ns: int, most_ms: float | None) -> bool:
+    return most_ms is not None and taken_ns / 1e6 > most_ms
+
+
+def _measured(platform: Platform, monitor: Monitor, name: str, until: datetime) -> Measured:
+    since = until - timedelta(minutes=monitor.window_minutes)
+    return metrics.measure(platform, name, monitor.target, monitor.environment, since=since, until=until)
+
+
+def _bound(now: Measured, options: MetricOptions) -> Finding:
+    """Fire where the whole interval is beyond the bound: beyond chance."""
+    up = options.rule == "above"
+    edge = now.value if now.exact else now.low if up else now.high
+    if edge is None:
+        return _few(now, options)
+    firing = edge > options.bound if up else edge < options.bound
+    return _finding(now, options, firing, options.bound, f"the bound is {options.bound:g}")
+
+
+def _change(platform: Platform, monitor: Monitor, options: MetricOptions, now: Measured, until: datetime) -> Finding:
+    """Fire where the intervals of then and now lie further apart than the share by which it may move."""
+    ago = _AGO[options.compare] or timedelta(minutes=monitor.window_minutes)
+    then = _measured(platform, monitor, options.metric, until - ago)
+    if then.value is None or then.value <= 0 or (then.n < max(1, options.min_calls) and not then.exact):
+        return _few(then, options)
+    ends = [now.value, now.value] if now.exact else [now.low, now.high]
+    bases = [then.value, then.value] if then.exact else [then.low, then.high]
+    if None in ends or None in bases:
+        return _few(now, options)
+    (low, high), (base_low, base_high) = ends, bases
+    assert low is not None and high is not None and base_low is not None and base_high is not None
+    assert now.value is not None
+    up = options.direction != "down" and low > base_high * (1 + options.bound)
+    down = options.direction != "up" and high < base_low * (1 - options.bound)
+    moved = now.value / then.value - 1
+    words = {"previous": "the window before", "day": "a day before", "week": "a week before"}[options.compare]
+    found = _finding(now, options, up or down, options.bound, f"{moved:+.0%} on {then.value:.4g} {words}")
+    return found.model_copy(update={"value": moved, "detail": {**found.detail, "then": then.value, "now": now.value}})
+
+
+def _anomaly(platform: Platform, monitor: Monitor, options: MetricOptions, now: Measured, until: datetime) -> Finding:
+    """Fire where the value lies far from the median of earlier windows, in units of 1.4826 × MAD (Hampel 1974)."""
+    window = timedelta(minutes=monitor.window_minutes)
+    earlier = [
+        _measured(platform, monitor, options.metric, until - window * back) for back in range(1, options.history + 1)
+    ]
+    values = [one.value for one in earlier if one.value is not None and one.n]
+    if len(values) < _LEAST_WINDOWS or now.value is None:
+        summary = f"{len(values)} earlier windows have traffic; {_LEAST_WINDOWS} are needed to call one unusual."
+        return Finding(state="insufficient", value=None, threshold=options.bound, n=now.n, summary=summary)
+    middle = statistics.median(values)
+    spread = 1.4826 * statistics.median(abs(value - middle) for value in values)
+    spread = max(spread, 0.01 * abs(middle), 1e-9)
+    score = (now.value - middle) / spread
+    wanted = {"both": abs(score), "up": score, "down": -score}[options.direction]
+    what = f"{score:+.1f} robust standard deviations from {middle:.4g}, the median of {len(values)} windows before"
+    found = _finding(now, options, wanted >= options.bound, options.bound, what)
+    return found.model_copy(update={"value": score, "detail": {**found.detail, "median": middle, "now": now.value}})
+
+
+def _finding(now: Measured, options: MetricOptions, firing: bool, threshold: float, what: str) -> Finding:
+    span = f" (95 % interval {now.low:.4g} to {now.high:.4g})" if now.low is not None and now.high is not None else ""
+    detail: dict[str, Any] = {"metric": options.metric, "rule": options.rule}
+    if now.low is not None:
+        detail["interval"] = [now.low, now.high]
+    return Finding(
+        state="firing" if firing else "ok",
+        value=now.value,
+        threshold=threshold,
+        n=now.n,
+        summary=f"{options.metric} is {now.value:.4g}{span} over {now.n} of the window; {what}.",
+        detail=detail,
+        trace_ids=list(now.trace_ids),
+    )
+
+
+def _few(now: Measured, options: MetricOptions) -> Finding:
+    summary = f"{now.n} in the window are too few to judge {options.metric} by."
+    return Finding(state="insufficient", value=now.value, threshold=options.bound, n=now.n, summary=summary)
