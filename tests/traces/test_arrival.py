@@ -192,8 +192,13 @@ def test_messages_in_logs_join_their_span_whenever_it_comes(client, platform, cl
     assert join(platform) == 0
     client.post("/v1/traces", content=spans({}), headers=JSON)
     assert join(platform) == 1 and join(platform) == 0
+    client.post("/v1/logs", content=sent, headers=JSON)
+    late = {"kvlistValue": {"values": [pair("content", "and hurry")]}}
+    client.post("/v1/logs", content=logs(log("gen_ai.user.message", body=late)), headers=JSON)
+    assert join(platform) == 1
     [span] = platform.spans.trace("default", TRACE)
-    assert span.input == [{"role": "user", "parts": [{"type": "text", "content": "mail [EMAIL]"}]}]
+    said = [message["parts"][0]["content"] for message in span.input]
+    assert said == ["mail [EMAIL]", "and hurry"] and {message["role"] for message in span.input} == {"user"}
     assert span.output == [{"role": "assistant", "parts": [{"type": "text", "content": "done"}]}]
     client.post("/v1/logs", content=logs(log("gen_ai.user.message", body=content, traceId="1" * 32)), headers=JSON)
     clock.advance(hours=2)

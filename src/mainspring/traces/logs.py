@@ -19,7 +19,7 @@ from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
     ExportMetricsServiceRequest,
     ExportMetricsServiceResponse,
 )
-from sqlalchemy import delete, insert, select
+from sqlalchemy import RowMapping, delete, insert, select
 
 from mainspring.kernel import access, hooks
 from mainspring.kernel.access import Caller
@@ -36,6 +36,7 @@ EVALUATION = "gen_ai.evaluation.result"
 WAITS = timedelta(hours=1)
 """How long messages wait for their span."""
 _PAGE = 500
+_SIDES = ("input", "output")
 _NO_METRICS = "Mainspring computes its figures from spans and keeps no metrics; set OTEL_METRICS_EXPORTER=none."
 
 
@@ -91,23 +92,35 @@ def join(platform: Platform) -> int:
         with access.acting_as(access.system()), platform.read() as tx:
             query = select(awaiting).where(awaiting.c.id > last).order_by(awaiting.c.id).limit(_PAGE)
             rows = tx.execute(query).mappings().all()
-        done = []
+        waiting: dict[tuple[str, str, str], list[RowMapping]] = defaultdict(list)
         for row in rows:
-            spans = platform.spans.trace(row["project"], row["trace_id"])
-            span = next((one for one in spans if one.span_id == row["span_id"] and one.status != "running"), None)
+            waiting[row["project"], row["trace_id"], row["span_id"]].append(row)
+        done: list[str] = []
+        for (project, trace_id, span_id), parts in waiting.items():
+            spans = platform.spans.trace(project, trace_id)
+            span = next((one for one in spans if one.span_id == span_id and one.status != "running"), None)
             if span is not None:
-                if span.input is None or span.output is None:
-                    said = {name: row[name] for name in ("input", "output") if getattr(span, name) is None}
-                    platform.spans.append([msgspec.structs.replace(span, **said)])
+                said = {name: _merged(getattr(span, name), [part[name] for part in parts]) for name in _SIDES}
+                platform.spans.append([msgspec.structs.replace(span, **said)])
                 joined += 1
-            if span is not None or platform.clock.now() - row["created_at"] > WAITS:
-                done.append(row["id"])
+            old = (part for part in parts if platform.clock.now() - part["created_at"] > WAITS)
+            done += [part["id"] for part in (parts if span is not None else old)]
         if done:
             with access.acting_as(access.system()), platform.begin() as tx:
                 tx.execute(delete(awaiting).where(awaiting.c.id.in_(done)))
         if len(rows) < _PAGE:
             return joined
         last = rows[-1]["id"]
+
+
+def _merged(held: Any, parts: list[Any]) -> Any:
+    """Return what a span says with the messages that came for it; those that it holds already are not said twice."""
+    if held is not None and not isinstance(held, list):
+        return held
+    known = list(held or [])
+    fresh = [message for part in parts if isinstance(part, list) for message in part]
+    found = known + (fresh if not known else [message for message in fresh if message not in known])
+    return found or held
 
 
 def _judge(platform: Platform, records: list[dict[str, Any]]) -> None:

@@ -352,6 +352,12 @@ def _checked(raw: RawSpan) -> RawSpan:
         raise Invalid(f"A span has the parent id '{raw.parent_id[:40]}'; it takes 16 hex digits.")
     if not 0 < raw.start_ns < _INT64:
         raise Invalid(f"A span starts at {raw.start_ns} ns, which is not between 1970 and 2262.")
+    if raw.attributes.get("logfire.span_type") == "pending_span" and raw.parent_id:
+        # Logfire tells of the start of a span by a span of its own below it.
+        above = str(raw.attributes.pop("logfire.pending_parent_id", ""))
+        known = len(above) == 16 and not above.strip("0123456789abcdef") and above.strip("0")
+        raw.span_id, raw.parent_id = raw.parent_id, above if known else ""
+        raw.attributes[RUNNING] = True
     if raw.attributes.pop(RUNNING, False) is True:
         raw.status, raw.end_ns = "running", raw.start_ns
     elif raw.end_ns < raw.start_ns:

@@ -39,10 +39,43 @@ def conversation(value: Any, role: str) -> Any:
         inner = value.get("messages")
         if isinstance(inner, list):
             return conversation(inner, role)
+        if "object" in value or "choices" in value:
+            return _reply(value, role)
+        if "input" in value and "model" in value:
+            return _request(value, role)
         return [message(value, role)] if _is_message(value) else value
+    if isinstance(value, list) and value and all(isinstance(item, dict) and "toolCallId" in item for item in value):
+        return [{"role": role, "parts": [_call(item) for item in value]}]
     if isinstance(value, list) and value and all(_is_message(item) or isinstance(item, str) for item in value):
         return [message(item if isinstance(item, dict) else {"content": item}, role) for item in value]
     return value
+
+
+def _request(value: dict[str, Any], role: str) -> Any:
+    """Return what a request of OpenAI's responses asks."""
+    rules = conversation(value.get("instructions") or None, "system")
+    asked = conversation(value["input"], role)
+    return [*(rules if isinstance(rules, list) else []), *asked] if isinstance(asked, list) else value
+
+
+def _reply(value: dict[str, Any], role: str) -> Any:
+    """Return what an answer of OpenAI's chat completions or responses says."""
+    if isinstance(value.get("choices"), list):
+        kept = [
+            {"finish_reason": choice.get("finish_reason"), "message": choice["message"]}
+            for choice in value["choices"]
+            if isinstance(choice, dict) and isinstance(choice.get("message"), dict)
+        ]
+        return [_bare(message(choice, role)) for choice in kept] or value
+    if isinstance(value.get("output"), list):
+        said = [item for item in value["output"] if isinstance(item, dict) and _is_message(item)]
+        return [_bare(message(item, role)) for item in said] or value
+    return value
+
+
+def _bare(value: dict[str, Any]) -> dict[str, Any]:
+    """Return a message without the fields that every answer carries and nobody filled."""
+    return {key: item for key, item in value.items() if item is not None and key in ("role", "parts", "finish_reason")}
 
 
 def message(value: dict[str, Any], role: str) -> dict[str, Any]:
@@ -88,6 +121,8 @@ def _content(value: Any) -> list[dict[str, Any]]:
             value = inner
         if "type" in value and "content" in value:
             return [value]
+        if value == {"type": "tool_use"}:
+            return []  # OpenInference says the call itself among the tool calls
         if value.get("type") in (None, "text", "input_text", "output_text") and isinstance(value.get("text"), str):
             return [{"type": "text", "content": value["text"]}]
         return [value if "type" in value else {"type": "json", "content": value}]
@@ -104,7 +139,7 @@ def _call(value: Any) -> dict[str, Any]:
     named = function if isinstance(function, dict) else value
     return {
         "type": "tool_call",
-        "id": value.get("id", ""),
-        "name": named.get("name", ""),
-        "arguments": parsed(named.get("arguments")),
+        "id": value.get("id", value.get("toolCallId", "")),
+        "name": named.get("name", value.get("toolName", "")),
+        "arguments": parsed(named.get("arguments", value.get("input", value.get("args")))),
     }

@@ -52,6 +52,8 @@ KIND_WORDS: dict[str, dict[str, str]] = {
         "ai.streamText.doStream": "chat",
         "ai.generateObject.doGenerate": "chat",
         "ai.streamObject.doStream": "chat",
+        "ai.embed": "chain",
+        "ai.embedMany": "chain",
         "ai.embed.doEmbed": "embeddings",
         "ai.embedMany.doEmbed": "embeddings",
         "ai.toolCall": "execute_tool",
@@ -69,8 +71,16 @@ TEXTS: dict[str, tuple[str, ...]] = {
         "ai.model.id",
         "langfuse.observation.model.name",
         "llm.request.model",
+        "mlflow.llm.model",
     ),
-    "provider": ("gen_ai.provider.name", "gen_ai.system", "llm.provider", "llm.system", "ai.model.provider"),
+    "provider": (
+        "gen_ai.provider.name",
+        "gen_ai.system",
+        "llm.provider",
+        "llm.system",
+        "ai.model.provider",
+        "mlflow.llm.provider",
+    ),
     "session_id": (
         "gen_ai.conversation.id",
         "session.id",
@@ -99,6 +109,7 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "llm.usage.prompt_tokens",
         "ai.usage.inputTokens",
         "ai.usage.promptTokens",
+        "ai.usage.tokens",
     ),
     "output_tokens": (
         "gen_ai.usage.output_tokens",
@@ -115,8 +126,33 @@ COUNTS: dict[str, tuple[str, ...]] = {
         "ai.usage.cachedInputTokens",
     ),
 }
+ALIKE: dict[str, tuple[str, ...]] = {
+    "gen_ai.usage.reasoning.output_tokens": (
+        "gen_ai.usage.reasoning_tokens",
+        "llm.token_count.completion_details.reasoning",
+        "llm.usage.reasoning_tokens",
+        "ai.usage.reasoningTokens",
+    ),
+    "gen_ai.usage.cache_creation.input_tokens": (
+        "gen_ai.usage.cache_creation_input_tokens",
+        "gen_ai.usage.cache_write.input_tokens",
+        "llm.token_count.prompt_details.cache_write",
+    ),
+    "gen_ai.tool.definitions": ("ai.prompt.tools", "mlflow.chat.tools", "llm.request.functions"),
+}
+"""Attributes that stay attributes, under one name."""
+TOOL_LISTS = ("llm.tools",)
+USAGE = ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage", "gen_ai.usage.raw")
+"""Attributes that hold all counts as one JSON object."""
+COSTS = ("langfuse.observation.cost_details",)
 COST = ("llm.cost.total", "gen_ai.usage.cost")
-FIRST_SECONDS = ("gen_ai.response.time_to_first_chunk",)
+FIRST_MOMENTS = ("langfuse.observation.completion_start_time",)
+MESSAGES_OF_STATUS = ("langfuse.observation.status_message",)
+VECTORS = ("ai.embedding", "ai.embeddings")
+"""Attributes that are not kept."""
+PROVIDER_PARTS = (".chat", ".responses", ".completion", ".embedding", ".messages", ".image")
+"""What the AI SDK of Vercel appends to a provider's name."""
+FIRST_SECONDS = ("gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk")
 FIRST_MILLISECONDS = ("ai.response.msToFirstChunk",)
 
 INSTRUCTIONS = ("gen_ai.system_instructions",)
@@ -133,6 +169,8 @@ INPUTS = (
     "ai.prompt.messages",
     "ai.prompt",
     "ai.toolCall.args",
+    "ai.values",
+    "ai.value",
     "input.value",
     "traceloop.entity.input",
     "mlflow.spanInputs",

@@ -3,22 +3,31 @@
 from __future__ import annotations
 
 import math
+from datetime import datetime
 from typing import Any
 
 from mainspring.kernel.spans import Span
 from mainspring.traces import limits
 from mainspring.traces.dialects import flat, names
 from mainspring.traces.dialects.messages import conversation, parsed, spoken
+from mainspring.traces.dialects.usage import packed
 from mainspring.traces.raw import RawSpan
+from mainspring.traces.tokens import span_attributes
 
 
 def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
     """Translate a raw span; understood attributes become fields, others stay."""
-    attributes = dict(raw.attributes)
+    attributes = {key: value for key, value in raw.attributes.items() if key not in names.VECTORS}
+    of_mlflow = any(key.startswith("mlflow.") for key in attributes)
     kind = _kind(attributes)
+    _renamed(attributes)
     said, answered = _speech(attributes, raw.events, kind)
     fields: dict[str, Any] = {field: _text(attributes, keys) for field, keys in names.TEXTS.items()}
     fields |= {field: _count(attributes, keys) for field, keys in names.COUNTS.items()}
+    if of_mlflow and not fields["model"]:
+        fields["model"] = limits.cut(str(parsed(attributes.pop("model", "")) or ""), limits.NAME)
+    fields["provider"] = _provider(fields["provider"])
+    _unpack(attributes, fields)
     events = [event for event in raw.events if not is_message(event)]
     return Span(
         trace_id=raw.trace_id,
@@ -32,9 +41,9 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         start_ns=raw.start_ns,
         end_ns=raw.end_ns,
         status=raw.status,
-        status_message=limits.cut(raw.status_message),
-        cost=_number(attributes, names.COST),
-        ttft_ms=_first_token_ms(attributes),
+        status_message=limits.cut(raw.status_message or _why(raw, attributes)),
+        cost=_cost(attributes),
+        ttft_ms=_first_token_ms(attributes, raw.start_ns),
         input=said,
         output=answered,
         attributes=attributes,
@@ -48,6 +57,11 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
 def messages_of(events: list[dict[str, Any]]) -> tuple[Any, Any]:
     """Return what events say that a model call was asked and answered."""
     return _speech({}, events, "chat")
+
+
+def _bare(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the attributes of an event that are the message itself."""
+    return {key: parsed(item) for key, item in values.items() if not key.startswith("gen_ai.")}
 
 
 def is_message(event: dict[str, Any]) -> bool:
@@ -80,10 +94,15 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str)
     said: Any = _listed(source, names.INPUT_LISTS)
     if said is not None:
         source.pop("input.value", None)
+    elif kind == "embeddings":
+        said = _embedded(source)
+        asked = parsed(_first(source, names.INPUTS))
+        if isinstance(asked, dict) and "input" in asked:
+            asked = asked["input"]
+        asked = [parsed(item) for item in asked] if isinstance(asked, list) else asked
+        said = asked if said is None else said
     else:
         said = parsed(_first(source, names.INPUTS))
-    if said is None:
-        said = _embedded(source)
     if said is None:
         said = _event_messages(events, names.EVENT_INPUTS, names.EVENT_ROLES)
     answered: Any = _listed(source, names.OUTPUT_LISTS)
@@ -95,6 +114,11 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str)
         answered = _listed(source, names.DOCUMENT_LISTS)
     if answered is None:
         answered = _event_messages(events, names.EVENT_OUTPUTS, {})
+    if kind == "embeddings" and isinstance(answered, dict) and "data" in answered:
+        answered = None
+    if isinstance(said, dict) and isinstance(said.get("messages"), list) and isinstance(said.get("tools"), list):
+        attributes.setdefault("gen_ai.tool.definitions", said["tools"])
+        source.setdefault("gen_ai.tool.definitions", said["tools"])
     said = conversation(said, "user") if calls or spoken(said) else said
     answered = conversation(answered, "assistant") if calls or spoken(answered) else answered
     if isinstance(instructions, list):
@@ -151,10 +175,12 @@ def _event_messages(events: list[dict[str, Any]], whole: dict[str, str], roles: 
         if event["name"] in whole and whole[event["name"]] in values:
             return parsed(values[whole[event["name"]]])
         if event["name"] in roles:
-            found.append({"role": roles[event["name"]], **{key: parsed(item) for key, item in values.items()}})
+            found.append({"role": roles[event["name"]], **_bare(values)})
         if not roles and event["name"] == names.EVENT_CHOICE:
-            said = parsed(values.get("message", values))
-            found.append(said if isinstance(said, dict) else {"content": said})
+            said = parsed(values.get("message", _bare(values)))
+            said = said if isinstance(said, dict) else {"content": said}
+            about = {key: values[key] for key in ("finish_reason",) if key in values}
+            found.append({**said, **about})
     return found or None
 
 
@@ -162,7 +188,7 @@ def _text(attributes: dict[str, Any], keys: tuple[str, ...]) -> str:
     """Return the first of the texts; it leaves the attributes, another that differs from it stays."""
     found = ""
     for key in keys:
-        value = attributes.get(key)
+        value = parsed(attributes.get(key)) if key.startswith("mlflow.") else attributes.get(key)
         if isinstance(value, str) and value:
             found = found or value
             if value == found:
@@ -186,6 +212,75 @@ def _number(attributes: dict[str, Any], keys: tuple[str, ...]) -> float | None:
     return None if found is None or found >= 1e12 else found
 
 
-def _first_token_ms(attributes: dict[str, Any]) -> float | None:
+def _first_token_ms(attributes: dict[str, Any], start_ns: int) -> float | None:
+    for key in names.FIRST_MOMENTS:
+        try:
+            at = datetime.fromisoformat(str(parsed(attributes[key])))
+            waited = at.timestamp() * 1000 - start_ns / 1e6
+        except (KeyError, ValueError, OverflowError):
+            continue
+        if 0 <= waited < 1e9:
+            del attributes[key]
+            return waited
     seconds = _number(attributes, names.FIRST_SECONDS)
     return seconds * 1000 if seconds is not None else _number(attributes, names.FIRST_MILLISECONDS)
+
+
+def _renamed(attributes: dict[str, Any]) -> None:
+    """Bring attributes that stay under one name, and tools into one list."""
+    tools = _listed(attributes, names.TOOL_LISTS)
+    if tools is not None:
+        attributes["gen_ai.tool.definitions"] = [
+            parsed(item["tool"].get("json_schema"))
+            if isinstance(item, dict) and isinstance(item.get("tool"), dict)
+            else item
+            for item in tools
+        ]
+    for name, keys in names.ALIKE.items():
+        for key in keys:
+            if key in attributes:
+                attributes.setdefault(name, attributes.pop(key))
+    held = attributes.get("gen_ai.tool.definitions")
+    if held is not None:
+        held = parsed(held)
+        attributes["gen_ai.tool.definitions"] = [parsed(item) for item in held] if isinstance(held, list) else held
+
+
+def _unpack(attributes: dict[str, Any], fields: dict[str, Any]) -> None:
+    """Fill in the counts that are packed into one object, where nothing else said them."""
+    for key in names.USAGE:
+        tokens = packed(parsed(attributes.get(key)))
+        if tokens is None:
+            continue
+        del attributes[key]
+        for field in ("input_tokens", "output_tokens", "cached_tokens"):
+            if fields[field] is None and (getattr(tokens, field) or field != "cached_tokens"):
+                fields[field] = getattr(tokens, field)
+        for name, count in span_attributes(tokens).items():
+            attributes.setdefault(name, count)
+
+
+def _cost(attributes: dict[str, Any]) -> float | None:
+    for key in names.COSTS:
+        costs = parsed(attributes.get(key))
+        if isinstance(costs, dict):
+            total = _number({"total": costs.get("total")}, ("total",))
+            if total:
+                del attributes[key]
+                return total
+    return _number(attributes, names.COST)
+
+
+def _provider(name: str) -> str:
+    return next((name.removesuffix(part) for part in names.PROVIDER_PARTS if name.endswith(part)), name)
+
+
+def _why(raw: RawSpan, attributes: dict[str, Any]) -> str:
+    """Return why a span failed, where its status does not say it."""
+    if raw.status != "error":
+        return ""
+    for key in names.MESSAGES_OF_STATUS:
+        if isinstance(attributes.get(key), str):
+            return str(attributes.pop(key))
+    found = (event["attributes"] for event in raw.events if event["name"] == "exception")
+    return next((str(said.get("exception.message") or said.get("exception.type") or "") for said in found), "")
