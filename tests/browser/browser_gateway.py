@@ -64,7 +64,8 @@ def _usage(platform: Platform, keys: dict[str, str]) -> None:
                     "key_id": keys[member], "member": member, "deployment": deployment, "model": model,
                     "provider": provider, "requests": many, "estimated": many // 90,
                     "unpriced": many if not provider and days > 20 else 0, "input_tokens": tokens,
-                    "output_tokens": tokens // 5, "cached_tokens": tokens // 3,
+                    "output_tokens": tokens // 5, "cached_tokens": tokens // 3, "hits": many // 8,
+                    "saved": tokens * 90,
                     "cost": tokens * (2400 if provider else 900),
                 })  # fmt: skip
         tx.execute(insert(usage_hours), rows)

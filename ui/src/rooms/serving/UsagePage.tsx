@@ -113,6 +113,7 @@ function Totals({ whole, days }: { whole: ReturnType<typeof sum>; days: number }
           { label: "Requests", value: short(whole.requests), note: whole.estimated ? `${short(whole.estimated)} estimated` : undefined },
           { label: "Tokens in", value: short(whole.input_tokens), note: whole.input_tokens ? `${percent(whole.cached_tokens / whole.input_tokens, 0)} cached` : undefined },
           { label: "Tokens out", value: short(whole.output_tokens) },
+          { label: "Saved by the cache", value: money(whole.saved), note: whole.hits ? `${short(whole.hits)} hits` : undefined },
           { label: "For a million tokens", value: tokens ? money(whole.nanodollars / 1e3 / tokens) : "–" },
         ]}
       />
@@ -130,6 +131,7 @@ function columns(by: Dimension, name: (value: string) => string, measure: Measur
     number("output_tokens", "Tokens out", "104px"),
     { key: "cost", label: "Cost", width: "88px", numeric: true, cell: (one) => <span className="num">{money(one.nanodollars / 1e9)}</span> },
     { key: "share", label: `Of ${measure}`, width: "88px", numeric: true, cell: (one) => <span className="num">{whole ? percent(measured(one, measure) / whole) : "–"}</span> },
+    number("hits", "Cache hits", "80px"),
     number("unpriced", "No price", "80px"),
     number("estimated", "Estimated", "80px"),
   ];
@@ -161,6 +163,7 @@ function Detail({ one, by, name, narrow }: { one: Total; by: Dimension; name: st
           [by, by === "model" && one.value ? <RefLink key="n" value={one.value} /> : name],
           ["Cost", <span key="c" title={`${count(one.nanodollars)} billionths of a dollar`}>{money(one.nanodollars / 1e9)}</span>],
           ["For a request", one.requests ? money(one.nanodollars / 1e9 / one.requests) : "–"],
+          ["From the cache", `${count(one.hits)} requests, which saved ${money(one.saved)}`],
           ["Without a price", count(one.unpriced)],
           ["Estimated", count(one.estimated)],
         ]}
@@ -182,6 +185,6 @@ function Detail({ one, by, name, narrow }: { one: Total; by: Dimension; name: st
 }
 
 function csv(rows: UsageRow[], by: Dimension, name: (value: string) => string): string {
-  const head = ["day", by, ...(by === "key" ? ["name"] : []), "requests", "estimated", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "cost_usd", "nanodollars"];
-  return toCsv(head, rows.map((row) => [row.day, row[by], ...(by === "key" ? [name(row.key)] : []), row.requests, row.estimated, row.unpriced, row.input_tokens, row.output_tokens, row.cached_tokens, row.cost, row.nanodollars]));
+  const head = ["day", by, ...(by === "key" ? ["name"] : []), "requests", "estimated", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "cache_hits", "cost_usd", "nanodollars", "saved_usd"];
+  return toCsv(head, rows.map((row) => [row.day, row[by], ...(by === "key" ? [name(row.key)] : []), row.requests, row.estimated, row.unpriced, row.input_tokens, row.output_tokens, row.cached_tokens, row.hits, row.cost, row.nanodollars, row.saved]));
 }

@@ -6,8 +6,8 @@ export type Dimension = (typeof DIMENSIONS)[number];
 export const MEASURES = ["cost", "requests", "tokens"] as const;
 export type Measure = (typeof MEASURES)[number];
 
-type Sums = Pick<UsageRow, "requests" | "estimated" | "unpriced" | "input_tokens" | "output_tokens" | "cached_tokens" | "nanodollars">;
-const FIELDS = ["requests", "estimated", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "nanodollars"] as const;
+type Sums = Pick<UsageRow, "requests" | "estimated" | "unpriced" | "input_tokens" | "output_tokens" | "cached_tokens" | "nanodollars" | "hits" | "saved">;
+const FIELDS = ["requests", "estimated", "unpriced", "input_tokens", "output_tokens", "cached_tokens", "nanodollars", "hits", "saved"] as const;
 
 /** What calls of one value of a dimension used, over all days. */
 export interface Total extends Sums {
