@@ -2,7 +2,8 @@
 
 Both run the same model with as many slots and threads; the library is called from threads of the process that holds
 it, with no HTTP in between. Rounds take turns at 1, 8 and 16 requests at a time; the middle of each ratio is printed,
-and one below 0.95 fails. On a machine that does other work, give it more rounds.
+and one below 0.95 fails. On a machine that does other work, give it more rounds, and look at the tokens for a second of
+processor time too: those of every process of a side are counted, so that it tells what the gateway costs.
 """
 
 from __future__ import annotations
@@ -52,8 +53,22 @@ for line in sys.stdin:
     print(json.dumps([tokens, time.perf_counter() - began]), flush=True)
 os._exit(0)
 """
-Speed = tuple[int, float]
-"""Tokens, and the seconds that they took."""
+Speed = tuple[float, float]
+"""Tokens a second, and tokens a second of processor time."""
+
+
+def processor(pid: int) -> float:
+    """Return the processor time of a process and of those below it, in seconds."""
+    import psutil
+
+    total = 0.0
+    for process in [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]:
+        try:
+            times = process.cpu_times()
+        except psutil.NoSuchProcess:
+            continue
+        total += times.user + times.system
+    return total
 
 
 def bodies(level: int, round_number: int, tokens: int) -> list[dict[str, Any]]:
@@ -90,13 +105,18 @@ class Direct:
             raise SystemExit("the library's process ended")
         return line
 
-    def measure(self, asked: list[dict[str, Any]], level: int) -> Speed:
-        """Answer all, `level` at a time."""
+    def measure(self, asked: list[dict[str, Any]], level: int) -> tuple[int, float]:
+        """Answer all, `level` at a time; return tokens and seconds."""
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps([asked, level]) + "\n")
         self._process.stdin.flush()
         tokens, seconds = json.loads(self._line())
         return int(tokens), float(seconds)
+
+    @property
+    def pid(self) -> int:
+        """The process."""
+        return self._process.pid
 
     def close(self) -> None:
         """End it."""
@@ -120,6 +140,7 @@ class Ours:
             "MAINSPRING_ENGINE_THREADS": str(threads),
         }
         state = json.loads(self._run("up", "--detach", "--json"))
+        self.pid = int(state["pid"])
         key = json.loads((folder / "home" / "credentials.json").read_text())["api_key"]
         self._http = httpx.Client(base_url=state["url"], headers={"authorization": f"Bearer {key}"}, timeout=600)
         self._post("/api/v1/models/smollm2/pull", {})
@@ -146,8 +167,8 @@ class Ours:
             events = [line[6:] for line in reply.iter_lines() if line.startswith("data: {")]
         return int(json.loads(events[-1])["usage"]["completion_tokens"])
 
-    def measure(self, asked: list[dict[str, Any]], level: int) -> Speed:
-        """Answer all, `level` at a time."""
+    def measure(self, asked: list[dict[str, Any]], level: int) -> tuple[int, float]:
+        """Answer all, `level` at a time; return tokens and seconds."""
         began = time.perf_counter()
         with ThreadPoolExecutor(level) as pool:
             tokens = sum(pool.map(self._ask, asked))
@@ -183,23 +204,32 @@ def main() -> int:
 
 def measured(sides: dict[str, Direct | Ours], rounds: int, tokens: int) -> dict[int, float]:
     """Return the middle ratio of each level."""
-    speeds: dict[tuple[str, int], list[float]] = {(name, level): [] for name in sides for level in LEVELS}
+    speeds: dict[tuple[str, int], list[Speed]] = {(name, level): [] for name in sides for level in LEVELS}
     for side in sides.values():
         side.measure(bodies(8, 0, 8), 8)
     for number in range(1, rounds + 1):
         for level in LEVELS:
             for name in list(sides) if number % 2 else list(reversed(sides)):
+                before = processor(sides[name].pid)
                 made, seconds = sides[name].measure(bodies(level, number, tokens), level)
-                speeds[name, level].append(made / seconds)
+                used = processor(sides[name].pid) - before
+                speeds[name, level].append((made / seconds, made / used))
     ratios = {}
     for level in LEVELS:
         direct, ours = speeds["direct", level], speeds["ours", level]
-        ratios[level] = statistics.median(mine / theirs for mine, theirs in zip(ours, direct, strict=True))
+        pairs = list(zip(ours, direct, strict=True))
+        ratios[level] = statistics.median(mine[0] / theirs[0] for mine, theirs in pairs)
         print(
-            f"{level:>2} at a time: {statistics.median(ours):6.1f} tokens/s through the gateway, "
-            f"{statistics.median(direct):6.1f} driven directly, ratio {ratios[level]:.3f}"
+            f"{level:>2} at a time: {middle(ours, 0):6.1f} tokens/s through the gateway, {middle(direct, 0):6.1f} "
+            f"driven directly, ratio {ratios[level]:.3f}; for a second of processor time {middle(ours, 1):.1f} and "
+            f"{middle(direct, 1):.1f}, ratio {statistics.median(mine[1] / theirs[1] for mine, theirs in pairs):.3f}"
         )
     return ratios
+
+
+def middle(speeds: list[Speed], which: int) -> float:
+    """Return the middle of one of the two figures."""
+    return statistics.median(speed[which] for speed in speeds)
 
 
 if __name__ == "__main__":

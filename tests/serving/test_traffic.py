@@ -23,6 +23,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
 from mainspring.registry import ModelContent, ModelFile, engine_spec, register
 from mainspring.serving.engine_service import Engines
+from mainspring.serving.engines import queued
 
 HI: Any = [{"role": "user", "content": "Say hi"}]
 
@@ -54,6 +55,8 @@ def test_too_many_at_once_are_told_to_come_back(
     for asker in askers:
         asker.start()
     eventually(lambda: len(refused) == 3)
+    with narrow.read() as tx:
+        assert queued(engine_spec(tx, small_model)) == 1
     assert int(refused[0].response.headers["retry-after"]) >= 1
     upstream.hold = False
     held.close()

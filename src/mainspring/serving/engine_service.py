@@ -16,6 +16,7 @@ from mainspring.kernel.refs import parse
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
 from mainspring.registry import catalog, file_hashes
+from mainspring.serving.engines import queued
 
 Selector = Annotated[str, Field(max_length=80)]
 KeepAlive = Annotated[float, Field(ge=-1, le=1e9)]
@@ -47,7 +48,7 @@ class EngineInfo(Record):
     """Seconds of idleness after which it is unloaded; -1: never."""
     running: int
     waiting: int
-    """Requests within the engine that wait for a slot; those that the gateway holds back are not among them."""
+    """Requests that wait for a slot, in the engine and in the gateway process that tells this."""
     tokens_per_second: float
     """Tokens that one answer gained in a second, on average."""
     generated_tokens: int
@@ -135,4 +136,5 @@ def _shown(state: EngineState, names: Mapping[tuple[str, str], str]) -> EngineIn
     same = {name: getattr(state, name) for name in EngineInfo.model_fields if hasattr(state, name)}
     named = {name: getattr(spec, name) for name in ("base", "adapter", "runtime", "context", "slots")}
     speed = state.generated_tokens / state.generation_seconds if state.generation_seconds > 0 else 0.0
+    same["waiting"] = state.waiting + queued(spec)
     return EngineInfo(**same, **named, model=names.get((spec.base, spec.adapter), ""), tokens_per_second=speed)

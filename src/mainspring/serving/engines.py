@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from dataclasses import dataclass, field, replace
 from typing import Any
+from weakref import WeakSet
 
 from mainspring.kernel.errors import LimitReached
 from mainspring.kernel.ports import JSON, Endpoint, Engine, EngineSpec
@@ -52,6 +53,7 @@ class Engines:
         self._upstream = Upstream(timeout)
         self._lanes: dict[EngineSpec, _Lane] = {}
         self._asking = ThreadPoolExecutor(16, thread_name_prefix="engines")
+        _open.add(self)
 
     async def complete(self, spec: EngineSpec, path: str, body: Mapping[str, JSON], key: str = "") -> dict[str, Any]:
         """Post a request and return the answer; an engine that dies is awaited and asked again.
@@ -138,6 +140,14 @@ class Engines:
                     endpoint = await loop.run_in_executor(self._asking, self._engine.ensure, spec)
                     known = lane.known[spec] = (endpoint, time.monotonic())
         return known[0]
+
+
+_open: WeakSet[Engines] = WeakSet()
+
+
+def queued(spec: EngineSpec) -> int:
+    """Return how many requests wait in this process for a model's turn, those for its adapters included."""
+    return sum(each.waiting(spec) for each in list(_open))
 
 
 def with_adapter(spec: EngineSpec, endpoint: Endpoint, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
