@@ -13,9 +13,11 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
 from mainspring.monitoring import metrics
 from mainspring.monitoring.checks import Count, check
+from mainspring.monitoring.drift import TooFew
 from mainspring.monitoring.metrics import Measured
 from mainspring.monitoring.models import Finding, Monitor
 from mainspring.monitoring.sample import calls
+from mainspring.monitoring.shift import ShiftSettings, report
 
 Number = Annotated[float, Field(ge=-1e12, le=1e12)]
 _AGO = {"previous": None, "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -61,6 +63,37 @@ def metric(platform: Platform, monitor: Monitor, options: MetricOptions) -> Find
     if options.rule == "change":
         return _change(platform, monitor, options, now, until)
     return _anomaly(platform, monitor, options, now, until)
+
+
+class ShiftOptions(Record):
+    """Settings of a shift monitor."""
+
+    against: Literal["data", "window"] = "window"
+    """`data` for what the live release was trained and measured with, `window` for the days before."""
+    reference_days: Annotated[float, Field(gt=0, le=90)] = 7.0
+    limit: Annotated[int, Field(ge=30, le=2000)] = 300
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    """Chance of a false alarm at one look, over all features together."""
+
+
+@check("shift", ShiftOptions)
+def shift(platform: Platform, monitor: Monitor, options: ShiftOptions) -> Finding:
+    """Anything that is measured of calls is no longer as it was."""
+    since = platform.clock.now() - timedelta(minutes=monitor.window_minutes)
+    settings = ShiftSettings(**options.model_dump())
+    try:
+        found = report(platform, monitor.target, monitor.environment, settings, since=since, until=platform.clock.now())
+    except TooFew as few:
+        return Finding(state="insufficient", value=None, threshold=None, n=0, summary=few.message)
+    return Finding(
+        state="firing" if found.drifted else "ok",
+        value=max((one.effect for one in found.features if one.drifted), default=0.0),
+        threshold=None,
+        n=found.n,
+        summary=found.verdict[:2000],
+        detail=found.model_dump(mode="json"),
+        trace_ids=next((one.trace_ids for one in found.features if one.drifted), []),
+    )
 
 
 class SilenceOptions(Record):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 from sqlalchemy import delete, select
@@ -15,7 +15,7 @@ from mainspring.kernel.service import Service
 from mainspring.monitoring import actions as action_store
 from mainspring.monitoring import alerts as alert_store
 from mainspring.monitoring import channels as channel_store
-from mainspring.monitoring import checks, watch
+from mainspring.monitoring import checks, shift, watch
 from mainspring.monitoring import drift as drift_checks
 from mainspring.monitoring import silences as silence_store
 from mainspring.monitoring.history import back_test
@@ -38,6 +38,7 @@ from mainspring.monitoring.models import (
     Target,
     Url,
 )
+from mainspring.monitoring.shift import DriftReport
 from mainspring.monitoring.tables import alerts, channels, monitors, silences
 from mainspring.traces.models import aware
 
@@ -319,3 +320,26 @@ class Drifts(Service):
         )
         where = self.caller.environment if environment is None else environment
         return drift_checks.check(self.platform, target, where, settings, since=since, until=until)
+
+    @operation("POST /drift/report", permission="drift.read", audit=False)
+    def report(
+        self,
+        target: Target = "",
+        *,
+        environment: Environment | None = None,
+        against: Literal["data", "window"] = "data",
+        since: datetime | None = None,
+        until: datetime | None = None,
+        reference_days: Annotated[float, Field(gt=0, le=90)] = 7.0,
+        limit: Annotated[int, Field(ge=30, le=2000)] = 500,
+        alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
+    ) -> DriftReport:
+        """Hold everything that is measured of live calls against what their release was trained and measured with.
+
+        Or, with `against` a `window`, against the days before: inputs and outputs by meaning and length, tokens, times,
+        cost, errors, refusals, guard, models, scores. Over all of them the chance of a false alarm is at most `alpha`.
+        It says which topics of the inputs moved.
+        """
+        settings = shift.ShiftSettings(against=against, reference_days=reference_days, limit=limit, alpha=alpha)
+        where = self.caller.environment if environment is None else environment
+        return shift.report(self.platform, target, where, settings, since=aware(since), until=aware(until))

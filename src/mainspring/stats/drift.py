@@ -76,6 +76,21 @@ def ks(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> DriftResult:
     return DriftResult(gap, float(found.pvalue), gap, "Kolmogorov-Smirnov", len(left), len(right))
 
 
+def shares(x: Sequence[float] | Floats, y: Sequence[float] | Floats) -> DriftResult:
+    """Compare the shares of ones in two samples of zeros and ones by Fisher's exact test (Fisher 1935).
+
+    Statistic and effect are the absolute difference of the shares. The test is conservative: it says that something
+    changed more rarely than its level allows.
+    """
+    from scipy import stats
+
+    left, right = checked(x), checked(y)
+    table = np.array([[int(side.sum()), len(side) - int(side.sum())] for side in (left, right)])
+    gap = abs(float(left.mean()) - float(right.mean()))
+    p_value = float(stats.fisher_exact(table).pvalue)
+    return DriftResult(gap, min(1.0, p_value), gap, "Fisher's exact test", len(left), len(right))
+
+
 def psi(x: Sequence[float] | Floats, y: Sequence[float] | Floats, *, bins: int = 10) -> float:
     """Return the population stability index over the reference's quantile bins (Siddiqi 2006, chapter 9).
 
