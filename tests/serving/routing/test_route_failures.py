@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 from openai import OpenAI
@@ -221,3 +223,37 @@ def test_local_engines_have_phases_too(
     upstream.hold_when, upstream.hold = "", True
     with pytest.raises(openai.APIError, match="sent nothing more"):
         streamed(staging)
+
+
+def test_a_retry_waits_as_long_as_it_is_asked_to(staging: OpenAI, vendor: Vendor, make: Any) -> None:
+    make("acme/big", retries=1, backoff={"base_seconds": 0.01, "most_seconds": 5})
+    vendor.fail, vendor.fail_headers = (429, {"error": {"message": "later"}}), {"retry-after": "1"}
+
+    def mend() -> None:
+        eventually(lambda: len(vendor.requests) == 1)
+        vendor.fail = None
+
+    mending = threading.Thread(target=mend)
+    mending.start()
+    raw = asked(staging)
+    mending.join()
+    assert text(raw) == "Hello there." and raw.headers["x-mainspring-attempts"] == "2"
+    assert len(vendor.requests) == 2
+
+
+def test_an_anthropic_client_falls_back_over_dialects(
+    gateway_url: str, staging: OpenAI, vendor: Vendor, second: Vendor, make: Any
+) -> None:
+    make("beta/big", "anth/big")
+    second.fail = (529, {"error": {"message": "overloaded"}})
+    with anthropic.Anthropic(base_url=gateway_url, api_key="ann-staging", max_retries=0) as client:
+        with client.messages.stream(model="chat", max_tokens=50, messages=HI) as stream:
+            assert stream.get_final_text() == "Hello there."
+        vendor.break_after = 1
+        pieces: list[str] = []
+        with (
+            pytest.raises(anthropic.APIStatusError, match="out of memory"),
+            client.messages.stream(model="chat", max_tokens=50, messages=HI) as stream,
+        ):
+            pieces += stream.text_stream
+    assert second.requests and [path for path, _, _ in vendor.requests] == ["/v1/messages"] * 2
