@@ -21,6 +21,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
 from mainspring.kernel.service import Service
 from mainspring.surfaces.arguments import model_of
+from mainspring.surfaces.described import add_gateway
 from mainspring.surfaces.nouns import NOUNS
 
 _log = logging.getLogger(__name__)
@@ -56,6 +57,8 @@ def rest_app(platform: Platform | None) -> FastAPI:
         generate_unique_id_function=lambda route: route.name,
         separate_input_output_schemas=False,
     )
+    describe = app.openapi
+    app.openapi = lambda: app.openapi_schema or add_gateway(describe())  # type: ignore[method-assign]
     for noun in NOUNS:
         service = noun.load()
         for spec in operations(service):
