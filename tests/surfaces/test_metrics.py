@@ -127,7 +127,7 @@ def test_labels_are_bounded() -> None:
 
             self.target, self.usage, self.findings = Target(), Tokens(), Findings()
             self.target.model = f"acme/{number}"  # type: ignore[attr-defined]
-            self.elapsed_ms, self.ttft_ms = 5.0, None
+            self.elapsed_ms, self.ttft_ms, self.cost = 5.0, None, None
 
     counters = Counters()
     for number in range(1500):
