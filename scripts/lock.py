@@ -24,7 +24,7 @@ OPTIONS = [
     "--strip-extras",
 ]
 LOCKS = {
-    "all.txt": ["--extra=tune", "--extra=postgres", "--extra=parquet", "--extra=dev"],
+    "all.txt": ["--extra=tune", "--extra=postgres", "--extra=parquet", "--extra=grpc", "--extra=dev"],
     "core.txt": ["--constraint=requirements/all.txt"],
 }
 

@@ -21,6 +21,7 @@ PERMISSIVE = {
     *("MIT", "MIT License", "MIT-0", "MIT-CMU", "PSF-2.0", "Python Software Foundation License"),
     *("The Unlicense (Unlicense)", "Unlicense", "Zlib"),
 }
+EXTRAS = ("tune", "postgres", "parquet", "grpc")
 EXCEPTIONS = {
     "psycopg": "LGPL-3.0-only, used unmodified as a library through its public interface",
     "psycopg-binary": "LGPL-3.0-only, used unmodified as a library through its public interface",
@@ -66,7 +67,7 @@ def licences(name: str) -> set[str]:
 
 
 def test_every_dependency_is_permissive_or_a_named_exception() -> None:
-    names = closure(declared("tune", "postgres", "parquet"))
+    names = closure(declared(*EXTRAS))
     odd = {name: sorted(licences(name)) for name in names - set(EXCEPTIONS) if not licences(name) <= PERMISSIVE}
     assert odd == {}
     assert len(names) > 50
@@ -79,7 +80,7 @@ def locked(name: str) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize(("lock", "extras"), [("core.txt", ()), ("all.txt", ("tune", "postgres", "parquet", "dev"))])
+@pytest.mark.parametrize(("lock", "extras"), [("core.txt", ()), ("all.txt", (*EXTRAS, "dev"))])
 def test_the_lock_satisfies_the_project(lock: str, extras: tuple[str, ...]) -> None:
     pins = locked(lock)
     unmet = [

@@ -149,3 +149,12 @@ def test_headers_name_key_project_and_environment(server):
     [(path, headers, _)] = server.received
     assert path == "/prefix/v1/traces" and headers["authorization"] == "Bearer key"
     assert (headers["x-mainspring-project"], headers["x-mainspring-environment"]) == ("shop", "staging")
+
+
+def test_much_text_goes_in_many_requests(sink, server):
+    for _ in range(60):
+        with mainspring.span("x", input="y" * 60_000):
+            pass
+    assert len(sink.spans()) == 60
+    sizes = [len(body) for path, _, body in server.received if path == "/v1/traces"]
+    assert len(sizes) >= 3 and max(sizes) < 1_300_000

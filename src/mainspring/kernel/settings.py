@@ -73,6 +73,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("upload.max_bytes", int, 4 << 30, "Largest file that may be uploaded.", 1, 1 << 44),
     Setting("body.max_bytes", int, 16 << 20, "Largest body of any other request.", 1024, 1 << 32),
     Setting("otlp.max_bytes", int, 64 << 20, "Largest OTLP request, after decompression.", 1024, 1 << 32),
+    Setting("otlp.grpc_port", int, 0, "Port for OTLP over gRPC (extra grpc), such as 4317; 0: none.", 0, 65535),
     Setting("gateway.timeout_seconds", float, 120.0, "Longest time a model may take for one answer.", 1, 86400),
     Setting(
         "targets.allow_private", bool, False, "Let experiments and providers reach loopback and private addresses."

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("mainspring.sdk")
 _BATCH = 512
+_BATCH_BYTES = 1 << 20
+"""The interpreter does nothing else while a batch becomes JSON, which takes some milliseconds for so many bytes."""
 _ANNOUNCED_NS = 1_000_000_000
 """A span that runs as long is told of before it ends."""
 _OPEN = 10_000
@@ -165,8 +167,7 @@ class Exporter:
         running = [(span, True) for span in list(self.open.values()) if span.due(now, _ANNOUNCED_NS)]
         while True:
             with self._state:
-                batch = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-                self._bytes -= sum(size for _, size in batch)
+                batch = self._take()
             spans = running + [(span, False) for span, _ in batch]
             if not spans:
                 break
@@ -177,6 +178,16 @@ class Exporter:
             score = self._scores.popleft()
             said = {name: wire.redacted(value, self.target.redact) for name, value in score.items()}
             self._deliver("/api/v1/scores", json.dumps(said).encode(), 1)
+
+    def _take(self) -> list[tuple[Any, int]]:
+        """Take a batch from the queue."""
+        batch: list[tuple[Any, int]] = []
+        size = 0
+        while self._queue and len(batch) < _BATCH and size < _BATCH_BYTES:
+            batch.append(self._queue.popleft())
+            size += batch[-1][1]
+        self._bytes -= size
+        return batch
 
     def _deliver(self, path: str, body: bytes, count: int) -> None:
         """Send one body until it is answered, given up, or the application ends."""

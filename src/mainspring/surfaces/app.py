@@ -25,6 +25,7 @@ from mainspring.surfaces.metrics import metrics_route
 from mainspring.surfaces.rest import http_problem, rest_app
 from mainspring.surfaces.shared_totals import SharedTotals
 from mainspring.surfaces.static import static_app
+from mainspring.traces.grpc_intake import grpc_server
 from mainspring.traces.http import otlp_routes
 from mainspring.workspace import sessions
 from mainspring.workspace.keys import authenticate, recall
@@ -60,6 +61,7 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
             await asyncio.to_thread(shared.start)
             stack.push_async_callback(asyncio.to_thread, shared.stop)
             await stack.enter_async_context(gateway.lifespan())
+            stack.enter_context(grpc_server(platform))
             yield
 
     routes = [

@@ -19,6 +19,7 @@ const STATES: Record<string, [Tone, IconName]> = {
   resolved: ["ok", "check"],
   better: ["ok", "up"],
   running: ["info", "spin"],
+  unfinished: ["warn", "alert"],
   cancelling: ["info", "spin"],
   starting: ["info", "spin"],
   in_review: ["info", "clock"],

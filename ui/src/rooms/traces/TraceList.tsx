@@ -127,6 +127,8 @@ function Filters() {
         <option value="">Any status</option>
         <option value="ok">ok</option>
         <option value="error">error</option>
+        <option value="running">running</option>
+        <option value="unfinished">unfinished</option>
       </select>
       <select className="select" aria-label="Time" value={url.since ?? ""} onChange={(event) => setUrl({ since: event.target.value || undefined }, true)}>
         <option value="">Any time</option>
