@@ -89,13 +89,19 @@ class Files(Protocol):
 
 
 class Spans(Protocol):
-    """Where spans live. A return from `append` means that they are on disk."""
+    """Where spans live. A return from `append` means that they are on disk, or on their way there for good."""
 
-    def append(self, spans: Sequence[Span]) -> None:
+    def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
         """Store durably (fsync) before returning; a span seen before (trace id, span id) is replaced.
 
-        One that is running never replaces one that has ended, in whatever order they come.
+        One that is running never replaces one that has ended, in whatever order they come. What need not be `synced`
+        survives the end of this process all the same; a loss of power may take the last second of it.
         """
+        ...
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to become visible that who can wait should."""
         ...
 
     def flush(self) -> None:

@@ -96,7 +96,7 @@ class Gateway:
         patience = float(settings["engine.queue_seconds"])
         self._sources = Sources(platform, queue=int(settings["engine.queue"]), patience=patience)
         self._intake = Intake(platform)
-        self._recorder = Recorder(self._intake.append)
+        self._recorder = Recorder(self._intake)
         self._billing = Billing(Meter(platform))
         self._cache = Cache(platform)
         self._answerer = Answerer(

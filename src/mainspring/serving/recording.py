@@ -1,65 +1,65 @@
-"""Recording: spans on their way to the disk, many callers' in one write."""
+"""Recording: spans on their way to the disk, written at once, so that a kill after the last byte loses none of them.
+
+A write goes to the system's memory for files, which takes microseconds and outlives the process; the store brings it to
+the disk by itself. Only what would have to wait, for the records or for a store that is behind, is left to a thread.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 from mainspring.kernel.spans import Span
 from mainspring.serving.models import Unkept
 
-_Waiting = tuple[Sequence[Span], "asyncio.Future[None]"]
+_PAUSE = 0.01
+_PATIENCE = 500
+"""Pauses that a call waits at most for a store that is behind."""
+
+
+class Store(Protocol):
+    """What takes spans."""
+
+    def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
+        """Store them."""
+        ...
+
+    def ready(self, project: str) -> bool:
+        """Whether `append` would not wait."""
+        ...
 
 
 class Recorder:
-    """Appends spans from one event loop, off the loop; what arrives during a write shares the next one."""
+    """Appends spans from one event loop."""
 
-    def __init__(self, store: Callable[[Sequence[Span]], None]) -> None:
-        """`store` blocks until the spans are on disk."""
+    def __init__(self, store: Store) -> None:
         self._store = store
-        self._waiting: list[_Waiting] = []
-        self._writing: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
 
     async def append(self, spans: Sequence[Span]) -> None:
-        """Return when the spans are on disk. Raises Unavailable where they cannot be written."""
-        loop = asyncio.get_running_loop()
-        done: asyncio.Future[None] = loop.create_future()
-        self._waiting.append((spans, done))
-        if self._writing is None:
-            self._writing = loop.create_task(self._write())
-        await asyncio.shield(done)
+        """Return when the spans are written. Raises Unkept where they cannot be."""
+        try:
+            if self._store.ready(spans[0].project):
+                self._store.append(spans, synced=False)
+                return
+            await asyncio.shield(self._later(spans))
+        except Exception as error:
+            failure = Unkept(f"The trace could not be written ({type(error).__name__}).", hint="Is the disk full?")
+            raise failure from error
 
     async def close(self) -> None:
         """Wait for what is being written."""
-        if self._writing is not None:
-            await self._writing
-        self._thread.shutdown()
+        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
 
-    async def _write(self) -> None:
+    async def _later(self, spans: Sequence[Span]) -> None:
         loop = asyncio.get_running_loop()
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting, []
-                error: Exception | None = None
-                try:
-                    together = [span for spans, _ in batch for span in spans]
-                    await loop.run_in_executor(self._thread, self._store, together)
-                except Exception as caught:  # whatever the store raises, nobody may wait for ever
-                    error = caught
-                for _, done in batch:
-                    _settle(done, error)
-        finally:
-            self._writing = None
+        await loop.run_in_executor(self._thread, self._append, spans)
+        for _ in range(_PATIENCE):
+            if self._store.ready(spans[0].project):
+                return
+            await asyncio.sleep(_PAUSE)
 
-
-def _settle(done: asyncio.Future[None], error: Exception | None) -> None:
-    if done.done():
-        return
-    if error is None:
-        done.set_result(None)
-        return
-    failure = Unkept(f"The trace could not be written ({type(error).__name__}).", hint="Is the disk full?")
-    failure.__cause__ = error
-    done.set_exception(failure)
+    def _append(self, spans: Sequence[Span]) -> None:
+        self._store.append(spans, synced=False)

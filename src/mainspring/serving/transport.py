@@ -68,7 +68,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._pieces: deque[bytes] = deque()
         self._size = self._header_size = 0
-        self._paused = False
+        self._paused = self._keeps = False
         self._deadline = 0.0
         self.status = 0
         self.headers: dict[str, str] = {}
@@ -123,7 +123,7 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent over it."""
-        return self.done and self.error is None and self._parser.should_keep_alive()
+        return self.done and self.error is None and self._keeps
 
     def rest(self) -> None:
         """Stop looking at the time: nothing is expected."""
@@ -196,6 +196,7 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status >= 200:  # what comes before is a mere notice, such as 103
             self.status, self.headed = status, True
+            self._keeps = self._parser.should_keep_alive()
         else:
             self.headers = {}
 

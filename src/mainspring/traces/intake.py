@@ -48,9 +48,15 @@ class Intake:
         if spans:
             self.append(self._sampler.kept(self._of(spans[0].project).rules, spans))
 
-    def append(self, spans: Sequence[Span]) -> None:
-        """Store spans durably. Raises what the store raises."""
-        self._platform.spans.append([self.prepared(span) for span in spans])
+    def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
+        """Store spans durably; not `synced`, so that a kill loses nothing. Raises what the store raises."""
+        self._platform.spans.append([self.prepared(span) for span in spans], synced=synced)
+
+    def ready(self, project: str) -> bool:
+        """Whether a span of the project can be appended now without asking the records, and without crowding."""
+        known = self._known.get(project)
+        fresh = known is not None and time.monotonic() - known.since <= _KNOWN_SECONDS
+        return fresh and not self._platform.spans.crowded
 
     def prepared(self, span: Span) -> Span:
         """Return the span as it may be written: with its cost, and without what the settings keep out."""

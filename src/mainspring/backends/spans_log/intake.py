@@ -20,6 +20,8 @@ _GATHER_SECONDS = 0.03
 _IDLE_SECONDS = 0.25
 _RETRY_SECONDS = 0.5
 _PENDING_BYTES = 256 << 20
+_CROWDED_BYTES = 16 << 20
+_SYNC_SECONDS = 0.5
 _LARGEST_SPAN = 16 << 20
 _OTHERS_SECONDS = 10.0
 _BEHIND_SECONDS = 10.0
@@ -51,15 +53,17 @@ class Intake:
         self._state = threading.Condition()
         self._added = self._applied = 0
         self._hurry = False
+        self._synced = 0.0
         self.closing = False
         self._failure: Exception | None = None
         self._thread = threading.Thread(target=self._work, name="spans-indexer", daemon=True)
         self._thread.start()
 
-    def append(self, spans: Sequence[Span]) -> None:
-        """Store durably before returning. Raises Invalid for an impossible span, Unavailable where the disk refuses,
+    def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
+        """Store durably before returning; where not `synced`, a loss of power may take the last second.
 
-        LimitReached where more waits to be indexed than memory should hold; nothing is stored then.
+        Raises Invalid for an impossible span, Unavailable where the disk refuses, LimitReached where more
+        waits to be indexed than memory should hold; nothing is stored then.
         """
         if not spans:
             return
@@ -74,13 +78,18 @@ class Intake:
             )
         if self.closing:
             raise Unavailable("The span store is closed.")
-        segment = self._wal.append(payloads)
+        segment = self._wal.append(payloads, synced=synced)
         with self._state:
             self._pending.append((segment, payloads))
             self.pending += len(payloads)
             self._pending_bytes += sum(map(len, payloads))
             self._added += 1
             self._state.notify_all()
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be indexed that who can wait should."""
+        return self._pending_bytes > _CROWDED_BYTES
 
     def flush(self, timeout: float = 60.0) -> None:
         """Wait until everything that this process appended is visible. Raises Unavailable where that fails."""
@@ -157,6 +166,10 @@ class Intake:
                     return
                 batch = self._take()
                 self._hurry = False
+            if time.monotonic() - self._synced > _SYNC_SECONDS:
+                self._synced = time.monotonic()
+                with suppress(Unavailable):  # the file is given up then, and its spans are indexed from memory
+                    self._wal.sync()
             if batch and not self._index(batch):
                 if self.closing:
                     return

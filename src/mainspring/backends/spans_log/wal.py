@@ -55,10 +55,11 @@ class WriteAhead:
         self._sealed: list[Segment] = []
         self._active = self._open()
 
-    def append(self, payloads: Sequence[bytes]) -> Segment:
-        """Write the payloads, wait until they are on disk, and return their segment.
+    def append(self, payloads: Sequence[bytes], *, synced: bool = True) -> Segment:
+        """Write the payloads, where they are to be `synced` wait until they are on disk, and return their segment.
 
-        Raises Unavailable where the disk refuses.
+        What is not synced survives the end of this process; `sync` brings it to the disk. Raises Unavailable where the
+        disk refuses.
         """
         data = b"".join(_FRAME.pack(len(payload), crc32(payload)) + payload for payload in payloads)
         with self._state:
@@ -68,6 +69,8 @@ class WriteAhead:
             self._write(segment, data)
             segment.inflight += 1
             target = segment.size
+        if not synced:
+            return segment
         try:
             self._sync(segment, target)
         except BaseException:
@@ -83,6 +86,14 @@ class WriteAhead:
             for segment in [s for s in self._sealed if s.inflight == 0]:
                 self._sealed.remove(segment)
                 self._drop(segment)
+
+    def sync(self) -> None:
+        """Bring to the disk what is written. Raises Unavailable where the disk refuses."""
+        with self._state:
+            segment, target = self._active, self._active.size
+            if segment.synced >= target:
+                return
+        self._sync(segment, target)
 
     def tidy(self, *, idle: bool) -> None:
         """Empty the file where all of it is in the database and nothing is going on; seal it where it is old."""

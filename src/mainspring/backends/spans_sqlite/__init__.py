@@ -1,6 +1,7 @@
 """The embedded span store: a write-ahead file for durability, SQLite for queries.
 
-`append` writes to a write-ahead file of this process and returns after a shared fsync. A thread moves what was
+`append` writes to a write-ahead file of this process and returns after a shared fsync, or without it where the caller
+needs no more than to survive a kill. A thread moves what was
 appended into SQLite in batches: short typed columns, one compressed body a span, a word index, hourly totals.
 """
 

@@ -46,9 +46,14 @@ class SqliteSpans:
         self._readers: queue.SimpleQueue[tuple[Any, Reader]] = queue.SimpleQueue()
         self._intake = Intake(folder / "wal", self._writer.apply)
 
-    def append(self, spans: Sequence[Span]) -> None:
+    def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
         """Store durably before returning; see `Intake.append`."""
-        self._intake.append(spans)
+        self._intake.append(spans, synced=synced)
+
+    @property
+    def crowded(self) -> bool:
+        """Whether so much waits to be indexed that who can wait should."""
+        return self._intake.crowded
 
     def flush(self, timeout: float = 60.0) -> None:
         """Wait until everything that this process appended is visible. Raises Unavailable where that fails."""
