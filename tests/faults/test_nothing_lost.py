@@ -8,14 +8,26 @@ import secrets
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
 from fault_servers import Server, wait_for
+from tests.serving.conftest import Served
+from tests.serving.vendor import KEY, Vendor
 
 pytestmark = pytest.mark.slow
 Launch = Callable[..., Server]
+
+
+@pytest.fixture
+def vendor() -> Iterator[Vendor]:
+    """A vendor of models that the server asks."""
+    served = Served()
+    made = Vendor()
+    made.url, served.app = served.url, made.app
+    yield made
+    served.stop()
 
 
 def otlp(trace_id: str) -> bytes:
@@ -91,6 +103,27 @@ def test_a_trace_that_got_200_survives_the_api(launch: Launch) -> None:
         finally:
             acknowledged = traffic.stop()
         assert len(acknowledged) > 60
+        lost = [one for one in acknowledged if http.get(f"/api/v1/traces/{one}").status_code != 200]
+        assert lost == []
+
+
+def test_a_call_that_was_answered_has_its_trace_after_the_api_was_killed(launch: Launch, vendor: Vendor) -> None:
+    server = launch(MAINSPRING_TARGETS_ALLOW_PRIVATE="true")
+    asked = {"model": "acme/big", "messages": [{"role": "user", "content": "Say hi"}]}
+    with client(server) as http:
+        made = {"name": "acme", "url": vendor.url, "api_key": KEY}
+        assert http.post("/api/v1/providers", json=made).status_code == 201
+
+        def send(number: int) -> str | None:
+            reply = http.post("/v1/chat/completions", json={**asked, "stream": bool(number % 2)})
+            whole = reply.status_code == 200 and (not number % 2 or reply.text.rstrip().endswith("[DONE]"))
+            return reply.headers["x-mainspring-trace-id"] if whole else None
+
+        traffic = Traffic(send)
+        try:
+            kill_thrice(server, "api", traffic)
+        finally:
+            acknowledged = traffic.stop()
         lost = [one for one in acknowledged if http.get(f"/api/v1/traces/{one}").status_code != 200]
         assert lost == []
 

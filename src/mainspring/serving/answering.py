@@ -152,7 +152,8 @@ class Answerer:
         target, question = exchange.target, exchange.question
         if exchange.hit is not None:
             return exchange.hit.events(question.operation)
-        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id)
+        joined = question.passes and target.policy is None
+        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id, joined=joined)
         return source if target.patience is None else paced(target.patience, source)
 
     async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
@@ -173,7 +174,7 @@ class Answerer:
                     calls.add(call)
                 if guard is None:
                     if piece.text or piece.tool_calls:
-                        yield Piece(text=piece.text, tool_calls=piece.tool_calls)
+                        yield piece if piece.raw else Piece(text=piece.text, tool_calls=piece.tool_calls)
                     continue
                 if safe := guard.feed(piece.text):
                     yield Piece(text=safe)

@@ -58,6 +58,7 @@ def piece(event: Mapping[str, Any]) -> Piece:
         tool_calls=delta.get("tool_calls") or (),
         finish_reason=choice.get("finish_reason") or "",
         stop_sequence=_stopped_by(choice),
+        raw=event.get("raw", b""),
     )
 
 

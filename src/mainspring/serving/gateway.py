@@ -170,6 +170,7 @@ class Gateway:
                 variables=ask.variables,
                 origin=origin,
                 operation=ask.operation,
+                passes=dialect.passes,
             )
             if target.cache is not None or isinstance(target, Routed):
                 question = replace(question, headers=call.headers, told=Told())

@@ -109,6 +109,8 @@ class Question:
     headers: Mapping[str, str] = field(default_factory=dict)
     """The request's headers, by names in lower case, for a route's rules and the cache."""
     told: Told | None = None
+    passes: bool = False
+    """Whether who asked reads events of OpenAI's chats, so that those of a provider may be passed on as they are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +120,8 @@ class Piece:
     text: str = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
     """Pieces of tool calls, told apart by `index`: the id and the name once, the arguments bit by bit."""
+    raw: bytes = b""
+    """The events of a provider that brought the text and nothing else, where they may be passed on."""
     finish_reason: str = ""
     stop_sequence: str = ""
     """The stop sequence that ended the answer, where the model's server tells it."""

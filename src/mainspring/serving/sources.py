@@ -41,11 +41,20 @@ class Sources:
         return await self._engines.complete(spec, _PATHS[operation], body, key)
 
     async def stream(
-        self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON], key: str = ""
+        self,
+        spec: EngineSpec | Remote,
+        operation: Operation,
+        body: Mapping[str, JSON],
+        key: str = "",
+        *,
+        joined: bool = False,
     ) -> Events:
-        """Yield the events of the answer, in the shape of OpenAI's; leaving early ends the generation."""
+        """Yield the events of the answer, in the shape of OpenAI's; leaving early ends the generation.
+
+        What a provider sent at the same time may be `joined` to one event, which has the bytes as they came beside it.
+        """
         if isinstance(spec, Remote):
-            source = self.remotes.stream(spec, operation, body)
+            source = self.remotes.stream(spec, operation, body, joined=joined)
         else:
             options = {"stream_options": {"include_usage": True}}
             source = self._engines.stream(spec, _PATHS[operation], {**body, **options}, key)

@@ -318,6 +318,11 @@ class Pool:
         else:
             connection.close()
 
+    @property
+    def idle(self) -> int:
+        """How many connections wait to be used again."""
+        return sum(map(len, self._kept.values()))
+
     def close(self) -> None:
         """Close every connection."""
         for connection in [*self._used, *(one for kept in self._kept.values() for one in kept)]:

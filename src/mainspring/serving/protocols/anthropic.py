@@ -71,6 +71,8 @@ class MessagesBody(Struct, kw_only=True):
 class Messages:
     """`POST /v1/messages`."""
 
+    passes = False
+
     def __init__(self, *, counts: bool = False) -> None:
         """With `counts` it is `POST /v1/messages/count_tokens`, which needs no limit."""
         self._counts = counts

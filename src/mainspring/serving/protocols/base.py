@@ -86,6 +86,9 @@ class Telling(Protocol):
 class Dialect(Protocol):
     """A protocol at one endpoint."""
 
+    passes: bool
+    """Whether its streams are made of OpenAI's events of chats, so that a provider's can be passed on."""
+
     def decode(self, raw: bytes) -> Ask:
         """Return what a body asks. Raises Invalid that names the parameter."""
         ...

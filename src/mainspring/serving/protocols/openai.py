@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
+import msgspec
 from msgspec import Meta, Struct
 
 from mainspring.kernel.errors import (
@@ -123,6 +124,7 @@ class Chat:
     """`POST /v1/chat/completions`."""
 
     operation: Operation = "chat"
+    passes = True
 
     def decode(self, raw: bytes) -> Ask:
         """Return what a body asks. Raises Invalid."""
@@ -147,6 +149,7 @@ class Completions(Chat):
     """`POST /v1/completions`."""
 
     operation = "text_completion"
+    passes = False
 
     def decode(self, raw: bytes) -> Ask:
         """Return what a body asks. Raises Invalid."""
@@ -160,12 +163,20 @@ class _Telling:
 
     def __init__(self, operation: Operation, ask: Ask, head: Head) -> None:
         self._operation, self._ask, self._head = operation, ask, head
+        self._labels: list[tuple[bytes, bytes]] | None = None
 
     def opened(self) -> bytes:
         return sse(chunk(self._operation, None, self._head)) if self._operation == "chat" else b""
 
     def told(self, piece: Piece) -> bytes:
-        return sse(chunk(self._operation, piece, self._head))
+        if not piece.raw:
+            return sse(chunk(self._operation, piece, self._head))
+        if self._labels is None:
+            self._labels = _labels(piece.raw, self._head)
+        raw = piece.raw
+        for theirs, ours in self._labels:
+            raw = raw.replace(theirs, ours)
+        return raw
 
     def ended(self, piece: Piece) -> bytes:
         last = self.told(piece)
@@ -175,6 +186,21 @@ class _Telling:
 
     def failed(self, failure: MainspringError) -> bytes:
         return sse(error(failure)[1])
+
+
+def _labels(raw: bytes, head: Head) -> list[tuple[bytes, bytes]]:
+    """Return what of a provider's events is to be replaced by what: the answer has our id, and the model as asked.
+
+    Within a text every quotation mark is escaped, so that none of it is taken for a field.
+    """
+    first = msgspec.json.decode(raw[raw.index(b"{") : raw.index(b"\n\n")])
+    made: list[tuple[bytes, bytes]] = []
+    for name, ours in (("id", f"chatcmpl-{head.trace_id}"), ("model", head.model), ("created", head.created)):
+        theirs = msgspec.json.encode(first.get(name))
+        field = b'"%b":' % name.encode()
+        own = field + msgspec.json.encode(ours)
+        made += [(field + theirs, own), (field + b" " + theirs, own)]
+    return made
 
 
 def messages_of(body: ChatBody) -> list[dict[str, JSON]]:

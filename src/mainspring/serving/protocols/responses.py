@@ -66,6 +66,8 @@ class ResponsesBody(Struct, kw_only=True):
 class Responses:
     """`POST /v1/responses`."""
 
+    passes = False
+
     def decode(self, raw: bytes) -> Ask:
         """Return what a body asks. Raises Invalid."""
         body = decode(raw, ResponsesBody, _UNSUPPORTED)

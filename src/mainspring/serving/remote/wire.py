@@ -53,15 +53,21 @@ class Remotes:
         answer: dict[str, Any] = dialect.whole(_decoded(remote, data))
         return answer
 
-    async def stream(self, remote: Remote, operation: Operation, body: Mapping[str, JSON]) -> Events:
-        """Ask and yield the events of the answer, in the shape of OpenAI's; leaving early ends the request there."""
+    async def stream(
+        self, remote: Remote, operation: Operation, body: Mapping[str, JSON], *, joined: bool = False
+    ) -> Events:
+        """Ask and yield the events of the answer, in the shape of OpenAI's; leaving early ends the request there.
+
+        Where they may be `joined`, events of mere text that came together are one, with their bytes as `raw`.
+        """
         dialect = _DIALECTS[remote.kind]
         path, made = dialect.request(remote, operation, {**body, "stream": True})
         if remote.kind == "openai":
             made["stream_options"] = {"include_usage": True}
         with _Asking(self, remote) as asking:
             answer = await asking.post(path, made, remote.patience.first_token_seconds)
-            async with aclosing(_heard(remote, answer)) as heard, aclosing(dialect.events(heard)) as events:
+            told = _heard(remote, answer, joined=joined and remote.kind == "openai")
+            async with aclosing(told) as heard, aclosing(dialect.events(heard)) as events:
                 async for event in events:
                     yield event
             answer.ended = True
@@ -147,22 +153,70 @@ class _Asking:
         return await _read(self._remote, await self.post(path, body, self._remote.patience.total_seconds))
 
 
-async def _heard(remote: Remote, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
+async def _heard(remote: Remote, answer: Answer, *, joined: bool) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the data of each server-sent event. Raises what an event of an error says."""
     rest = b""
     while chunk := await answer.piece():
         *lines, rest = (rest + chunk).split(b"\n")
         if len(rest) > _LARGEST_EVENT:
             raise Unavailable(f"{remote.provider} sent an event that is too large.")
+        texts: list[str] = []
+        raw: list[bytes] = []
         for line in lines:
             if line.startswith(b"data:"):
                 data = line[5:].strip()
+                if joined and (text := _mere_text(data)):
+                    texts.append(text)
+                    raw.append(b"data: %b\n\n" % data)
+                    continue
+                if raw:
+                    yield _together(texts, raw)
+                    texts, raw = [], []
                 if data == b"[DONE]":
                     return
                 event = _decoded(remote, data)
                 if event.get("error"):
                     raise Unavailable(f"{remote.provider} failed: {provider_said(remote, event) or 'an error'}.")
                 yield event
+        if raw:
+            yield _together(texts, raw)
+
+
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    tool_calls: Any = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta
+    index: int = 0
+    finish_reason: str | None = None
+
+
+class _Event(msgspec.Struct):
+    choices: list[_Choice]
+    usage: Any = None
+    error: Any = None
+
+
+_event = msgspec.json.Decoder(_Event).decode
+
+
+def _mere_text(data: bytes) -> str:
+    """Return the text that an event of a chat brings, where it brings nothing else that matters; else nothing."""
+    try:
+        event = _event(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return ""
+    if len(event.choices) != 1 or event.usage or event.error:
+        return ""
+    choice = event.choices[0]
+    plain = not (choice.index or choice.finish_reason or choice.delta.tool_calls)
+    return (choice.delta.content or "") if plain else ""
+
+
+def _together(texts: list[str], raw: list[bytes]) -> dict[str, Any]:
+    return {"choices": [{"delta": {"content": "".join(texts)}}], "raw": b"".join(raw)}
 
 
 async def _read(remote: Remote, answer: Answer) -> bytes:
