@@ -200,8 +200,11 @@ def test_a_client_that_leaves_ends_the_call_at_the_vendor(
                 async with await asking.chat.completions.create(model=model, messages=HI, stream=True) as chunks:
                     async for _ in chunks:
                         return
-            with pytest.raises(openai.APITimeoutError):
-                await asking.with_options(timeout=0.4).chat.completions.create(model=model, messages=HI)
+            asked = asyncio.ensure_future(asking.chat.completions.create(model=model, messages=HI))
+            while not vendor.requests:
+                await asyncio.sleep(0.01)
+            asked.cancel()
+            await asyncio.wait({asked})
 
     asyncio.run(leave())
     assert vendor.left.wait(10)
