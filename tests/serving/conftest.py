@@ -361,8 +361,10 @@ class Keyed:
 
 @pytest.fixture
 def gateway_url(platform: Platform, fixed_engine: FixedEngine, gateway_server: Served) -> Iterator[str]:
-    """Where a gateway over the tiny server listens; keys `ann` (admin) and `vic` (viewer) are known."""
-    callers = {name: make_caller(role, name) for name, role in (("ann", "admin"), ("vic", "viewer"))}
+    """Where a gateway over the tiny server listens; keys `ann` (admin), `dev`, and `vic` (viewer) are known."""
+    callers = {
+        name: make_caller(role, name) for name, role in (("ann", "admin"), ("dev", "developer"), ("vic", "viewer"))
+    }
     callers["ann-staging"] = replace(callers["ann"], environment="staging")
     gateway = Gateway(platform)
     gateway_server.app = Keyed(platform, gateway, callers)

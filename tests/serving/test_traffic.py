@@ -29,9 +29,15 @@ HI: Any = [{"role": "user", "content": "Say hi"}]
 
 
 @pytest.fixture
-def narrow(platform: Platform, tmp_path: Path) -> Platform:
-    """A platform whose engines answer one request at a time and let one wait."""
-    flags = {"home": str(platform.home), "engine.slots": 1, "engine.queue": 1}
+def waiting() -> int:
+    """How many may wait."""
+    return 1
+
+
+@pytest.fixture
+def narrow(platform: Platform, tmp_path: Path, waiting: int) -> Platform:
+    """A platform whose engines answer one request at a time and let few wait."""
+    flags = {"home": str(platform.home), "engine.slots": 1, "engine.queue": waiting}
     platform.settings = settings.load(flags, environ={}, folder=tmp_path)
     return platform
 
@@ -63,6 +69,31 @@ def test_too_many_at_once_are_told_to_come_back(
     for asker in askers:
         asker.join()
     assert [answer.choices[0].message.content for answer in answered] == ["Hello there."]
+
+
+@pytest.mark.parametrize("waiting", [20])
+def test_a_key_with_many_calls_does_not_hold_up_another(
+    narrow: Platform, client: OpenAI, gateway_url: str, upstream: Upstream, small_model: str
+) -> None:
+    with narrow.read() as tx:
+        spec = engine_spec(tx, small_model)
+    upstream.hold = True
+    held = client.chat.completions.create(model=small_model, messages=HI, stream=True)
+    next(iter(held))
+    other = OpenAI(base_url=f"{gateway_url}/v1", api_key="dev", max_retries=0)
+    askers = []
+    for number, (asking, text) in enumerate([(client, "many")] * 4 + [(other, "few")]):
+        message: Any = [{"role": "user", "content": text}]
+        options = {"model": small_model, "messages": message}
+        askers.append(threading.Thread(target=asking.chat.completions.create, kwargs=options))
+        askers[-1].start()
+        eventually(lambda wanted=number + 1: queued(spec) == wanted)
+    upstream.hold = False
+    held.close()
+    for asker in askers:
+        asker.join()
+    other.close()
+    assert [body["messages"][0]["content"] for body in upstream.bodies[1:]] == ["many", "few", "many", "many", "many"]
 
 
 def test_an_adapter_is_named_on_every_request(
