@@ -36,7 +36,7 @@ class EngineProcess:
         environ = {"GOMP_SPINCOUNT": "2000", **os.environ}
         with _open_log(log) as sink:
             process = subprocess.Popen(
-                [sys.executable, "-m", plan.module],
+                [sys.executable, "-P", "-m", plan.module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=sink,

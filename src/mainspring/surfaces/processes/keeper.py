@@ -34,7 +34,7 @@ def spawn(
     # Threads of a numerical library that spin long while they wait for each other starve a machine that is shared.
     environ = {"GOMP_SPINCOUNT": "2000", **os.environ, "PYTHONUNBUFFERED": "1"}
     process = subprocess.Popen(
-        [sys.executable, "-m", PROGRAM, role],
+        [sys.executable, "-P", "-m", PROGRAM, role],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE if apart else subprocess.STDOUT,

@@ -288,7 +288,7 @@ def start_detached(
     prepare(config.home)
     given = [f"--{name.replace('.', '-')}={flags[name]}" for name in ("host", "port", "api.processes") if name in flags]
     given += ["--no-worker"] if flags.get("worker.enabled") is False else []
-    command = [sys.executable, "-m", "mainspring", "up", f"--home={config.home}", "--json", *given]
+    command = [sys.executable, "-P", "-m", "mainspring", "up", f"--home={config.home}", "--json", *given]
     with (config.home / "logs" / "up.log").open("ab") as log:
         process = subprocess.Popen(
             command + (["--allow-remote"] if allow_remote else []),
