@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from fault_servers import Server, wait_for
 from sqlalchemy import make_url
+from tests.serving.conftest import Served
+from tests.serving.vendor import KEY, Vendor
 
 from mainspring.surfaces.client import Client
+
+PRIVATE = {"MAINSPRING_TARGETS_ALLOW_PRIVATE": "true"}
 
 pytestmark = pytest.mark.slow
 Launch = Callable[..., Server]
@@ -56,3 +64,46 @@ def test_a_server_over_postgresql_works_survives_and_comes_back(launch: Launch, 
     assert password is not None
     logged = "".join(path.read_text() for path in (server.home / "logs").glob("*.log"))
     assert password not in logged
+
+
+def test_two_hosts_over_one_database_never_exceed_a_budget_together(
+    launch: Launch, database: str, tmp_path: Path
+) -> None:
+    served, vendor = Served(), Vendor()
+    served.app = vendor.app
+    first = launch("one", "--api-processes=2", MAINSPRING_RECORDS_URL=database, **PRIVATE)
+    (tmp_path / "two").mkdir(mode=0o700)
+    shutil.copy2(first.home / "secret.key", tmp_path / "two")
+    second = launch("two", "--no-worker", MAINSPRING_RECORDS_URL=database, **PRIVATE)
+    assert not (second.home / "credentials.json").exists()
+    assert httpx.get(f"{second.url}/readyz").status_code == 200
+    with Client(first.url, first.key) as client, Client(second.url, first.key) as other:
+        client.provider.create("acme", served.url, api_key=KEY)
+        client.price.set("acme/big", input_per_million=1.0, output_per_million=10.0)
+        budget = other.budget.set(0.02, per="month")
+        start = threading.Barrier(60)
+
+        def ask(number: int) -> bool:
+            url = (first.url, second.url)[number % 2]
+            body = {"model": "acme/big", "messages": [{"role": "user", "content": "hi"}], "max_tokens": 40}
+            head = {"Authorization": f"Bearer {first.key}"}
+            start.wait()
+            status = httpx.post(f"{url}/v1/chat/completions", json=body, headers=head, timeout=120).status_code
+            assert status in (200, 429)
+            return status == 200
+
+        with ThreadPoolExecutor(60) as pool:
+            passed = sum(pool.map(ask, range(60)))
+        assert 0 < passed <= 40
+        spent = passed * 500_000
+
+        def settled() -> bool:
+            return (
+                round(client.budget.get(budget.id).spent * 1e9)
+                == round(other.budget.get(budget.id).spent * 1e9)
+                == spent
+            )
+
+        wait_for("both to know what was spent", settled)
+    assert second.stop() == 0
+    served.stop()

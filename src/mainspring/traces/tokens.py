@@ -41,15 +41,22 @@ class Tokens:
 
 
 def openai_tokens(usage: Mapping[str, Any]) -> Tokens:
-    """Return the tokens of OpenAI's `usage`, of chat completions and of responses."""
+    """Return the tokens of OpenAI's `usage`, of chat completions and of responses.
+
+    Some who speak its dialect, Gemini and Grok among them, leave what the model thought out of the output and count it
+    in the total alone: it is billed as output.
+    """
     inputs = _part(usage, "prompt_tokens_details", "input_tokens_details")
     outputs = _part(usage, "completion_tokens_details", "output_tokens_details")
+    read = _count(usage, "prompt_tokens", "input_tokens")
+    said = _count(usage, "completion_tokens", "output_tokens")
+    beside = max(0, _count(usage, "total_tokens") - read - said)
     return Tokens(
-        input_tokens=_count(usage, "prompt_tokens", "input_tokens"),
-        output_tokens=_count(usage, "completion_tokens", "output_tokens"),
+        input_tokens=read,
+        output_tokens=said + beside,
         cached_tokens=_count(inputs, "cached_tokens"),
         cache_write_tokens=_count(inputs, "cache_write_tokens"),
-        reasoning_tokens=_count(outputs, "reasoning_tokens"),
+        reasoning_tokens=max(_count(outputs, "reasoning_tokens"), beside),
     )
 
 
