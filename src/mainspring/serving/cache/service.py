@@ -41,7 +41,7 @@ Seconds = Annotated[int, Field(ge=1, le=30 * 86_400)]
 Entries = Annotated[int, Field(ge=1, le=1_000_000)]
 Bytes = Annotated[int, Field(ge=1024, le=1 << 34)]
 Thresholds = Annotated[list[Threshold], Field(min_length=1, max_length=20)]
-USUAL = (0.8, 0.85, 0.9, 0.92, 0.95, 0.97, 0.99)
+USUAL = (0.8, 0.85, 0.9, 0.92, 0.95, 0.97, 0.99, 1.0)
 _TERMS = tuple(CacheTerms.model_fields)
 
 
