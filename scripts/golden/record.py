@@ -31,7 +31,16 @@ PYTHON: dict[str, list[str]] = {
         *(OPENAI, "anthropic==2.14.0", "openinference-instrumentation-openai==0.1.66"),
         *("openinference-instrumentation-anthropic==3.1.0", *SDK),
     ],
-    "gen_ai": [OPENAI, "opentelemetry-instrumentation-openai-v2==2.3b0", "wrapt<2", "httpx", *SDK],
+    "gen_ai": [
+        *(
+            OPENAI,
+            "opentelemetry-instrumentation-openai-v2==2.4b0",
+            "opentelemetry-util-genai==1.0b0",
+            "wrapt<2",
+            "httpx",
+        ),
+        *SDK,
+    ],
     "gen_ai_before": [
         *("openai<2", "opentelemetry-instrumentation-openai-v2==2.1b0", "wrapt<2", "httpx"),
         *("opentelemetry-sdk==1.37.0", "opentelemetry-exporter-otlp-proto-http==1.37.0"),
@@ -43,7 +52,7 @@ PYTHON: dict[str, list[str]] = {
     "traceloop": [OPENAI, "traceloop-sdk==0.62.4", "httpx", *SDK],
     "langfuse": [OPENAI, "langfuse==5.0.4", *SDK],
     "mlflow": [OPENAI, "mlflow-tracing==3.17.2", "pyyaml", "sqlparse", *SDK],
-    "logfire": [OPENAI, "logfire==5.4.0", "opentelemetry-instrumentation-openai-v2==2.4b0", "httpx", *SDK],
+    "logfire": [OPENAI, "logfire==5.4.0", "httpx", *SDK],
 }
 NODE_SDK = ["@opentelemetry/sdk-trace-node", "@opentelemetry/exporter-trace-otlp-proto", "@opentelemetry/resources"]
 NODE: dict[str, list[str]] = {
