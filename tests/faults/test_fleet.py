@@ -219,16 +219,23 @@ def journals(server: Server) -> bool:
 
 def test_what_changes_in_one_process_is_seen_by_all(fleet: Server, mine: tuple[Client, Any]) -> None:
     client, key = mine
+    client.model.connect("big", "acme", "big", license="proprietary")
+    client.release.create("docs", model="model/big")
+    client.deployment.create("docs", "release/docs", environment="staging")
+    staging = client.key.create(environment="staging")
 
-    def statuses() -> set[int]:
+    def statuses(model: str = "acme/big", secret: str = key.secret) -> set[int]:
         """Ask over connections of their own, so that several processes answer."""
-        body = {"model": "acme/big", "messages": HI}
-        head = {"Authorization": f"Bearer {key.secret}"}
+        body = {"model": model, "messages": HI}
+        head = {"Authorization": f"Bearer {secret}"}
         url = f"{fleet.url}/v1/chat/completions"
         with ThreadPoolExecutor(12) as pool:
             replies = pool.map(lambda _: httpx.post(url, json=body, headers=head, timeout=60), range(24))
             return {reply.status_code for reply in replies}
 
+    wait_for("the deployment everywhere", lambda: statuses("docs", staging.secret) == {200})
+    client.deployment.pause("docs", environment="staging")
+    wait_for("the pause everywhere", lambda: statuses("docs", staging.secret) == {409})
     assert statuses() == {200}
     limit = client.limit.set(0, measure="requests", per="day", key=key.id)
     wait_for("the limit everywhere", lambda: statuses() == {429})
