@@ -7,7 +7,6 @@ import threading
 import time
 from datetime import UTC, datetime
 from typing import Protocol
-from uuid import UUID
 
 
 class Clock(Protocol):
@@ -57,4 +56,5 @@ def uuid7(milliseconds: int, entropy: bytes) -> str:
     value = (milliseconds & (1 << 48) - 1) << 80
     value |= 0x7 << 76 | (tail >> 64 & 0xFFF) << 64
     value |= 0b10 << 62 | tail & (1 << 62) - 1
-    return str(UUID(int=value))
+    text = f"{value:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"

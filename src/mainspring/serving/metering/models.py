@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from operator import add
 from typing import Literal
 
 import msgspec
+from msgspec.structs import astuple
 
 from mainspring.kernel.errors import LimitReached
 
@@ -48,7 +50,7 @@ class Amounts(msgspec.Struct, frozen=True, array_like=True):
 
     def plus(self, other: Amounts) -> Amounts:
         """Return the sum."""
-        return Amounts(*(getattr(self, name) + getattr(other, name) for name in self.__struct_fields__))
+        return Amounts(*map(add, astuple(self), astuple(other)))
 
 
 Need = Amounts
@@ -84,6 +86,10 @@ class Allowance:
         return f"the {kind} of {self.said(self.amount)} a {self.per} of {whose}"
 
 
+_windows: dict[Per, tuple[datetime, datetime]] = {}
+"""The last window that was asked for, with its end: most calls are in the same one."""
+
+
 class BudgetSpent(LimitReached):
     """A budget in money has no room for the call."""
 
@@ -92,6 +98,14 @@ class BudgetSpent(LimitReached):
 
 def window_start(now: datetime, per: Per) -> datetime:
     """Return when the present window began: windows follow the calendar, in UTC."""
+    last = _windows.get(per)
+    if last is None or not last[0] <= now < last[1]:
+        start = _began(now, per)
+        last = _windows[per] = (start, window_end(start, per))
+    return last[0]
+
+
+def _began(now: datetime, per: Per) -> datetime:
     start = now.astimezone(UTC).replace(second=0, microsecond=0)
     if per != "minute":
         start = start.replace(minute=0)

@@ -69,6 +69,7 @@ def set_up(config: Settings, given: dict[str, Any]) -> int:
 
 def api(config: Settings, given: dict[str, Any]) -> int:
     """Serve HTTP on the listening socket that the supervisor passed, until SIGTERM; running requests may finish."""
+    import gc
     import socket
 
     from mainspring.surfaces.access_log import AccessLog
@@ -80,6 +81,10 @@ def api(config: Settings, given: dict[str, Any]) -> int:
 
     platform = build_platform(config, role="api")
     door = Door(build_app(platform, lambda: missing(platform)), AccessLog.of(config))
+    # What the start made stays: looking through it for garbage again and again is dear in the middle of calls.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 20)
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
     door.close()
     if platform.spans_port is not None:
