@@ -48,6 +48,8 @@ class Exchange:
         self.finish_reason = ""
         self.stop_sequence = ""
         self.usage = Usage()
+        self._costed: Usage | None = None
+        self._cost: float | None = None
         self.ttft_ms: float | None = None
         self.streams = False
         self.ticket: Ticket | None = None
@@ -97,7 +99,10 @@ class Exchange:
         """US dollars, where the target's price is known here."""
         if self.hit is not None:
             return 0.0
-        return self.target.price.cost(self.usage) if self.target.price else None
+        if self._costed is not self.usage:
+            self._costed = self.usage
+            self._cost = self.target.price.cost(self.usage) if self.target.price else None
+        return self._cost
 
     def answer(self) -> Answer:
         """Return the whole answer, with what a mask took out of the request put back for the caller."""
