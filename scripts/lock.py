@@ -24,7 +24,7 @@ OPTIONS = [
     "--strip-extras",
 ]
 LOCKS = {
-    "all.txt": ["--extra=tune", "--extra=postgres", "--extra=parquet", "--extra=grpc", "--extra=dev"],
+    "all.txt": [f"--extra={name}" for name in ("tune", "postgres", "parquet", "grpc", "clickhouse", "dev")],
     "core.txt": ["--constraint=requirements/all.txt"],
 }
 

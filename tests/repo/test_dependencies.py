@@ -21,7 +21,7 @@ PERMISSIVE = {
     *("MIT", "MIT License", "MIT-0", "MIT-CMU", "PSF-2.0", "Python Software Foundation License"),
     *("The Unlicense (Unlicense)", "Unlicense", "Zlib"),
 }
-EXTRAS = ("tune", "postgres", "parquet", "grpc")
+EXTRAS = ("tune", "postgres", "parquet", "grpc", "clickhouse")
 EXCEPTIONS = {
     "psycopg": "LGPL-3.0-only, used unmodified as a library through its public interface",
     "psycopg-binary": "LGPL-3.0-only, used unmodified as a library through its public interface",

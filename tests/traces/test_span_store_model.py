@@ -1,4 +1,4 @@
-"""The span store against a plain dictionary: whatever is appended, replaced, erased or reopened, both say the same."""
+"""Span stores against a plain dictionary: whatever is appended, replaced, erased or reopened, both say the same."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from tests.traces.span_stores import ClickHouse
 
+from mainspring.backends.spans_clickhouse import ClickHouseSpans
 from mainspring.backends.spans_sqlite import SqliteSpans
 from mainspring.kernel.spans import Span, SpanFilter
 
@@ -52,9 +55,12 @@ class StoreAndModel(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = Path(tempfile.mkdtemp())
-        self.store = SqliteSpans(self.folder)
+        self.open()
         self.model: dict[tuple[str, str, str], Span] = {}
         self.erased: set[tuple[str, str]] = set()
+
+    def open(self):
+        self.store = SqliteSpans(self.folder)
 
     @rule(batch=st.lists(spans, min_size=1, max_size=6))
     def append(self, batch):
@@ -77,7 +83,7 @@ class StoreAndModel(RuleBasedStateMachine):
     @rule()
     def reopen(self):
         self.store.close()
-        self.store = SqliteSpans(self.folder)
+        self.open()
 
     def of(self, project):
         return [span for (owner, _, _), span in self.model.items() if owner == project]
@@ -122,6 +128,27 @@ class StoreAndModel(RuleBasedStateMachine):
     def teardown(self):
         self.store.close()
         shutil.rmtree(self.folder)
+
+
+class ClickHouseAndModel(StoreAndModel):
+    """The same on a server."""
+
+    server: ClickHouse
+
+    def __init__(self) -> None:
+        self.url = self.server.address()
+        super().__init__()
+
+    def open(self):
+        self.store = ClickHouseSpans(self.url, self.folder)
+
+
+@pytest.mark.slow
+def test_clickhouse_and_model(clickhouse):
+    ClickHouseAndModel.server = clickhouse
+    run_state_machine_as_test(
+        ClickHouseAndModel, settings=settings(max_examples=2, stateful_step_count=6, deadline=None)
+    )
 
 
 TestStoreAndModel = StoreAndModel.TestCase

@@ -45,7 +45,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("models", str, "", "Folder of pulled models; empty: ~/.mainspring/models."),
     Setting("records.url", str, "", "Database: empty for SQLite in the home folder, or postgresql://….", secret=True),
     Setting("files.url", str, "", "Files: empty for a folder in the home folder, or s3://bucket/prefix."),
-    Setting("spans.url", str, "", "Spans: empty for SQLite in the home folder."),
+    Setting("spans.url", str, "", "Spans: empty for SQLite in the home folder, or clickhouse://….", secret=True),
     Setting("capture.content", bool, True, "Store the text of prompts and answers in traces."),
     Setting(
         "traces.unfinished_minutes",

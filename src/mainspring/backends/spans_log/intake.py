@@ -104,11 +104,11 @@ class Intake:
                     raise Unavailable(f"Spans are stored but not yet indexed: {self._failure or 'it takes long'}.")
                 self._state.wait(min(left, 1.0))
 
-    def settle(self) -> None:
-        """Let a reader see what this process wrote; where indexing fails, show what there is."""
+    def settle(self, patience: float = 2.0) -> None:
+        """Let a reader see what this process wrote; where indexing fails or takes long, show what there is."""
         if self._applied < self._added:
             with suppress(Unavailable):
-                self.flush(2.0)
+                self.flush(patience if self._failure is None else 0.0)
 
     def recover(self) -> None:
         """Apply what processes that died left behind, and remove their files. The caller holds `writing`."""

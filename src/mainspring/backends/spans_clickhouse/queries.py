@@ -1,0 +1,229 @@
+"""Reads the tables: pages of traces and sessions, spans of a trace, scans and hourly totals."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from mainspring.backends.spans_clickhouse.server import Server
+from mainspring.backends.spans_clickhouse.words import tests
+from mainspring.backends.spans_log.codec import decode
+from mainspring.backends.spans_log.lines import HOUR_NS, RUNNING, STATUS, cursor_parts, trace_key, whole_number
+from mainspring.kernel.errors import Invalid
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
+
+_WORD_COLUMNS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
+_TEXT_COLUMNS = {"session_id": "session", "user_id": "user", "name": "name"}
+_DIMENSIONS = ("environment", "deployment", "release", "model", "kind")
+_LINE = (
+    "trace, name, kind, start_ns, end_ns, status, environment, service, model, deployment, release, session, user, "
+    "spans, input_tokens, output_tokens, cost, input_preview, output_preview"
+)
+
+Condition = tuple[str, dict[str, Any]]
+
+
+def page_of_traces(
+    server: Server, project: str, where: SpanFilter, limit: int, cursor: str
+) -> tuple[list[TraceSummary], str]:
+    """Return a page of traces, newest first by start."""
+    sql, values = _condition(project, where)
+    if where.trace_ids:
+        sql += " AND trace IN {chosen:Array(String)}"
+        values["chosen"] = [trace_key(trace_id).hex() for trace_id in where.trace_ids]
+    if where.query:
+        for test, bound in tests(where.query):
+            sql += f" AND trace IN (SELECT trace FROM spans FINAL WHERE project = {{project:String}} AND {test})"  # noqa: S608
+            values |= bound
+    if cursor:
+        start, trace = cursor_parts(cursor, 2)
+        values |= {"start": whole_number(start), "after": trace_key(trace).hex()}
+        sql += " AND (start_ns, trace) < ({start:UInt64}, {after:String})"
+    if limit < 1:
+        return [], ""
+    rows = server.query(
+        f"SELECT {_LINE} FROM traces FINAL WHERE {sql} ORDER BY start_ns DESC, trace DESC LIMIT {{limit:UInt64}}",  # noqa: S608
+        **values,
+        limit=limit + 1,
+    )
+    page = [_line(row) for row in rows[:limit]]
+    return page, f"{page[-1].start_ns}:{page[-1].trace_id}" if len(rows) > limit else ""
+
+
+def spans_of(server: Server, project: str, trace_id: str) -> list[Span]:
+    """Return a trace's spans in order of start."""
+    sql = (
+        "SELECT body FROM spans FINAL WHERE project = {project:String} AND trace = {trace:String} "
+        "ORDER BY start_ns, span"
+    )
+    if len(trace_id) != 32:
+        return []
+    return [decode(body.encode()) for (body,) in server.query(sql, project=project, trace=trace_id)]
+
+
+def scan(server: Server, project: str, where: SpanFilter, limit: int) -> Iterator[Span]:
+    """Yield spans that match, newest first."""
+    sql, values = _condition(project, where)
+    if not where.status:
+        sql += f" AND status <> {RUNNING}"
+    if where.trace_ids:
+        sql += " AND trace IN {chosen:Array(String)}"
+        values["chosen"] = list(where.trace_ids)
+    for test, bound in tests(where.query) if where.query else ():
+        sql += f" AND {test}"
+        values |= bound
+    found = server.stream(
+        f"SELECT body FROM spans FINAL WHERE {sql} ORDER BY start_ns DESC, span DESC LIMIT {{limit:UInt64}}",  # noqa: S608
+        **values,
+        limit=limit,
+    )
+    for (body,) in found:
+        yield decode(body.encode())
+
+
+def page_of_sessions(
+    server: Server, project: str, where: SpanFilter, limit: int, cursor: str
+) -> tuple[list[SessionSummary], str]:
+    """Return a page of sessions, last active first."""
+    if limit < 1:
+        return [], ""
+    # Sessions with the same last moment are told apart by how many of them were shown, so that no name is needed.
+    last, skip = (whole_number(part) for part in cursor_parts(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
+    values: dict[str, Any] = {"project": project, "last": last, "skip": skip, "limit": limit + 1}
+    sql, having = "project = {project:String} AND session <> ''", "last <= {last:UInt64}"
+    if where.session_id:
+        sql += " AND session = {session:String}"
+        values["session"] = where.session_id
+    tests = (("environment", "place", "String"), ("user_id", "person", "String"))
+    for field, column, kind in tests:
+        if getattr(where, field):
+            having += f" AND {column} = {{{field}:{kind}}}"
+            values[field] = getattr(where, field)
+    for field, test in (("since_ns", "last >="), ("until_ns", "first <")):
+        if getattr(where, field):
+            having += f" AND {test} {{{field}:UInt64}}"
+            values[field] = whole_number(getattr(where, field))
+    rows = server.query(
+        "SELECT session, max(user) AS person, min(start_ns) AS first, max(end_ns) AS last, count(), "  # noqa: S608
+        "countIf(status = 2), sum(input_tokens), sum(output_tokens), sum(cost), max(environment) AS place "
+        f"FROM traces FINAL WHERE {sql} GROUP BY session HAVING {having} "
+        "ORDER BY last DESC, session DESC LIMIT {limit:UInt64} OFFSET {skip:UInt64}",
+        **values,
+    )
+    fields = SessionSummary.__struct_fields__
+    page = [SessionSummary(**dict(zip(fields, row[:-1], strict=True))) for row in rows[:limit]]
+    if len(rows) <= limit:
+        return page, ""
+    end = page[-1].last_ns
+    return page, f"{end}:{sum(line.last_ns == end for line in page) + (skip if end == last else 0)}"
+
+
+def hours(server: Server, project: str, where: SpanFilter) -> list[Usage]:
+    """Return hourly totals, oldest first."""
+    sql = f"project = {{project:String}} AND status <> {RUNNING} AND start_ns >= {{since:UInt64}}"
+    values: dict[str, Any] = {"project": project, "since": where.since_ns // HOUR_NS * HOUR_NS}
+    if where.until_ns:
+        sql += " AND start_ns < {until:UInt64}"
+        values["until"] = ((where.until_ns - 1) // HOUR_NS + 1) * HOUR_NS
+    for name in _DIMENSIONS:
+        if getattr(where, name):
+            sql += f" AND {name} = {{{name}:String}}"
+            values[name] = getattr(where, name)
+    keys = ", ".join(("hour", *_DIMENSIONS))
+    rows = server.query(
+        f"SELECT intDiv(start_ns, {HOUR_NS}) AS hour, {', '.join(_DIMENSIONS)}, bucket, count(), countIf(status = 2), "  # noqa: S608
+        "countIf(parent = ''), sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
+        "sum(coalesce(spans.cost, 0)), sum(end_ns - start_ns) "
+        f"FROM spans FINAL WHERE {sql} GROUP BY {keys}, bucket ORDER BY {keys}, bucket",
+        **values,
+    )
+    groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
+    for row in rows:
+        groups.setdefault(tuple(row[:6]), []).append(tuple(row[6:]))
+    return [_hour(key, parts) for key, parts in groups.items()]
+
+
+def counts(server: Server) -> tuple[int, int, int]:
+    """Return the number of spans, of traces and of bytes, over all projects."""
+    [(spans, traces)] = server.query("SELECT sum(spans), count() FROM traces FINAL")
+    sql = "SELECT sum(bytes_on_disk) FROM system.parts WHERE active AND database = currentDatabase()"
+    return int(spans), int(traces), int(server.query(sql)[0][0])
+
+
+def _hour(key: tuple[Any, ...], parts: list[tuple[Any, ...]]) -> Usage:
+    spans, errors, roots, input_tokens, output_tokens, cost, duration = (
+        sum(part[index] for part in parts) for index in range(1, 8)
+    )
+    return Usage(
+        hour_ns=key[0] * HOUR_NS,
+        environment=key[1],
+        deployment=key[2],
+        release=key[3],
+        model=key[4],
+        kind=key[5],
+        spans=spans,
+        errors=errors,
+        roots=roots,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost=cost,
+        duration_ms=duration / 1e6,
+        latencies={part[0]: part[1] for part in parts},
+    )
+
+
+def _condition(project: str, where: SpanFilter) -> Condition:
+    """Return SQL and its values for a filter, ids and words left out."""
+    sql = ["project = {project:String}"]
+    values: dict[str, Any] = {"project": project}
+    for name in _WORD_COLUMNS:
+        text = getattr(where, name)
+        if text.startswith("!"):
+            sql.append(f"{name} NOT IN {{{name}:Array(String)}}")
+            values[name] = text[1:].split(",")
+        elif text:
+            sql.append(f"{name} = {{{name}:String}}")
+            values[name] = text
+    for field, column in _TEXT_COLUMNS.items():
+        if getattr(where, field):
+            sql.append(f"{column} = {{{field}:String}}")
+            values[field] = getattr(where, field)
+    if where.status:
+        if where.status not in STATUS:
+            raise Invalid(f"status is {where.status!r}.", hint=f"It is one of {', '.join(STATUS)}.")
+        sql.append(f"status = {STATUS.index(where.status)}")
+    for field, test in (("since_ns", "start_ns >="), ("until_ns", "start_ns <")):
+        if getattr(where, field):
+            sql.append(f"{test} {{{field}:UInt64}}")
+            values[field] = whole_number(getattr(where, field))
+    if where.min_duration_ms:
+        sql.append("end_ns - start_ns >= {least:Float64}")
+        values["least"] = where.min_duration_ms * 1e6
+    return " AND ".join(sql), values
+
+
+def _line(row: Any) -> TraceSummary:
+    trace, name, kind, start, end, status, *rest = row
+    environment, service, model, deployment, release, session, user, spans, *totals = rest
+    input_tokens, output_tokens, cost, said, answered = totals
+    return TraceSummary(
+        trace_id=trace.decode(),
+        name=name,
+        kind=kind,
+        start_ns=start,
+        duration_ms=(end - start) / 1e6,
+        status=STATUS[status],
+        environment=environment,
+        service=service,
+        model=model,
+        deployment=deployment,
+        release=release,
+        session_id=session,
+        user_id=user,
+        spans=spans,
+        input_tokens=input_tokens,
+        output_tokens=output_tokens,
+        cost=cost,
+        input_preview=said,
+        output_preview=answered,
+    )
