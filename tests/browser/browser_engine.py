@@ -6,14 +6,36 @@ import json
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Literal
+from typing import Any
 
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
 
 WORDS = ("You", " asked: ")
-STATES: tuple[tuple[Literal["ready", "failed"], int, int, int, float], ...] = (
-    ("ready", 4711, 0, 209_000_000, 12.0),
-    ("failed", 0, 3, 0, 3600.0),
+STATES: tuple[dict[str, Any], ...] = (
+    {
+        "state": "ready",
+        "pid": 4711,
+        "restarts": 0,
+        "rss_bytes": 209_000_000,
+        "idle_seconds": 12.0,
+        "keep_alive": 300.0,
+        "memory_bytes": 260_000_000,
+        "running": 3,
+        "waiting": 1,
+        "prompt_tokens": 41_200,
+        "cached_tokens": 96_800,
+        "generated_tokens": 18_340,
+        "generation_seconds": 212.0,
+        "cache_usage": 0.31,
+    },
+    {
+        "state": "failed",
+        "pid": 0,
+        "restarts": 3,
+        "rss_bytes": 0,
+        "idle_seconds": 3600.0,
+        "error": "It ended with status 1: the adapter does not fit its base.",
+    },
 )
 
 
@@ -77,6 +99,9 @@ class TalkingEngine:
         """Return the server, whatever is asked for."""
         return Endpoint(self.url, "engine-key")
 
+    def keep(self, spec: EngineSpec, seconds: float | None) -> None:
+        """Do nothing."""
+
     def stop(self, spec: EngineSpec) -> bool:
         """Do nothing."""
         return False
@@ -84,8 +109,8 @@ class TalkingEngine:
     def list(self) -> list[EngineState]:
         """Show the engines of the models that the site has, in two states."""
         return [
-            EngineState(EngineSpec(base, adapter), state, pid, restarts, "http://127.0.0.1:1", rss, idle)
-            for (base, adapter), (state, pid, restarts, rss, idle) in zip(self.loaded, STATES, strict=False)
+            EngineState(spec=EngineSpec(base, adapter), url=self.url, **found)
+            for (base, adapter), found in zip(self.loaded, STATES, strict=False)
         ]
 
     def close(self) -> None:

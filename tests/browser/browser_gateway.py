@@ -128,3 +128,17 @@ def _engines(platform: Platform) -> None:
     base, adapter = (Models(platform).get(name).files[0].sha256 for name in ("smollm2", "docs-lora"))
     engine: Any = platform.engine_port
     engine.loaded = [(base, ""), (base, adapter)]
+
+
+def make_routes(platform: Platform) -> None:
+    """Route two names over providers and a local model; keep the answers of a deployment and of a route in staging."""
+    from mainspring.serving.cache.service import Caches
+    from mainspring.serving.routing.models import Candidate, Condition, RouteRule
+    from mainspring.serving.routing.service import Routes
+
+    candidates = [Candidate(target="acme/org/assistant-large", weight=3), Candidate(target="model/smollm2@1")]
+    rule = RouteRule(when=[Condition(of="tag", equals="draft")], candidates=["model/smollm2@1"])
+    Routes(platform).create("chat", candidates, policy="weighted", sticky="user", rules=[rule], note="first")
+    Routes(platform).update("chat", pin="model/smollm2@1", note="while the vendor is slow")
+    Caches(platform).set("search", mode="semantic", threshold=0.95, ttl_seconds=600)
+    Caches(platform).set("chat")

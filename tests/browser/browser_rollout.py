@@ -5,6 +5,8 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from browser_gateway import make_routes
+
 from mainspring.kernel import access
 from mainspring.kernel.access import ROLES, Caller
 from mainspring.kernel.platform import Platform
@@ -18,6 +20,12 @@ def make_canaries(platform: Platform) -> None:
     with access.acting_as(Caller("bea", "key-of-bea", "default", PLACE, "admin", ROLES["admin"])):
         _run(platform, "search", worse=0.02)
         _run(platform, "help", worse=0.35)
+
+
+def make_staging(platform: Platform) -> None:
+    """Put routes and caches into staging."""
+    with access.acting_as(Caller("bea", "key-of-bea", "default", PLACE, "admin", ROLES["admin"])):
+        make_routes(platform)
 
 
 def _run(platform: Platform, name: str, worse: float) -> None:

@@ -195,5 +195,56 @@ def test_a_price_is_set_and_a_role_is_taken_back(visit: Visitor) -> None:
     expect(role).to_have_value("viewer")
     page = visit.open("/engines")
     page.locator(".list-row", has_text="failed").click()
-    expect(page.get_by_label("Preview")).to_contain_text("3 restarts")
+    expect(page.get_by_label("Preview")).to_contain_text("the adapter does not fit its base")
+    assert visit.complaints == []
+
+
+def test_a_route_is_made_asked_where_calls_go_and_brought_back(visit: Visitor) -> None:
+    page = visit.open("/routes?environment=staging")
+    page.get_by_role("button", name="Make a route").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("ask")
+    dialog.get_by_label("Candidate 1", exact=True).fill("acme/org/assistant-large")
+    dialog.get_by_label("Candidate 2", exact=True).fill("model/smollm2@1")
+    dialog.get_by_role("button", name="Move candidate 2 up").click()
+    expect(dialog.get_by_label("Candidate 1", exact=True)).to_have_value("model/smollm2@1")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Make", exact=True).click()
+    expect(page.locator("main h1")).to_have_text("ask")
+    page.get_by_role("button", name="Show the way").click()
+    way = page.get_by_role("group", name="The way")
+    expect(way.locator("tbody tr").first).to_contain_text("model/smollm2@1")
+    page.get_by_role("button", name="Change", exact=True).click()
+    page.get_by_role("dialog").get_by_role("combobox", name="Pinned to").select_option("acme/org/assistant-large")
+    page.get_by_role("dialog").get_by_role("button", name="Change").click()
+    expect(page.get_by_role("group", name="Candidates", exact=True)).to_contain_text("pinned")
+    expect(page.get_by_role("group", name="Changes").locator("tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Take away").click()
+    expect(page.locator("main h1")).to_have_text("Routes")
+    row = page.locator(".list-row", has_text="assistant-large")
+    expect(row.filter(has_text="ask")).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(row.filter(has_text="ask")).to_contain_text("acme/org/assistant-large")
+    assert visit.complaints == []
+
+
+def test_answers_are_kept_cleared_and_kept_no_longer(visit: Visitor) -> None:
+    page = visit.open("/cache?environment=staging")
+    page.get_by_role("button", name="Keep answers").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("combobox", name="Deployment or route").select_option("help")
+    dialog.get_by_role("button", name="semantic").click()
+    dialog.get_by_label("Least likeness").fill("0.97")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Set", exact=True).click()
+    row = page.locator(".list-row", has_text="help")
+    expect(row).to_contain_text("semantic 0.97")
+    row.click()
+    preview = page.get_by_label("Preview")
+    preview.get_by_role("button", name="Clear").click()
+    expect(page.get_by_role("status").last).to_contain_text("Cleared")
+    preview.get_by_role("button", name="Keep nothing").click()
+    expect(row).to_have_count(0)
+    page.get_by_role("button", name="Undo").click()
+    expect(row).to_contain_text("semantic 0.97")
     assert visit.complaints == []

@@ -49,6 +49,9 @@ const STATES: Record<string, [Tone, IconName]> = {
   withdrawn: ["none", "cross"],
   cancelled: ["none", "cross"],
   expired: ["none", "clock"],
+  closed: ["ok", "check"],
+  "half-open": ["warn", "clock"],
+  broken: ["error", "cross"],
   revoked: ["none", "cross"],
 };
 

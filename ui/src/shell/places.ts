@@ -42,6 +42,8 @@ export const PLACES: { group: string; places: Place[] }[] = [
     places: [
       { label: "Quick start", to: "/quickstart", icon: "start" },
       { label: "Providers", to: "/providers", icon: "provider" },
+      { label: "Routes", to: "/routes", icon: "route" },
+      { label: "Cache", to: "/cache", icon: "cache" },
       { label: "Engines", to: "/engines", icon: "engine" },
       { label: "Guards", to: "/guards", icon: "guard" },
       { label: "Keys", to: "/keys", icon: "key" },

@@ -1,29 +1,61 @@
+import { useState } from "react";
 import { $api } from "../../api/client";
-import type { Engine, ModelVersion } from "../../api/types";
-import { Blank, Id, KeyValues, Status, Time } from "../../kit/basics";
-import { Facts } from "../../kit/Facts";
-import { Choose, Filters } from "../../kit/filters";
-import { bytes, count, duration, plural } from "../../kit/format";
+import type { Engine } from "../../api/types";
+import { Blank, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
+import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Choose, Filters, holds, Words } from "../../kit/filters";
+import { bytes, count, duration, figure, percent, plural, short } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
+import { Meter } from "../../kit/Meter";
+import { useOutcome } from "../../kit/outcome";
 import { Page } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
+import { may, useWho } from "../../shell/session";
 
 const STATES = ["starting", "ready", "draining", "failed"] as const;
 const idOf = (engine: Engine) => `${engine.base.slice(0, 16)}${engine.adapter && `-${engine.adapter.slice(0, 16)}`}`;
-const since = (engine: Engine) => Date.now() - engine.idle_seconds * 1000;
+const nameOf = (engine: Engine) => engine.model.replace(/^model\//, "") || engine.base.slice(0, 12);
+const busy = (engine: Engine) => ({ spent: engine.running, held: 0, amount: Math.max(1, engine.slots) });
+const cached = (engine: Engine) => (engine.cached_tokens + engine.prompt_tokens ? engine.cached_tokens / (engine.cached_tokens + engine.prompt_tokens) : null);
 
-/** The local model servers: what each holds, whether it is well, and what it costs in memory. */
+const COLUMNS: Column<Engine>[] = [
+  { key: "state", label: "State", width: "100px", cell: (e) => <Status state={e.state} /> },
+  { key: "model", label: "Model", width: "minmax(140px,1.4fr)", cell: (e) => nameOf(e) },
+  { key: "runtime", label: "Runtime", width: "92px", cell: (e) => <span className="dim">{e.runtime}</span> },
+  { key: "busy", label: "Slots busy", width: "minmax(72px,0.6fr)", cell: (e) => <Meter used={busy(e)} label={`Slots of ${nameOf(e)}`} words={count} /> },
+  { key: "running", label: "Runs", width: "48px", numeric: true, cell: (e) => <span className="num">{count(e.running)}</span> },
+  { key: "waiting", label: "Waits", width: "48px", numeric: true, cell: (e) => <span className="num">{count(e.waiting)}</span> },
+  { key: "speed", label: "Tokens/s", width: "72px", numeric: true, cell: (e) => <span className="num">{e.tokens_per_second ? figure(e.tokens_per_second) : "–"}</span> },
+  { key: "memory", label: "Memory", width: "72px", numeric: true, cell: (e) => <span className="num">{e.rss_bytes ? bytes(e.rss_bytes) : "–"}</span> },
+  { key: "restarts", label: "Restarts", width: "64px", numeric: true, cell: (e) => <span className={e.restarts ? "num failed" : "num"}>{count(e.restarts)}</span> },
+  { key: "used", label: "Last used", width: "84px", cell: (e) => <Time at={Date.now() - e.idle_seconds * 1000} /> },
+];
+
+/** The local model servers: what each holds, whether it is well, how busy it is, and what it costs in memory. */
 export function EngineList() {
+  const who = useWho();
   const [url, setUrl] = useUrl();
+  const [loading, setLoading] = useState(false);
   const query = $api.useQuery("get", "/engines", {}, { refetchInterval: 3_000 });
-  const models = $api.useQuery("get", "/models", { params: { query: { limit: 500 } } }, { staleTime: 60_000 });
-  const named = namesOf(models.data?.items ?? []);
-  const items = query.data?.filter((engine) => !url.state || engine.state === url.state);
+  const items = query.data?.filter((engine) => (!url.state || engine.state === url.state) && holds(url.q, engine.model, engine.runtime));
   const memory = query.data?.reduce((sum, engine) => sum + engine.rss_bytes, 0) ?? 0;
+  const writes = may(who.data, "engine.write");
   return (
-    <Page title="Engines" flush badge={query.data?.length ? <span className="dim">{`${plural(query.data.length, "engine")}, ${bytes(memory)} of memory`}</span> : undefined}>
+    <Page
+      title="Engines"
+      flush
+      badge={query.data?.length ? <span className="dim">{`${plural(query.data.length, "engine")}, ${bytes(memory)} of memory`}</span> : undefined}
+      actions={
+        writes && (
+          <button type="button" className="btn primary" onClick={() => setLoading(true)}>
+            Load a model
+          </button>
+        )
+      }
+    >
       <Filters>
+        <Words placeholder="Model or runtime" />
         <Choose name="state" label="State" any="Any state" choices={STATES} />
       </Filters>
       <List
@@ -32,74 +64,116 @@ export function EngineList() {
         items={items}
         error={query.error}
         retry={query.refetch}
-        columns={columns(named)}
+        columns={COLUMNS}
         id={idOf}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
-        peekTitle={(engine) => named(engine.base)?.ref ?? engine.base.slice(0, 12)}
-        peek={(engine) => <Detail engine={engine} named={named} />}
+        peekTitle={nameOf}
+        peek={(engine) => <Detail key={idOf(engine)} engine={engine} writes={writes} />}
         blank={
           <Blank
             icon="engine"
-            title={url.state ? `No engine is ${url.state}` : "No engine runs"}
+            title={url.state || url.q ? "No engine matches" : "No engine runs"}
             text="An engine is a server process of one local model. The first call to a model starts it; the one that was used least leaves when others need its place."
-            code={`mainspring model pull smollm2\ncurl ${location.origin}/v1/chat/completions -H "Authorization: Bearer ms_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model": "model/smollm2", "messages": [{"role": "user", "content": "Hello"}]}'`}
+            code={`mainspring engine load smollm2\ncurl ${location.origin}/v1/chat/completions -H "Authorization: Bearer ms_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model": "model/smollm2", "messages": [{"role": "user", "content": "Hello"}]}'`}
           />
         }
       />
+      {loading && <Load close={() => setLoading(false)} />}
     </Page>
   );
 }
 
-type Named = (sha256: string) => ModelVersion | undefined;
-
-/** The model versions by the hash of their first file, which is the one that an engine loads. */
-function namesOf(models: ModelVersion[]): Named {
-  const known = new Map(models.flatMap((model) => model.files.map((file) => [file.sha256, model] as const)));
-  return (sha256) => known.get(sha256);
-}
-
-function Loaded({ sha256, named }: { sha256: string; named: Named }) {
-  const model = named(sha256);
-  return model ? <>{model.ref.replace(/^model\//, "")}</> : <code className="dim">{sha256.slice(0, 12)}…</code>;
-}
-
-function columns(named: Named): Column<Engine>[] {
-  return [
-    { key: "state", label: "State", width: "100px", cell: (e) => <Status state={e.state} /> },
-    { key: "base", label: "Model", width: "minmax(140px,1fr)", cell: (e) => <Loaded sha256={e.base} named={named} /> },
-    { key: "adapter", label: "Adapter", width: "minmax(120px,1fr)", cell: (e) => (e.adapter ? <Loaded sha256={e.adapter} named={named} /> : <span className="dim">none</span>) },
-    { key: "context", label: "Context", width: "80px", numeric: true, cell: (e) => <span className="num">{count(e.context)}</span> },
-    { key: "slots", label: "Slots", width: "56px", numeric: true, cell: (e) => <span className="num">{count(e.slots)}</span> },
-    { key: "memory", label: "Memory", width: "80px", numeric: true, cell: (e) => <span className="num">{bytes(e.rss_bytes)}</span> },
-    { key: "restarts", label: "Restarts", width: "72px", numeric: true, cell: (e) => <span className={e.restarts ? "num failed" : "num"}>{count(e.restarts)}</span> },
-    { key: "used", label: "Last used", width: "92px", cell: (e) => <Time at={since(e)} /> },
-  ];
-}
-
-const SHOWN = new Set(["base", "adapter", "context", "slots", "state", "pid", "restarts", "rss_bytes", "idle_seconds"]);
-
-function Detail({ engine, named }: { engine: Engine; named: Named }) {
-  const model = named(engine.base);
-  const adapter = named(engine.adapter);
-  const rest = Object.fromEntries(Object.entries(engine).filter(([name]) => !SHOWN.has(name)));
+function Detail({ engine, writes }: { engine: Engine; writes: boolean }) {
+  const outcome = useOutcome();
+  const [, name, selector] = /^model\/([^@]+)@(.+)$/.exec(engine.model) ?? [];
+  const call = { params: { path: { name: name ?? "" } }, body: { selector: selector ?? "" } };
+  const again = $api.useMutation("post", "/engines/{name}/load", outcome(`${nameOf(engine)} is loaded again.`));
+  const undo = () => again.mutate({ ...call, body: { selector: selector ?? "", keep_alive: engine.keep_alive } });
+  const unload = $api.useMutation("post", "/engines/{name}/unload", outcome(`${nameOf(engine)} leaves once it has answered.`, { undo }));
+  const keep = $api.useMutation("post", "/engines/{name}/load", outcome(`${nameOf(engine)} stays.`));
   return (
     <div className="stack">
-      {engine.state === "failed" && <p className="notice error">It does not come up. The server&apos;s log folder holds what it said.</p>}
+      {writes && name && (
+        <div className="row">
+          <button type="button" className="btn" disabled={unload.isPending} onClick={() => unload.mutate(call)}>
+            Unload
+          </button>
+          {engine.keep_alive >= 0 && (
+            <button type="button" className="btn" disabled={keep.isPending} onClick={() => keep.mutate({ ...call, body: { selector: selector ?? "", keep_alive: -1 } })}>
+              Keep it loaded
+            </button>
+          )}
+        </div>
+      )}
+      {engine.state === "failed" && <p className="notice error">{engine.error || "It does not come up. The server's log folder holds what it said."}</p>}
+      <Stats
+        items={[
+          { label: "Answering", value: count(engine.running), note: `of ${plural(engine.slots, "slot")}` },
+          { label: "Waiting", value: count(engine.waiting) },
+          { label: "Tokens/s", value: engine.tokens_per_second ? figure(engine.tokens_per_second) : "–" },
+        ]}
+      />
       <KeyValues
         items={[
           ["State", <Status key="s" state={engine.state} />],
-          ["Model", model ? <RefLink key="m" value={model.ref} /> : <span className="dim">not registered here</span>],
+          ["Model", engine.model ? <RefLink key="m" value={engine.model} /> : <span className="dim">not the latest version of any</span>],
+          ["Runtime", engine.runtime],
           ["Weights", <Id key="w" value={engine.base} length={16} />],
-          ["Adapter", engine.adapter ? <span key="a">{adapter && <RefLink value={adapter.ref} />} <Id value={engine.adapter} length={16} /></span> : <span className="dim">none</span>],
-          ["Context", `${count(engine.context)} tokens in each of ${plural(engine.slots, "slot")}`],
-          ["Memory", bytes(engine.rss_bytes)],
-          ["Process", engine.pid || <span className="dim">none</span>],
+          ["Adapter", engine.adapter ? <Id key="a" value={engine.adapter} length={16} /> : <span className="dim">none</span>],
+          ["Context", `${count(engine.context)} tokens in each slot, ${percent(engine.cache_usage, 0)} of all in use`],
+          ["Memory", `${bytes(engine.rss_bytes)}, expected at most ${bytes(engine.memory_bytes)}`],
+          ["Tokens read", `${short(engine.prompt_tokens)}, and ${short(engine.cached_tokens)} from the prefix cache${cached(engine) === null ? "" : ` (${percent(cached(engine), 0)})`}`],
+          ["Tokens written", short(engine.generated_tokens)],
           ["Restarts", plural(engine.restarts, "restart")],
+          ["Process", engine.pid || <span className="dim">none</span>],
           ["Idle", duration(engine.idle_seconds * 1000)],
+          ["Unloaded", engine.keep_alive < 0 ? "never by itself" : `after ${duration(engine.keep_alive * 1000)} of idleness`],
         ]}
       />
-      {Object.keys(rest).length > 0 && <Facts value={rest} />}
     </div>
+  );
+}
+
+const STAYS: Record<string, string> = { "": "as the setting says", "300": "5 minutes idle", "3600": "an hour idle", "-1": "until unloaded" };
+
+function Load({ close }: { close: () => void }) {
+  const outcome = useOutcome();
+  const [form, setForm] = useState({ model: "", stays: "" });
+  const models = $api.useQuery("get", "/models", { params: { query: { limit: 500 } } });
+  const local = models.data?.items.filter((one) => one.files.length > 0) ?? [];
+  const load = $api.useMutation("post", "/engines/{name}/load", outcome((made: Engine) => `${nameOf(made)} is loaded.`, { done: close, quiet: true }));
+  return (
+    <Dialog title="Load a model" close={close}>
+      <form
+        className="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          load.mutate({ params: { path: { name: form.model } }, body: { selector: "", keep_alive: form.stays ? Number(form.stays) : null } });
+        }}
+      >
+        <Field label="Model" note="Its latest version. The first call would load it too; loading it now spares that call the wait.">
+          <select className="select" value={form.model} data-autofocus onChange={(event) => setForm({ ...form, model: event.target.value })}>
+            <option value="">Choose…</option>
+            {local.map((one) => (
+              <option key={one.name} value={one.name}>
+                {one.ref.replace(/^model\//, "")}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Field label="It stays">
+          <select className="select" value={form.stays} onChange={(event) => setForm({ ...form, stays: event.target.value })}>
+            {Object.entries(STAYS).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Refused error={load.error} />
+        <Foot close={close} ready={form.model !== "" && !load.isPending} label={load.isPending ? "Loading…" : "Load"} />
+      </form>
+    </Dialog>
   );
 }
