@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 ROOT = Path(__file__).resolve().parents[2]
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 KINDS = {"python", "sh", "text", "json", "yaml"}
@@ -60,6 +60,6 @@ def test_the_snippets_of_a_page_run(page: Path, environ: dict[str, str], tmp_pat
         else:
             continue
         done = subprocess.run(
-            command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=120
+            command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=False, timeout=600
         )
         assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
