@@ -17,6 +17,7 @@ import "./styles/traces.css";
 import "./styles/playground.css";
 import "./styles/experiments.css";
 import "./styles/serving.css";
+import "./styles/annotation.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

@@ -61,6 +61,10 @@ const routes = [
   page("/usage", () => import("./rooms/serving/UsagePage"), "UsagePage"),
   page("/prices", () => import("./rooms/traces/PriceList"), "PriceList"),
   page("/members", () => import("./rooms/workspace/MemberList"), "MemberList"),
+  page("/queues", () => import("./rooms/annotation/QueueList"), "QueueList"),
+  page("/queues/$name", () => import("./rooms/annotation/QueuePage"), "QueuePage"),
+  page("/queues/$name/review", () => import("./rooms/annotation/ReviewPage"), "ReviewPage"),
+  page("/review", () => import("./rooms/annotation/GuestReview"), "GuestReview"),
   page("/alerts", () => import("./rooms/monitoring/Alerts"), "Alerts"),
   page("/audit", () => import("./rooms/governance/Audit"), "Audit"),
 ];

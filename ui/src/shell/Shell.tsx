@@ -15,6 +15,12 @@ const MAC = /Mac|iPhone|iPad/.test(navigator.userAgent);
 
 /** What surrounds every page: the sidebar, the palette, and the question who is there. */
 export function Shell() {
+  const open = useLocation({ select: (location) => location.pathname === "/review" });
+  // Whoever came by a link has no key, and sees nothing but what the link opens.
+  return open ? <Outlet /> : <Members />;
+}
+
+function Members() {
   const who = useWho();
   const queries = useQueryClient();
   useEffect(() => {

@@ -34,6 +34,7 @@ export const PLACES: { group: string; places: Place[] }[] = [
       { label: "Deployments", to: "/deployments", icon: "deploy" },
       { label: "Load tests", to: "/loadtests", icon: "run" },
       { label: "Traces", to: "/traces", icon: "traces" },
+      { label: "Queues", to: "/queues", icon: "check" },
       { label: "Alerts", to: "/alerts", icon: "alert" },
     ],
   },

@@ -26,7 +26,7 @@ export function Content({ span }: { span: Span }) {
   );
 }
 
-function Side({ title, value, role, json }: { title: string; value: unknown; role: string; json: boolean }) {
+export function Side({ title, value, role, json }: { title: string; value: unknown; role: string; json: boolean }) {
   if (value == null) return <p className="faint">{title}: not captured</p>;
   const messages = json ? undefined : readMessages(value, role);
   return (
