@@ -95,6 +95,7 @@ class Direct:
             stderr=subprocess.DEVNULL,
             env=environ,
             text=True,
+            start_new_session=True,  # as our processes have their own: Linux shares a busy machine between sessions
         )
         self._line()
 
