@@ -172,10 +172,10 @@ class Gateway:
                 operation=ask.operation,
                 passes=dialect.passes,
             )
+            if target.cache is None and call.header(_CACHE).strip().lower() == "only":
+                raise NotCached(f"Nothing of {ask.model} is kept.", hint="Ask without the header.")
             if target.cache is not None or isinstance(target, Routed):
                 question = replace(question, headers=call.headers, told=Told())
-            elif call.header(_CACHE).strip().lower() == "only":
-                raise NotCached(f"Nothing of {ask.model} is kept.", hint="Ask without the header.")
             await self._answer(call, dialect, ask, target, question)
 
         return handle

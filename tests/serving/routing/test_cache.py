@@ -300,6 +300,9 @@ def test_a_route_has_a_cache_of_its_own(
     platform: Platform, staging: OpenAI, vendor: Vendor, caches: Caches, make: Any
 ) -> None:
     make("acme/big", "beta/big")
+    with pytest.raises(openai.APIStatusError) as refused:
+        asked(staging, model="chat", extra_headers={"x-mainspring-cache": "only"})
+    assert refused.value.code == "not_cached" and vendor.requests == []
     caches.set("chat")
     asked(staging, model="chat")
     kept(platform)

@@ -11,6 +11,7 @@ import msgspec
 
 from mainspring.kernel.ports import EngineSpec
 from mainspring.registry import Remote
+from mainspring.serving.cache.models import HEADER
 from mainspring.serving.models import Operation, Question, Target
 from mainspring.serving.parts import text_of
 from mainspring.serving.routing.board import Board
@@ -159,6 +160,9 @@ def _unable(choice: Option, call: Call) -> str:
         return "it makes no embeddings"
     if call.operation != "embeddings" and isinstance(spec, EngineSpec) and spec.embeds:
         return "it makes embeddings alone"
+    keeps = choice.target is not None and choice.target.cache is not None
+    if not keeps and call.headers.get(HEADER, "").strip().lower() == "only":
+        return "none of its answers are kept"
     context = context_of(choice)
     if context and call.tokens > context:
         return f"its context of {context} tokens is short of about {call.tokens}"
