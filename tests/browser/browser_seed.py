@@ -15,9 +15,8 @@ import numpy as np
 from browser_experiments import make_more_experiments, make_runs_of_experiments, make_scores_by_people
 from browser_gateway import make_gateway
 from browser_load import make_load_tests
-from browser_rollout import make_canaries, make_staging
 from browser_queues import make_queues
-from browser_rollout import make_canaries
+from browser_rollout import make_canaries, make_staging
 from sqlalchemy import update
 
 from mainspring.kernel import access, lineage, runs
@@ -102,8 +101,8 @@ def fill(platform: Platform) -> dict[str, str]:
         make_canaries(platform)
         more |= make_load_tests(platform)
         more |= make_gateway(platform)
-    make_staging(platform)
         more |= make_queues(platform)
+    make_staging(platform)
     return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1],
             "baseline": ids[0], "under_way": under_way, **more}  # fmt: skip
 
