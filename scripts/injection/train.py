@@ -17,6 +17,8 @@ from grammar import attacks, benign
 
 from mainspring.safety.classifier import BUCKETS, features, windows, words
 
+HIDDEN = 0.25
+PENALTY = 2e-4
 TARGET = Path(__file__).parents[2] / "src/mainspring/safety/injection.npz"
 
 
@@ -31,26 +33,41 @@ def docstrings(limit: int, rng: random.Random) -> list[str]:
     return rng.sample(sorted(found), min(limit, len(found)))
 
 
+def embedded(text: str, around: list[str], rng: random.Random) -> str:
+    """Return an attack as it is met: alone, or behind, before or between honest texts."""
+    place = rng.random()
+    before = rng.choice(around) if place > 0.6 else ""
+    after = rng.choice(around) if 0.45 < place < 0.6 or place > 0.85 else ""
+    return f"{' '.join(before.split()[-40:])} {text} {' '.join(after.split()[:25])}".strip()
+
+
 def rows(texts: list[str]) -> list[np.ndarray]:
     """Return the features of each text's first window."""
     return [features(windows(words(text))[0]) for text in texts]
 
 
 def train(seed: int = 7) -> tuple[np.ndarray, float, dict[str, float]]:
-    """Return weights, bias and the figures on texts held out."""
-    rng = random.Random(seed)
-    bad, good = [text for _, text in attacks(16000, rng)], benign(12000, rng) + docstrings(4000, rng)
+    """Return weights, bias and the figures on texts held out.
+
+    Of each text a quarter of the features is hidden, others in each round: so no phrase is learnt by one of its words.
+    """
+    rng, noise = random.Random(seed), np.random.default_rng(seed)
+    manual = docstrings(6000, rng)
+    plain = benign(4000, rng)
+    bad = [embedded(text, manual + plain, rng) for _, text in attacks(30000, rng)]
+    good = benign(26000, rng) + manual
     data = [(row, 1.0) for row in rows(bad)] + [(row, 0.0) for row in rows(good)]
     rng.shuffle(data)
-    held, data = data[:2000], data[2000:]
+    held, data = data[:3000], data[3000:]
     weights, bias = np.zeros(BUCKETS), 0.0
     for epoch in range(8):
         rng.shuffle(data)
         rate = 0.5 / (1 + epoch)
-        for row, label in data:
+        for whole, label in data:
+            row = whole[noise.random(len(whole)) > HIDDEN]
             scale = 1 / max(1, len(row)) ** 0.5
             error = label - 1 / (1 + np.exp(-(weights[row].sum() * scale + bias)))
-            weights[row] += rate * (error * scale - 2e-4 * weights[row])
+            weights[row] += rate * (error * scale - PENALTY * weights[row])
             bias += 0.1 * rate * error
     scores = [weights[row].sum() / max(1, len(row)) ** 0.5 + bias for row, _ in held]
     right = sum((score > 0) == (label > 0) for score, (_, label) in zip(scores, held, strict=True))

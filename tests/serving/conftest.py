@@ -172,6 +172,8 @@ class Upstream:
         self.deaths = 0
         self._turn = asyncio.Lock()
         self.tool_calls: list[dict[str, Any]] = []
+        self.answering: Callable[[dict[str, Any]], list[str]] | None = None
+        """Makes the words from what is asked."""
 
     async def app(self, scope: Any, receive: Any, send: Any) -> None:
         """Answer as an ASGI application."""
@@ -180,6 +182,8 @@ class Upstream:
         request = Request(scope, receive)
         body = await request.json()
         self.bodies.append(body)
+        if self.answering is not None:
+            self.words = self.answering(body)
         first = str((body.get("messages") or [{}])[0].get("content"))
         if self.fail is not None:
             await JSONResponse(self.fail[1], self.fail[0])(scope, receive, send)

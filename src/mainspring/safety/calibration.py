@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from mainspring.kernel.errors import Invalid
 from mainspring.safety import detectors
 from mainspring.safety.models import Example, Operating, Rule, RuleCalibration
-from mainspring.stats import proportion
+from mainspring.stats import exact_proportion
 
 _THRESHOLDS = [step / 20 for step in range(1, 21)]
 
@@ -44,5 +44,5 @@ def _at(threshold: float, wanted: Sequence[float], others: Sequence[float]) -> O
 
 
 def _interval(count: int, n: int) -> tuple[float, float]:
-    found = proportion(count, n)
+    found = exact_proportion(count, n)
     return found.low, found.high

@@ -104,6 +104,10 @@ _COMPILED = {
 }
 _SCAN = Scan({str(number): loosened(rule) for number, (_, _, rule) in enumerate(_RULES)})
 
+_LONG_WORD = re.compile(r"[^\W\d_]{3,}")
+_SOME = 4
+"""Words that a decoded text needs to be judged by its meaning."""
+
 
 @detector("injection", hold=hold_all)
 def find_injection(text: str, start: int, rule: Rule) -> list[Hit]:
@@ -114,7 +118,8 @@ def find_injection(text: str, start: int, rule: Rule) -> list[Hit]:
         for view in decoded(seen):
             hits += _ruled(view, rule, (0, len(text)))
     if not rule.kinds or "classifier" in rule.kinds:
-        score = probability(seen)
+        views = [view for view in decoded(seen) if len(_LONG_WORD.findall(view)) >= _SOME]
+        score = max(map(probability, (seen, *views)))
         if score >= rule.threshold:
             hits.append(Hit(detector="injection", kind="classifier", start=0, end=len(text), score=round(score, 4)))
     return hits

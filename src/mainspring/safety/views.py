@@ -20,6 +20,14 @@ _KEYS = ("ignore", "instruc", "prompt", "disregard", "password")
 _TURNED = tuple(codecs.encode(key, "rot13") for key in _KEYS)
 _BACKWARDS = tuple(key[::-1] for key in _KEYS)
 
+_ALIKE = str.maketrans(
+    "\u0430\u0435\u043e\u0440\u0441\u0443\u0445\u0456\u0458\u0455\u043a\u043c\u0442\u0432\u043d\u0501\u051b"
+    "\u0410\u0412\u0415\u041a\u041c\u041d\u041e\u0420\u0421\u0422\u0423\u0425\u0406\u0408\u0405"
+    "\u03b1\u03b5\u03bf\u03c1\u03c5\u03bd\u03b9\u03ba\u03c4\u0391\u0392\u0395\u0396\u0397\u0399\u039a\u039c\u039d\u039f\u03a1\u03a4\u03a5\u03a7",
+    "aeopcyxijskmtbhdqABEKMHOPCTYXIJSaeopuviktABEZHIKMNOPTYX",
+)
+"""Cyrillic and Greek letters that look like Latin ones."""
+_MIXED = re.compile("[A-Za-z][\u0370-\u052f]|[\u0370-\u052f][A-Za-z]")
 _BASE64 = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/_-]{24,8000}={0,2}(?![A-Za-z0-9+/=])")
 _HEX = re.compile(r"\b(?:[0-9a-fA-F]{2}[ :]?){16,4000}")
 _BINARY = re.compile(r"\b(?:[01]{8}\s?){12,2000}")
@@ -35,7 +43,9 @@ def plain(text: str) -> str:
     if text.isascii():
         return text
     text = _TAGGED.sub(lambda match: f" {match.group().translate(_TAGS)} ", text).translate(_INVISIBLE)
-    return unicodedata.normalize("NFKC", text)
+    text = unicodedata.normalize("NFKC", text)
+    # Letters of two alphabets in one word are there to deceive; in words of their own they are a language.
+    return text.translate(_ALIKE) if _MIXED.search(text) else text
 
 
 def decoded(text: str) -> Iterator[str]:
