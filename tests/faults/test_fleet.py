@@ -152,7 +152,7 @@ def settled(client: Client, key: Any, requests: int) -> list[Any]:
 def test_a_hundred_calls_at_once_over_three_processes_never_exceed(fleet: Server, mine: tuple[Client, Any]) -> None:
     client, key = mine
     # A call reserves some 500 bytes in and 20 tokens out, and costs 100 in and 40 out: 0.0005 dollars.
-    budget = client.budget.set(0.02, per="month", key=key.id)
+    budget = known_budget(fleet, client, key, 0.02)
     start = threading.Barrier(100)
 
     def ask(_: int) -> int:
@@ -173,6 +173,25 @@ def test_a_hundred_calls_at_once_over_three_processes_never_exceed(fleet: Server
     assert len(pids) > 1, "the calls were to be spread"
 
 
+def known_budget(server: Server, client: Client, key: Any, amount: float) -> Any:
+    """Set a budget for a key, and wait until every process has read it: what is allowed is remembered for a while."""
+    budget, probe = client.budget.set(amount, per="month", key=key.id), client.key.create()
+    client.budget.set(0.0, per="month", key=probe.id)
+    # Rules are read all at once: who refuses the probe knows the budget that was set before.
+    wait_for("the budget everywhere", lambda: statuses(server, probe.secret) == {429})
+    return budget
+
+
+def statuses(server: Server, secret: str, model: str = "acme/big") -> set[int]:
+    """Ask over connections of their own, so that several processes answer."""
+    body = {"model": model, "messages": HI}
+    head = {"Authorization": f"Bearer {secret}"}
+    url = f"{server.url}/v1/chat/completions"
+    with ThreadPoolExecutor(12) as pool:
+        replies = pool.map(lambda _: httpx.post(url, json=body, headers=head, timeout=60), range(24))
+        return {reply.status_code for reply in replies}
+
+
 def asked(server: Server, key: Any, count: int) -> list[dict[str, Any]]:
     """The lines of a key's calls, once there are so many."""
     found = [one for one in lines(server) if one["key"] == key.id]
@@ -186,7 +205,7 @@ def budget_of(client: Client, id: str, nano: int) -> Any:
 
 def test_a_killed_process_under_load_leaves_the_books_right(fleet: Server, mine: tuple[Client, Any]) -> None:
     client, key = mine
-    budget = client.budget.set(1000.0, per="month", key=key.id)
+    budget = known_budget(fleet, client, key, 1000.0)
     load = Load(fleet, key.secret, 6)
     try:
         for _ in range(2):
@@ -224,25 +243,16 @@ def test_what_changes_in_one_process_is_seen_by_all(fleet: Server, mine: tuple[C
     client.deployment.create("docs", "release/docs", environment="staging")
     staging = client.key.create(environment="staging")
 
-    def statuses(model: str = "acme/big", secret: str = key.secret) -> set[int]:
-        """Ask over connections of their own, so that several processes answer."""
-        body = {"model": model, "messages": HI}
-        head = {"Authorization": f"Bearer {secret}"}
-        url = f"{fleet.url}/v1/chat/completions"
-        with ThreadPoolExecutor(12) as pool:
-            replies = pool.map(lambda _: httpx.post(url, json=body, headers=head, timeout=60), range(24))
-            return {reply.status_code for reply in replies}
-
-    wait_for("the deployment everywhere", lambda: statuses("docs", staging.secret) == {200})
+    wait_for("the deployment everywhere", lambda: statuses(fleet, staging.secret, "docs") == {200})
     client.deployment.pause("docs", environment="staging")
-    wait_for("the pause everywhere", lambda: statuses("docs", staging.secret) == {409})
-    assert statuses() == {200}
+    wait_for("the pause everywhere", lambda: statuses(fleet, staging.secret, "docs") == {409})
+    assert statuses(fleet, key.secret) == {200}
     limit = client.limit.set(0, measure="requests", per="day", key=key.id)
-    wait_for("the limit everywhere", lambda: statuses() == {429})
+    wait_for("the limit everywhere", lambda: statuses(fleet, key.secret) == {429})
     client.limit.delete(limit.id)
-    wait_for("no limit anywhere", lambda: statuses() == {200})
+    wait_for("no limit anywhere", lambda: statuses(fleet, key.secret) == {200})
     client.key.revoke(key.id)
-    wait_for("the revocation everywhere", lambda: statuses() == {401})
+    wait_for("the revocation everywhere", lambda: statuses(fleet, key.secret) == {401})
 
 
 def test_settings_are_read_again_and_a_stop_lets_a_stream_finish(
