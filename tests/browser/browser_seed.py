@@ -335,7 +335,17 @@ def _call(start: int, number: int, draw: random.Random, model: str, prompt: str)
         ttft_ms=25 + draw.random() * 20,
         input=said("user", f"pathlib.Path.item_{number}(): opens item {number}"),
         output=None if failed else said("assistant", ANSWER.format(summary="It.", kind="method", package="json")),
+        attributes=_guarded(number),
     )  # fmt: skip
+
+
+def _guarded(number: int) -> dict[str, Any]:
+    action, detector, kind = {3: ("mask", "pii", "email"), 4: ("block", "injection", "override")}.get(
+        number % 25, ("allow", "", "")
+    )
+    hit = {"stage": "input", "source": "user", "detector": detector, "kind": kind, "score": 0.98}
+    told = {"mainspring.guard": "guard/usual@1", "mainspring.guard.action": action, "mainspring.guard.ms": 0.21}
+    return told | ({"mainspring.guard.hits": [hit]} if detector else {})
 
 
 def said(role: str, text: str) -> list[dict[str, Any]]:

@@ -43,8 +43,8 @@ if TYPE_CHECKING:
     from mainspring.governance.service import Audits, Lineages, Releases
     from mainspring.monitoring.service import Alerts, Channels, Drifts, Monitors
     from mainspring.registry.service import Models
-    from mainspring.safety.service import Guards
     from mainspring.serving.engine_service import Engines
+    from mainspring.serving.guard_hits import Guards
     from mainspring.serving.metering.service import Budgets, Limits, Usages
     from mainspring.serving.service import Deployments
     from mainspring.traces.capture_service import Captures, Retentions

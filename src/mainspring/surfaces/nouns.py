@@ -52,7 +52,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("limit", "mainspring.serving.metering.service", "Limits", "Limits of requests and tokens."),
     Noun("budget", "mainspring.serving.metering.service", "Budgets", "Budgets in money."),
     Noun("usage", "mainspring.serving.metering.service", "Usages", "What calls used, and what they cost."),
-    Noun("guard", "mainspring.safety.service", "Guards", "Guard policies."),
+    Noun("guard", "mainspring.serving.guard_hits", "Guards", "Guard policies, and what they found."),
     Noun("trace", "mainspring.traces.service", "Traces", "Traces of production traffic."),
     Noun("session", "mainspring.traces.service", "Sessions", "Sessions: traces that belong together."),
     Noun("score", "mainspring.traces.service", "Scores", "Scores and feedback."),

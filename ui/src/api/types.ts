@@ -49,6 +49,7 @@ export type Trace = Schemas["TraceDetail"];
 export type TraceLine = Schemas["TraceLine"];
 export type Budget = Schemas["Budget"];
 export type Engine = Schemas["EngineInfo"];
+export type GuardedCall = Schemas["GuardedCall"];
 export type GuardHit = Schemas["Hit"];
 export type GuardOutcome = Schemas["GuardOutcome"];
 export type GuardRule = Schemas["Rule"];

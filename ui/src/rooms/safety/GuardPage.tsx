@@ -10,13 +10,14 @@ import { VersionedPage } from "../../kit/Versioned";
 import { may, useWho } from "../../shell/session";
 import { LineageView } from "../governance/LineageView";
 import { Strongest } from "./GuardList";
+import { Hits } from "./Hits";
 import { PolicyForm } from "./PolicyForm";
 import { RuleTable } from "./RuleTable";
 import { TestBox } from "./TestBox";
 
-const TABS = ["Policy", "Test", "Versions", "Lineage"] as const;
+const TABS = ["Policy", "Hits", "Test", "Versions", "Lineage"] as const;
 
-/** One guard policy: its rules, a box to try it in, its versions, and what pins it. */
+/** One guard policy: its rules, what they found in the traffic, a box to try it in, its versions, and what pins it. */
 export function GuardPage() {
   const { name } = useParams({ strict: false }) as { name: string };
   const who = useWho();
@@ -48,6 +49,7 @@ export function GuardPage() {
       {(guard) => (
         <>
           {tab === "Policy" && <Policy guard={guard} />}
+          {tab === "Hits" && <Hits name={guard.name} />}
           {tab === "Test" && <TestBox key={guard.ref} guard={guard} />}
           {tab === "Versions" && <Versions items={versions.data?.items ?? []} />}
           {tab === "Lineage" && <LineageView reference={guard.ref} />}
