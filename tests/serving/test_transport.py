@@ -324,3 +324,33 @@ def test_a_server_proves_who_it_is(name: str, trusted: bool, tmp_path: Path, mon
                     await whole(pool, place)
 
     run(work())
+
+
+def test_a_connection_that_was_asked_to_pause_is_not_used_again() -> None:
+    size = 1 << 20
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await asked(reader):
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % size + b"x" * size)
+            await writer.drain()
+
+    async def work() -> None:
+        async with serving(serve) as (pool, place):
+            answer = await pool.post(place, ASK, WAITS)
+            connection = answer._connection
+            while not connection._paused:
+                await asyncio.sleep(0)
+            # All that was to come is here, and whoever asked left without reading it.
+            connection.data_received(b"x" * (size - connection._size))
+            assert connection.done
+            answer.close()
+            assert len(await whole_of(pool, place)) == size
+
+    async def whole_of(pool: Pool, place: Place) -> bytes:
+        answer = await pool.post(place, ASK, WAITS)
+        try:
+            return await answer.read(size) or b""
+        finally:
+            answer.close()
+
+    run(work())

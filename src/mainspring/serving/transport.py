@@ -123,7 +123,8 @@ class Connection(asyncio.Protocol):
     @property
     def reusable(self) -> bool:
         """Whether another request may be sent over it."""
-        return self.done and self.error is None and self._keeps
+        # One that was asked to pause would never be heard again.
+        return self.done and self.error is None and self._keeps and not self._paused
 
     def rest(self) -> None:
         """Stop looking at the time: nothing is expected."""
