@@ -34,7 +34,7 @@ from mainspring.serving.guarding import (
     loggable,
 )
 from mainspring.serving.metering.billing import Billing
-from mainspring.serving.models import PLAYGROUND, Answer, Message, Piece, Question, Target, Usage
+from mainspring.serving.models import PLAYGROUND, Answer, Message, Piece, Question, Target
 from mainspring.serving.patience import paced, within
 from mainspring.serving.recording import Recorder
 from mainspring.serving.restoring import Restoring
@@ -79,7 +79,7 @@ class Answerer:
             body = await self._reserved(exchange, await _prepared(exchange))
             reply = await self._whole(exchange, body)
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
-            exchange.usage = decoding.usage(reply) or Usage()
+            exchange.take(text, calls, decoding.usage(reply))
             size = judged(exchange.target.policy, len(text) + len(str(calls)))
             await _apart(size, _guard_whole, exchange, text, calls)
         except BaseException as error:
@@ -124,7 +124,7 @@ class Answerer:
             reserved = await self._reserved(exchange, await _prepared(exchange))
             body = {name: value for name, value in reserved.items() if name != "max_tokens"}
             reply = await self._sources.embed(target.spec, body)
-            exchange.usage = decoding.usage(reply) or Usage()
+            exchange.take("", (), decoding.usage(reply))
         except BaseException as error:
             await self._record_failure(exchange, error)
             raise

@@ -60,6 +60,8 @@ class Exchange:
         """Images that the model was sent."""
         self.heard = 0
         """Bytes of text that came back, guarded or not."""
+        self.answered = False
+        """Whether a whole answer came back, whatever was in it."""
         self.lookup: Lookup | None = None
         """What was asked of the cache, where the target has one."""
         self.estimated = False
@@ -81,13 +83,18 @@ class Exchange:
 
     def hear(self, piece: Piece, usage: Usage | None) -> None:
         """Note what one event of a stream told: that the first token is here, how it ended, what it used."""
-        self.heard += len(piece.text.encode("utf-8", "replace")) + sum(len(str(call)) for call in piece.tool_calls)
+        self.heard += _size(piece.text, piece.tool_calls)
         if self.ttft_ms is None and (piece.text or piece.tool_calls):
             self.ttft_ms = self.elapsed_ms
         if usage is not None:
             self.usage = usage
         if piece.finish_reason:
             self.finish_reason, self.stop_sequence = piece.finish_reason, piece.stop_sequence
+
+    def take(self, text: str, calls: Sequence[Mapping[str, Any]], usage: Usage | None) -> None:
+        """Note what a whole answer told: how much it is, and what it used."""
+        self.answered = True
+        self.heard, self.usage = _size(text, calls), usage or Usage()
 
     @property
     def call(self) -> str:
@@ -178,6 +185,10 @@ class Exchange:
         if self.lookup is not None:
             found |= _cached(self.lookup)
         return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
+
+
+def _size(text: str, calls: Sequence[Mapping[str, Any]]) -> int:
+    return len(str(text).encode("utf-8", "replace")) + sum(len(str(call)) for call in calls)
 
 
 def _cached(lookup: Lookup) -> dict[str, Any]:

@@ -28,6 +28,10 @@ _EACH = 16
 """Tokens that a chat template adds at most for one message."""
 _IMAGE = 20_000
 """Tokens of an image at most, beside its bytes."""
+_TOKENS = 1 << 31
+"""Tokens of one call that are counted at most."""
+_NANO = 10**14
+"""Nanodollars of one call that are counted at most: a hundred thousand dollars."""
 _GUESS = 3
 """Bytes of text for one token, where nobody counted them."""
 
@@ -107,20 +111,21 @@ class Billing:
 
 def amounts(used: Tokens, price: Price | None, provider: str, *, estimated: bool = False) -> Amounts:
     """Return what one call used, with its cost."""
+    # Whatever a server claims: a sum that no database holds would keep every project's usage from being written.
     return Amounts(
         requests=1,
         estimated=int(estimated),
         unpriced=int(price is None and provider != LOCAL),
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
-        cached_tokens=used.cached_tokens,
-        cost=price.nano(used) if price else 0,
+        input_tokens=min(used.input_tokens, _TOKENS),
+        output_tokens=min(used.output_tokens, _TOKENS),
+        cached_tokens=min(used.cached_tokens, _TOKENS),
+        cost=min(price.nano(used), _NANO) if price else 0,
     )
 
 
 def _spared(hit: Hit, price: Price | None) -> Amounts:
     """Return what a call used that the cache answered: nothing, and what it would have cost."""
-    return Amounts(requests=1, hits=1, saved=price.nano(hit.usage) if price else 0)
+    return Amounts(requests=1, hits=1, saved=min(price.nano(hit.usage), _NANO) if price else 0)
 
 
 def _asked(body: Mapping[str, JSON]) -> int | None:
@@ -166,7 +171,7 @@ def _estimate(exchange: Exchange, need: Need, *, given_up: bool) -> Tokens:
     a whole answer was given up, which the model may have written in the meantime; nothing where the model refused.
     """
     sent = min(need.input_tokens, -(-exchange.asked // _GUESS))
-    if exchange.heard or (given_up and exchange.streams):
+    if exchange.heard or exchange.answered or (given_up and exchange.streams):
         return Tokens(input_tokens=sent, output_tokens=min(need.output_tokens, -(-exchange.heard // _GUESS)))
     if given_up:
         return Tokens(input_tokens=need.input_tokens, output_tokens=need.output_tokens)
