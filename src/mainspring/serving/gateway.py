@@ -299,6 +299,10 @@ async def _events(telling: Telling, piece: Piece, rest: AsyncGenerator[Piece, No
         yield begun + telling.ended(piece)
     except MainspringError as failure:
         yield telling.failed(failure)
+    except Exception:
+        # The head has left: an error can only be told as an event.
+        _log.exception("a stream failed")
+        yield telling.failed(MainspringError("The server failed.", hint="See its log in the home folder."))
     finally:
         await rest.aclose()
 

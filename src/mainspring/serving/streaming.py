@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Unauthenticated
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _SOON = 0.05
 """Seconds before somebody looks whether the client is still there: most answers are sooner."""
+_PLAIN = " !#$&()*+,/:;=?@[]"
 _SAFE = (b"x-content-type-options", b"nosniff")
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (
@@ -126,4 +128,9 @@ class Call:
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+    return [(name.encode("latin-1"), _safe(value)) for name, value in headers.items()]
+
+
+def _safe(value: str) -> bytes:
+    """Return a value as a header may say it: some are names that a client wrote."""
+    return (value if value.isascii() and value.isprintable() else quote(value, safe=_PLAIN)).encode()
