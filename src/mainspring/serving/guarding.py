@@ -19,6 +19,8 @@ _SLOW = 1_000_000
 """What a detector counts for that takes milliseconds over any text, in characters."""
 _READ_BY_THE_MODEL = ("tools", "response_format")
 """Options whose text reaches the model, and so passes the guard."""
+_SENT_ALONG = ("tool_choice", "stop", "prompt_cache_key")
+"""Options that a provider gets: what stands in them passes the guard, but they are no text to be judged as a whole."""
 
 
 class Blocked(Invalid):
@@ -94,9 +96,10 @@ def guard_options(policy: Policy, options: Mapping[str, JSON], findings: Finding
     Raises Blocked, also where a mask leaves something that is no JSON any more.
     """
     kept = dict(options)
-    for name in _READ_BY_THE_MODEL:
+    for name in (*_READ_BY_THE_MODEL, *_SENT_ALONG):
         if name in kept:
-            text = _apply(policy, json.dumps(kept[name], ensure_ascii=False), "input", findings, "tools")
+            rules = policy if name in _READ_BY_THE_MODEL else _of_parts(policy)
+            text = _apply(rules, json.dumps(kept[name], ensure_ascii=False), "input", findings, "tools")
             try:
                 kept[name] = json.loads(text)
             except ValueError:
@@ -191,6 +194,12 @@ def loggable(policy: Policy | None, text: str, stage: Stage) -> str:
     return guards.apply(masks, text, stage).text
 
 
+def _of_parts(policy: Policy) -> Policy:
+    """Return the policy without the rules that judge a text as a whole."""
+    whole = [rule for rule in policy.rules if rule.detector == "length" or detectors.judges_whole(rule.detector)]
+    return policy.model_copy(update={"rules": [rule for rule in policy.rules if rule not in whole]})
+
+
 def _of_calls(policy: Policy) -> Policy:
     """Return the policy without the rules that are about the text of an answer, which a tool call is not."""
     kept = [rule for rule in policy.rules if rule.detector not in ("schema", "length")]
@@ -240,10 +249,12 @@ def _guarded_parts(policy: Policy, parts: Sequence[JSON], source: Source, findin
 def _guarded_call(
     policy: Policy, call: Mapping[str, Any], stage: Stage, findings: Findings, source: Source | None = None
 ) -> Mapping[str, Any]:
-    function = dict(call.get("function") or {})
-    for field in ("name", "arguments"):
-        function[field] = _apply(policy, str(function.get(field, "")), stage, findings, source)
-    return {**call, "function": function}
+    given = call.get("function") or {}
+    function = {
+        field: _apply(policy, str(given.get(field, "")), stage, findings, source) for field in ("name", "arguments")
+    }
+    # Nothing else passes: a detector has not read what other fields, or calls of another kind, say.
+    return {"id": str(call.get("id", "")), "type": "function", "function": function}
 
 
 def _apply(policy: Policy, text: str, stage: Stage, findings: Findings, source: Source | None = None) -> str:
