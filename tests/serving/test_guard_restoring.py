@@ -17,6 +17,7 @@ from mainspring.prompts.service import Prompts
 from mainspring.registry.service import Releases
 from mainspring.safety import Rule
 from mainspring.safety.service import Guards
+from mainspring.safety.vault import Vault
 
 RESTORE = {"detector": "pii", "on": "input", "action": "mask", "restore": True}
 
@@ -184,3 +185,20 @@ def test_counting_tokens_is_guarded_like_asking(
     with pytest.raises(openai.BadRequestError, match="Not here"):
         client.post(path, body=asked, cast_to=object)
     assert upstream.bodies == []
+
+
+def test_a_text_full_of_forged_placeholders_costs_a_few_looks() -> None:
+    class Text(str):
+        looks = 0
+
+        def __contains__(self, part: object) -> bool:
+            Text.looks += 1
+            return str.__contains__(self, str(part))
+
+    vault = Vault()
+    forged = Text(" ".join(f"[EMAIL_{number}]" for number in range(1, 3000)))
+    first = vault.place("email", ADDRESS, forged)
+    assert first not in str(forged)
+    assert Text.looks < 50
+    assert vault.restored(f"{first} [EMAIL_1]") == f"{ADDRESS} [EMAIL_1]"
+    assert vault.place("email", "someone@example.net", "") != first

@@ -24,10 +24,13 @@ class Vault:
     def place(self, kind: str, value: str, around: str) -> str:
         """Return the placeholder of a value; never one that the text around it already holds."""
         key = (kind, value)
+        forged = 0
         while key not in self._places:
-            self._counts[kind] += 1
+            # Doubled where a text holds them already: one full of them costs a few looks, not one for each.
+            self._counts[kind] += max(1, forged * self._counts[kind])
             made = f"[{kind.upper()}_{self._counts[kind]}]"
-            if made not in around:
+            forged = int(made in around)
+            if not forged:
                 self._places[key] = made
                 self._values[made] = value
         return self._places[key]
