@@ -92,3 +92,17 @@ def test_a_guest_reviews_a_queue(platform, web):
     [score] = Scores(platform).list_(trace_id=TRACE).items
     assert score.created_by == "guest:pat"
     assert web.post("/api/v1/review/answer", content=b"[" * 5000).status_code == 422
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/v1/feedback", "/api/v1/review/next", "/api/v1/review/answer", "/api/v1/session"]
+)
+def test_nobody_sends_much_without_a_key(web, path):
+    assert web.post(path, content=b"{" + b" " * 300_000 + b"}").status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/api/v1/feedback", "/api/v1/review/next", "/api/v1/session"])
+def test_an_odd_token_is_refused(web, path):
+    for token in ("\\ud800", "é.ü", ".", "a" * 4001, "\\u0000"):
+        body = f'{{"token": "{token}", "name": "n", "number": 1, "api_key": "{token}"}}'.encode()
+        assert 400 <= web.post(path, content=body).status_code < 500

@@ -39,6 +39,9 @@ OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("
     *(("POST", path) for path in guests.PATHS),
     ("OPTIONS", guests.PATHS[0]),
 }
+_STRANGERS = (*guests.PATHS, "/api/v1/session")
+_STRANGER = 256 << 10
+"""Bytes of a body that comes without a key: it is held in memory before anybody knows who sent it."""
 OTLP = ("/", "/v1/traces", "/v1/logs", "/v1/metrics")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
@@ -126,6 +129,8 @@ class Guarded:
                 await JSONResponse(error.to_dict(), error.status)(scope, receive, send)
 
     def _limit_of(self, path: str) -> int:
+        if path in _STRANGERS:
+            return min(_STRANGER, self._limit)
         if path == "/api/v1/files":
             return self._limits["files"]
         return self._limits["otlp"] if path in OTLP else self._limit
