@@ -19,6 +19,7 @@ import uvicorn
 
 from mainspring.kernel.settings import Settings
 from mainspring.surfaces.door import Door
+from mainspring.surfaces.processes.bounded import Bounded
 from mainspring.surfaces.processes.keeper import HAND_OVER
 
 _LOOK = 0.05
@@ -39,7 +40,7 @@ class Leaving(uvicorn.Server):
             uvicorn.Config(
                 door,
                 loop="uvloop",
-                http="httptools",
+                http=Bounded,
                 ws="none",
                 log_config=None,
                 access_log=False,

@@ -1,0 +1,89 @@
+"""Heads of requests: nobody makes the server hold one that is too long, or that never ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.responses import PlainTextResponse
+
+from mainspring.surfaces.processes.bounded import HEAD_BYTES, Bounded
+
+Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    size, more = 0, True
+    while more:
+        message = await receive()
+        size, more = size + len(message.get("body", b"")), message.get("more_body", False)
+    await PlainTextResponse(str(size))(scope, receive, send)
+
+
+def talking(talk: Talk, kind: type[Bounded] = Bounded) -> None:
+    async def work() -> None:
+        server = uvicorn.Server(uvicorn.Config(app, http=kind, lifespan="off", log_config=None, port=0))
+        serving = asyncio.ensure_future(server.serve())
+        while not server.started:
+            await asyncio.sleep(0.01)
+        reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()[:2])
+        try:
+            await talk(reader, writer)
+        finally:
+            writer.close()
+            server.should_exit = True
+            await serving
+
+    asyncio.run(asyncio.wait_for(work(), 30))
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [
+        b"GET / HTTP/1.1\r\nhost: x\r\nx: ",
+        b"GET /",
+        b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nx: ",
+        b"POST / HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n1;x=",
+    ],
+)
+def test_a_head_that_grows_without_end_is_cut_off(begun: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(begun)
+        sent = 0
+        try:
+            while sent < 100 * HEAD_BYTES and not writer.is_closing():
+                writer.write(b"y" * 10_000)
+                await writer.drain()
+                sent += 10_000
+        except ConnectionError:
+            pass
+        assert sent < 100 * HEAD_BYTES
+
+    talking(talk)
+
+
+def test_a_head_that_never_ends_is_given_up() -> None:
+    class Hasty(Bounded):
+        seconds = 0.05
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        writer.write(b"GET / HTTP/1.1\r\nho")
+        assert await reader.read() == b""
+
+    talking(talk, Hasty)
+
+
+def test_long_bodies_and_many_requests_go_through() -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        size = 3 * HEAD_BYTES
+        for _ in range(3):
+            writer.write(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"y" * size)
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            assert await reader.readexactly(len(str(size))) == str(size).encode()
+
+    talking(talk)
