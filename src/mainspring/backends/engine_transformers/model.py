@@ -89,6 +89,8 @@ def _merged(network: Any, folder: Path) -> Any:
     settings = json.loads((folder / _CONFIG).read_text())
     # It may name its base by a path or a name elsewhere; the weights that are given are meant.
     settings["base_model_name_or_path"] = None
+    if settings.get("megatron_config"):
+        raise ValueError("The adapter asks for a library of its own, which is not loaded.")
     tuned: Any = get_peft_model(network, PeftConfig.from_peft_type(**settings))
     outcome: Any = set_peft_model_state_dict(tuned, load_file(folder / _WEIGHTS))
     missing = [name for name in outcome.missing_keys if "lora_" in name]
