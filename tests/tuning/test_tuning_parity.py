@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,8 @@ def test_the_merged_file_and_the_adapter_are_what_was_trained(
     tokenizer = load_tokenizer(tiny)
     served = {"adapter": EngineSpec("base", "adapter", 512, 1), "merged": EngineSpec("merged", "", 512, 1)}
     for kind, spec in served.items():
-        report = check_parity(kind, model, tokenizer, PROMPTS, engine.ensure(spec), tokens=16)  # type: ignore[arg-type]
+        reach = partial(engine.ensure, spec)
+        report = check_parity(kind, model, tokenizer, PROMPTS, reach, adapter=spec.adapter, tokens=16)  # type: ignore[arg-type]
         assert report.token_ids_equal, "the chat template and the tokenizer of both sides agree"
         assert report.passed, report
         assert report.tokens > 16
@@ -79,13 +81,24 @@ def test_another_adapter_or_none_does_not_pass(
 ) -> None:
     tokenizer = load_tokenizer(tiny)
     for adapter in ("other", ""):
-        endpoint = engine.ensure(EngineSpec("base", adapter, 512, 1))
+        reach = partial(engine.ensure, EngineSpec("base", adapter, 512, 1))
         kind = "adapter" if adapter else "merged"
-        report = check_parity(kind, model, tokenizer, PROMPTS, endpoint, tokens=16)  # type: ignore[arg-type]
+        report = check_parity(kind, model, tokenizer, PROMPTS, reach, adapter=adapter, tokens=16)  # type: ignore[arg-type]
         assert not report.passed
         assert report.mean_difference > 3 * report.tolerance_mean
 
 
 def test_a_server_that_is_not_there_is_unavailable(tiny: Path, model: Any) -> None:
+    nowhere = Endpoint("http://127.0.0.1:1", "")
     with pytest.raises(Unavailable):
-        check_parity("merged", model, load_tokenizer(tiny), PROMPTS, Endpoint("http://127.0.0.1:1", ""), tokens=4)
+        check_parity("merged", model, load_tokenizer(tiny), PROMPTS, lambda: nowhere, tokens=4)
+
+
+def test_an_adapter_passes_beside_others_of_its_base(tiny: Path, engine: EnginePool, model: Any) -> None:
+    """Adapters of one base share a process: each must be asked by its own place there."""
+    for adapter in ("other", "adapter"):
+        engine.ensure(EngineSpec("base", adapter, 512, 1))
+    reach = partial(engine.ensure, EngineSpec("base", "adapter", 512, 1))
+    assert set(reach().adapters) == {"other", "adapter"}
+    report = check_parity("adapter", model, load_tokenizer(tiny), PROMPTS, reach, adapter="adapter", tokens=16)
+    assert report.passed, report

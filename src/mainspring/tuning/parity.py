@@ -6,7 +6,7 @@ compared, within a tolerance that a format's rounding explains and a wrong adapt
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -56,18 +56,20 @@ def check_parity(
     model: Any,
     tokenizer: Tokenizer,
     prompts: Sequence[Messages],
-    endpoint: Endpoint,
+    reach: Callable[[], Endpoint],
     *,
+    adapter: str = "",
     tokens: int,
 ) -> ParityReport:
     """Compare trainer and server on prompts (messages without the answer), `tokens` of greedy answer at most each.
 
-    `model` computes in float32 on the CPU. Raises Unavailable where the server does not answer.
+    `model` computes in float32 on the CPU; `reach` is asked before each prompt where the server is, which holds
+    `adapter` (its SHA-256) among others. Raises Unavailable where the server does not answer.
     """
     tolerance, answers, equal = TOLERANCES[kind], list[Served](), True
-    with _Server(endpoint, adapter=kind == "adapter") as server:
-        for messages in prompts:
-            ids = tokenizer.encode(tokenizer.render(messages, generate=True))
+    for messages in prompts:
+        ids = tokenizer.encode(tokenizer.render(messages, generate=True))
+        with _Server(reach(), adapter) as server:
             equal = equal and server.prompt_ids(messages) == ids
             answers.append(server.answer(ids, tokens))
     examples = [
@@ -106,7 +108,7 @@ def check_parity(
 class _Server:
     """The few calls of llama.cpp's server that parity needs."""
 
-    def __init__(self, endpoint: Endpoint, *, adapter: bool) -> None:
+    def __init__(self, endpoint: Endpoint, adapter: str) -> None:
         import httpx
 
         self._failed = httpx.HTTPError
@@ -117,8 +119,11 @@ class _Server:
             timeout=120.0,
             trust_env=False,
         )
-        # A request that does not name the adapter may be answered from what another request left in its slot.
-        self._adapter: dict[str, JSON] = {"lora": [{"id": 0, "scale": 1.0}]} if adapter else {}
+        if adapter and adapter not in endpoint.adapters:
+            raise Unavailable("The engine does not hold the adapter.", hint="Try again in a moment.")
+        # A request that does not name every adapter may be answered from what another request left in its slot.
+        scales = [{"id": at, "scale": float(held == adapter)} for at, held in enumerate(endpoint.adapters)]
+        self._adapter: dict[str, JSON] = {"lora": scales} if scales else {}
 
     def __enter__(self) -> _Server:
         return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -190,7 +190,13 @@ class Tuner:
                 spec = EngineSpec(file["sha256"], "", self.spec.context, 1)
             engine = self.job.platform.engine
             report = check_parity(
-                kind, self.merged, self.tokenizer, prompts, engine.ensure(spec), tokens=self.config.parity_tokens
+                kind,
+                self.merged,
+                self.tokenizer,
+                prompts,
+                partial(engine.ensure, spec),
+                adapter=spec.adapter,
+                tokens=self.config.parity_tokens,
             )
             if kind == "merged":
                 engine.stop(spec)
