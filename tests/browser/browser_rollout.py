@@ -20,12 +20,27 @@ def make_canaries(platform: Platform) -> None:
     with access.acting_as(Caller("bea", "key-of-bea", "default", PLACE, "admin", ROLES["admin"])):
         _run(platform, "search", worse=0.02)
         _run(platform, "help", worse=0.35)
+        _refreshes(platform)
 
 
 def make_staging(platform: Platform) -> None:
     """Put routes and caches into staging."""
     with access.acting_as(Caller("bea", "key-of-bea", "default", PLACE, "admin", ROLES["admin"])):
         make_routes(platform)
+
+
+def _refreshes(platform: Platform) -> None:
+    """Let one refresh of `search` be done and another be due, then watch it by the month and by a score."""
+    from mainspring.serving.refresh import Refreshes, refresh_due
+
+    service = Refreshes(platform)
+    service.set("search", every_hours=1e-7, cooldown_hours=0)
+    refresh_due(platform)
+    [first] = service.history(deployment="search").items
+    service.start(first.id, note="run 41")
+    service.finish(first.id, release="release/docs@2", note="better on packages")
+    refresh_due(platform)
+    service.set("search", every_hours=720, score="helpful", quiet_hours="07-19")
 
 
 def _run(platform: Platform, name: str, worse: float) -> None:

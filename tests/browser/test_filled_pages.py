@@ -25,3 +25,34 @@ def test_hits_of_a_guard_are_narrowed_and_lead_to_their_traces(visit: Visitor) -
     page = visit.open("/guards/strict?tab=Hits")
     expect(page.get_by_role("region", name="Hits")).to_contain_text("found nothing")
     assert visit.complaints == []
+
+
+def test_a_refresh_that_is_due_says_why_is_started_and_ended(visit: Visitor) -> None:
+    page = visit.open("/deployments/search?environment=staging")
+    card = page.get_by_role("region", name="Refresh")
+    expect(card).to_contain_text("Due since")
+    conditions = card.get_by_role("group", name="Conditions")
+    expect(conditions.get_by_role("row", name=re.compile("Schedule"))).to_contain_text("is scheduled for")
+    expect(conditions.get_by_role("row", name=re.compile("Score"))).to_contain_text("helpful")
+    conditions.get_by_text("of them").first.click()
+    expect(conditions).to_contain_text("counted from")
+    history = card.get_by_role("group", name="Refreshes")
+    expect(history.get_by_role("row", name=re.compile("done"))).to_contain_text("release/docs@2")
+    assert visit.violations() == []
+    card.get_by_role("button", name="Start it").click()
+    expect(card).to_contain_text("ann started it")
+    card.get_by_role("button", name="Say what came of it").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("What came of it").select_option("done")
+    dialog.get_by_label("Release that came of it").fill("release/nothing@9")
+    dialog.get_by_label("Note").fill("tried")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Note it").click()
+    expect(dialog.get_by_role("alert")).to_contain_text("release/nothing")
+    dialog.get_by_label("What came of it").select_option("failed")
+    dialog.get_by_role("button", name="Note it").click()
+    expect(history.get_by_role("row", name=re.compile("failed"))).to_contain_text("tried")
+    expect(card.get_by_role("button", name="Start it")).to_have_count(0)
+    page = visit.open("/deployments/docs")
+    expect(page.get_by_role("region", name="Refresh")).to_contain_text("mainspring refresh set docs")
+    assert visit.complaints == []

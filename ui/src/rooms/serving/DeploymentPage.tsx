@@ -12,6 +12,7 @@ import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 import { CanaryCard } from "./CanaryCard";
 import { useEnvironment } from "./DeploymentList";
+import { RefreshCard } from "./RefreshCard";
 
 /** One deployment: how its traffic is split, how each release does, and every move that was made. */
 export function DeploymentPage() {
@@ -83,6 +84,7 @@ function Body({ deployment }: { deployment: Deployment }) {
       <div className="stack">
         <Split deployment={deployment} />
         <CanaryCard deployment={deployment} />
+        <RefreshCard deployment={deployment} />
         <Traffic deployment={deployment} />
         <History deployment={deployment} />
       </div>
