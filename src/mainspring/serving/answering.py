@@ -12,7 +12,7 @@ from typing import Any, ParamSpec, TypeVar
 from mainspring.kernel.clock import Clock, Ids
 from mainspring.kernel.errors import Invalid, LimitReached
 from mainspring.kernel.ports import JSON, EngineSpec
-from mainspring.kernel.spans import SpanStatus
+from mainspring.kernel.spans import Span, SpanStatus
 from mainspring.prompts import PromptVersion, frame
 from mainspring.safety import Policy, StreamGuard
 from mainspring.safety.guards import rules_for
@@ -138,6 +138,11 @@ class Answerer:
         """
         exchange = Exchange(target, question, self._clock, self._ids)
         return await self._sources.count(target.spec, await _prepared(exchange))
+
+    async def append(self, span: Span) -> None:
+        """Write a span beside those of the calls. Raises Unkept where it cannot be."""
+        if self._recorder is not None:
+            await self._recorder.append([span])
 
     async def _whole(self, exchange: Exchange, body: Mapping[str, JSON]) -> dict[str, Any]:
         """Return the whole answer as a model gives it, or as the cache does."""

@@ -129,11 +129,12 @@ class Exchange:
     def span(self, status: SpanStatus, message: str) -> Span:
         """Return the span of the call."""
         target, question, origin = self.target, self.question, self.question.origin
+        above = target.above if self._may_not_be_the_last(status) else None
         output = {"role": "assistant", "parts": self._output_parts(), "finish_reason": self.finish_reason}
-        return Span(
+        made = Span(
             trace_id=self.trace_id,
             span_id=self._span_id,
-            parent_id=origin.parent_id,
+            parent_id=origin.parent_id if above is None else above.span_id,
             project=target.project,
             environment=target.environment,
             name=f"{question.operation} {target.deployment or target.model}",
@@ -159,6 +160,17 @@ class Exchange:
             output=[output] if self.finish_reason else None,
             attributes=self._attributes(),
         )
+        if above is not None:
+            above.spans.append(made)
+        return made
+
+    def _may_not_be_the_last(self, status: SpanStatus) -> bool:
+        """Tell whether this is one of several attempts, or the first one and another may follow."""
+        above = self.target.above
+        if above is None:
+            return False
+        refused = self.finish_reason == "content_filter" and self.target.policy is None
+        return above.attempt > 1 or status == "error" or refused
 
     def _output_parts(self) -> list[dict[str, Any]]:
         parts: list[dict[str, Any]] = [{"type": "text", "content": self.text}] if self.text else []

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.ports import JSON, EngineSpec
+from mainspring.kernel.spans import Span
 from mainspring.prompts import PromptVersion
 from mainspring.registry import Patience, Remote
 from mainspring.safety.models import Policy
@@ -30,6 +31,17 @@ Message = Mapping[str, JSON]
 `content` is text or, where there is more to it, a list of parts of the types `text` and `image_url`; a part may carry
 Anthropic's `cache_control`.
 """
+
+
+@dataclass(slots=True)
+class Above:
+    """What stands above several attempts in a trace; an answer at the first attempt needs nothing above it."""
+
+    span_id: str
+    attempt: int = 0
+    """The attempt that is made now, from 1."""
+    spans: list[Span] = field(default_factory=list)
+    """Those that were written below it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +79,8 @@ class Target:
     """Attributes for the trace."""
     cache: CachePolicy | None = None
     """What of its answers is kept and given again, where anything is."""
+    above: Above | None = None
+    """Where it is one of several that a call may be sent to, one after another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

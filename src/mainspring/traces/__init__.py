@@ -7,6 +7,7 @@ from mainspring.traces.capture_service import Captures, Retentions
 from mainspring.traces.erasure import erase_traces, expire
 from mainspring.traces.intake import Intake
 from mainspring.traces.models import (
+    ROUTE,
     Score,
     SessionLine,
     SpanDetail,
@@ -25,6 +26,7 @@ from mainspring.traces.service import Scores, Sessions, Traces
 from mainspring.traces.tokens import Tokens, anthropic_tokens, openai_tokens, span_attributes, span_tokens
 
 __all__ = [
+    "ROUTE",
     "Captures",
     "Intake",
     "Price",

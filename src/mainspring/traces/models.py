@@ -20,6 +20,8 @@ Word = Annotated[str, StringConstraints(max_length=512)]
 Status = Literal["unset", "ok", "error", "running", "unfinished"]
 """`running` where the end has not arrived yet; `unfinished` where it has not for longer than any call takes."""
 Source = Literal["human", "code", "model"]
+ROUTE = "route"
+"""Kind of the span above several attempts at one call: how it ended is how the call did."""
 
 
 class TraceLine(Record):

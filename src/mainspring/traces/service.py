@@ -16,6 +16,7 @@ from mainspring.kernel.spans import SpanFilter
 from mainspring.traces import scores as score_store
 from mainspring.traces.erasure import erase_traces
 from mainspring.traces.models import (
+    ROUTE,
     Erased,
     Score,
     SessionDetail,
@@ -154,7 +155,8 @@ class Traces(Service):
         awaited = self._awaited_ns()
         start, end = min(span.start_ns for span in spans), max(span.end_ns for span in spans)
         root = next((span for span in spans if not span.parent_id), spans[0])
-        failed = any(span.status == "error" for span in spans)
+        answered = {span.span_id for span in spans if span.kind == ROUTE and span.status == "ok"}
+        failed = any(span.status == "error" and span.parent_id not in answered for span in spans)
         return TraceDetail(
             trace_id=trace_id,
             started_at=moment(start),

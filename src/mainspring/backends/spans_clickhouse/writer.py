@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.words import stored
 from mainspring.backends.spans_log.codec import decode, preview, searchable
-from mainspring.backends.spans_log.lines import COUNTED, STATUS, bucket, root_of, spenders
+from mainspring.backends.spans_log.lines import COUNTED, ROUTE, STATUS, bucket, failed, root_of, spenders
 from mainspring.kernel.spans import Span
 
 CHUNK = 500
@@ -174,7 +174,7 @@ def _line(rows: list[Short]) -> tuple[Any, ...]:
         max(short.end_ns for short in rows),
         root.name,
         root.kind,
-        2 if any(short.status == 2 for short in rows) else root.status,
+        2 if failed(rows, ROUTE) else root.status,
         *(first(column) for column in columns),
         len(rows),
         sum(short.input_tokens or 0 for short in counting),

@@ -13,6 +13,8 @@ STATUS = ("unset", "ok", "error", "running")
 RUNNING = 3
 COUNTED = ("chat", "text_completion", "generate_content", "embeddings")
 """Kinds whose tokens are counted; other spans, such as an agent's, often repeat the sums of their children."""
+ROUTE = "route"
+"""Kind of the span above several attempts at one call: how it ended is how the call did."""
 
 
 class Short(Protocol):
@@ -26,6 +28,11 @@ class Short(Protocol):
     @property
     def parent(self) -> Any:
         """The parent's id, or None."""
+        ...
+
+    @property
+    def status(self) -> int:
+        """Its place in `STATUS`."""
         ...
 
     @property
@@ -69,6 +76,15 @@ def spenders(rows: Sequence[Row], counted: Collection[Any]) -> Sequence[Row]:
     ]
     enclosing = {short.parent for short in calls}
     return [short for short in calls if short.span not in enclosing] or rows
+
+
+def failed(rows: Sequence[Row], route: Any) -> bool:
+    """Tell whether something failed; an attempt after which another one answered did not fail its call.
+
+    `route` is what the store writes for the kind `ROUTE`.
+    """
+    answered = {short.span for short in rows if short.kind == route and short.status == 1}
+    return any(short.status == 2 and short.parent not in answered for short in rows)
 
 
 def bucket(duration_ns: int) -> int:

@@ -9,7 +9,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
-from mainspring.backends.spans_log.lines import COUNTED, HOUR_NS, RUNNING, STATUS, bucket, root_of, spenders
+from mainspring.backends.spans_log.lines import (
+    COUNTED,
+    HOUR_NS,
+    ROUTE,
+    RUNNING,
+    STATUS,
+    bucket,
+    failed,
+    root_of,
+    spenders,
+)
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.kernel.spans import Span
 
@@ -266,7 +276,7 @@ class Writer:
             max(short.end_ns for short in rows),
             root.name,
             root.kind,
-            2 if any(short.status == 2 for short in rows) else root.status,
+            2 if failed(rows, self.words.find(self.connection, ROUTE)) else root.status,
             *(
                 first(column)
                 for column in ("environment", "service", "model", "deployment", "release", "prompt", "session", "user")

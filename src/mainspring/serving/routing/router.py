@@ -2,13 +2,15 @@
 
 Candidates are asked in order, each at once after the one that failed. When all have failed, those that may be well
 again are asked once more after a pause, as far as the route's budget of retries goes. Nothing is asked again once a
-piece of the answer was passed on. Every attempt is a call of its own, reserved, settled and traced as such.
+piece of the answer was passed on. Every attempt is a call of its own, reserved, settled and traced as such; where the
+first is not the last, a span above them says how the whole ended.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
@@ -19,8 +21,9 @@ from mainspring.kernel.errors import Invalid, LimitReached, MainspringError, Una
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Patience, Remote
 from mainspring.serving.answering import FILTERED, Answerer
-from mainspring.serving.models import Answer, Piece, Question, Target
+from mainspring.serving.models import Above, Answer, Piece, Question, Target
 from mainspring.serving.routing import troubles
+from mainspring.serving.routing.above import span_above
 from mainspring.serving.routing.board import Board, Visit
 from mainspring.serving.routing.choosing import Call, context_of, described, ordered
 from mainspring.serving.routing.models import Trouble
@@ -59,6 +62,7 @@ class Router:
 
         answer, attempt = await self._walk(target, question, ask, _is_filtered)
         attempt.visit.succeeded()
+        await self._close(target, question, attempt.target.above, None)
         return answer
 
     async def embed(self, target: Target, question: Question) -> dict[str, Any]:
@@ -69,6 +73,7 @@ class Router:
 
         reply, attempt = await self._walk(target, question, ask)
         attempt.visit.succeeded()
+        await self._close(target, question, attempt.target.above, None)
         return reply
 
     async def count(self, target: Target, question: Question) -> int:
@@ -96,14 +101,21 @@ class Router:
             return piece, pieces
 
         (piece, pieces), attempt = await self._walk(target, question, ask, _begins_filtered)
+        above = attempt.target.above
         try:
             async with aclosing(pieces):
+                if piece.finish_reason:
+                    await self._close(target, question, above, None)
                 yield piece
                 async for piece in pieces:
+                    if piece.finish_reason:
+                        await self._close(target, question, above, None)
                     yield piece
             attempt.visit.succeeded()
-        except MainspringError as error:
-            _ended(attempt.visit, error)
+        except BaseException as error:
+            if isinstance(error, MainspringError):
+                _ended(attempt.visit, error)
+            await self._close(target, question, above, error)
             raise
         finally:
             # Where the client left, this is the end; what was told before holds.
@@ -119,22 +131,37 @@ class Router:
         """Return the first answer, with the attempt that gave it, whose visit has not ended."""
         assert isinstance(routed, Routed)
         walk = _Walk(self._board, routed, described(question))
-        while True:
-            attempt = await walk.next()
-            try:
-                answer = await ask(attempt.target)
-            except MainspringError as error:
-                if not walk.goes_on(attempt, error):
+        try:
+            while True:
+                attempt = await walk.next()
+                try:
+                    answer = await ask(attempt.target)
+                except MainspringError as error:
+                    if not walk.goes_on(attempt, error):
+                        raise
+                    continue
+                except BaseException:
+                    attempt.visit.left()
                     raise
-                continue
-            except BaseException:
-                attempt.visit.left()
-                raise
-            attempt.visit.heard()
-            if refused(answer, attempt.target) and walk.goes_on(attempt, None):
-                continue
-            walk.tell(attempt, question)
-            return answer, attempt
+                attempt.visit.heard()
+                if refused(answer, attempt.target) and walk.goes_on(attempt, None):
+                    continue
+                walk.tell(attempt, question)
+                return answer, attempt
+        except BaseException as error:
+            await self._close(routed, question, walk.above, error)
+            raise
+
+    async def _close(
+        self, routed: Target, question: Question, above: Above | None, error: BaseException | None
+    ) -> None:
+        """Write the span above the attempts, once, where any was written below it."""
+        if above is None or not above.spans:
+            return
+        assert isinstance(routed, Routed)
+        made = span_above(above, routed.route, question.origin, error)
+        above.spans = []
+        await asyncio.shield(self._answerer.append(made))
 
 
 class _Walk:
@@ -151,6 +178,7 @@ class _Walk:
         self._errors: list[tuple[Option, Trouble, MainspringError]] = []
         self._round = self._number = self._billed = 0
         self._wait = 0.0
+        self.above = Above(secrets.token_hex(8))
         total = self._route.waits.total_seconds
         self._ends = time.monotonic() + total if total is not None else None
         board.came(self._key, self._route.retry_budget)
@@ -254,19 +282,21 @@ class _Walk:
             notes["mainspring.route.tried"] = self._told[-20:]
         if self._billed:
             notes["mainspring.route.maybe_billed"] = self._billed
+        self.above.attempt = self._number
         waits = route.waits.model_dump(exclude_none=True)
         if self._ends is not None:
             waits["total_seconds"] = max(0.001, self._ends - time.monotonic())
         if not waits:
-            return replace(target, notes=notes)
+            return replace(target, notes=notes, above=self.above)
         held = target.spec.patience if isinstance(target.spec, Remote) else Patience()
         # Not checked: what is left of the whole time may be shorter than a provider may be set to.
         patience = Patience.model_construct(
             **{**{part: getattr(held, part) for part in Patience.model_fields}, **waits}
         )
         if isinstance(target.spec, Remote):
-            return replace(target, notes=notes, spec=replace(target.spec, patience=patience))
-        return replace(target, notes=notes, patience=patience)
+            spec = replace(target.spec, patience=patience)
+            return replace(target, notes=notes, above=self.above, spec=spec)
+        return replace(target, notes=notes, above=self.above, patience=patience)
 
     def _count(self, choice: Option, outcome: str) -> None:
         self._board.count(self._route.environment, self._route.name, choice.candidate.target, outcome)
