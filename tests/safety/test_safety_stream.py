@@ -30,6 +30,10 @@ WORDS = [
     "\u6c34\u706b" * 30, "x" * 80,
     "A" * 70 + "1", "T-1234", "xT-123", "T-12",
     "you\u2066\u200bme", "\u0130diots",
+    "jo\u200bhn@exa\u200bmple.com",
+    "a@b\u00ad.exam\u2060ple", "4111 11\u200b11 1111 1\u200b111", "shut\u200b", "\u200bup",
+    "ghp_\u00ad" + "a1B2" * 9,
+    "pass\u200bword", "hun\u2060ter2hunter2", "T\u200b-12\u200b34", "pro\u200bject", "\u200b",
 ]  # fmt: skip
 
 
@@ -47,6 +51,36 @@ def test_any_cut_gives_the_same_text(words: list[str], cuts: list[int]) -> None:
     whole = guards.apply(MASK, text, "output")
     assert out == whole.text
     assert [hit.kind for hit in guard.outcome.hits] == [hit.kind for hit in whole.hits]
+
+
+VEILED = [
+    ("mail jo\u200bhn.smith@exam\u2060ple.com now", "mail [EMAIL] now"),
+    ("take ghp_a1\u00adB2" + "a1B2" * 8 + " now", "take [GITHUB_TOKEN] now"),
+    ("of project b\u200blue\ufeff moon now", "of [TERM] now"),
+    ("T\u200b-12\u200b34 now", "[TICKET] now"),
+    ("\U0001f468\u200d\U0001f469 a\u200b@b.exam\u200bple now", "\U0001f468\u200d\U0001f469 [EMAIL] now"),
+]
+
+
+@pytest.mark.parametrize(("text", "told"), VEILED)
+def test_what_shows_nothing_hides_nothing(text: str, told: str) -> None:
+    for policy in (MASK, MASK.model_copy(update={"rules": [r for r in MASK.rules if r.detector != "invisible"]})):
+        assert guards.apply(policy, text, "output").text == told
+        for size in (1, 2, 3, 7, 40):
+            guard = StreamGuard(policy)
+            pieces = [guard.feed(text[at : at + size]) for at in range(0, len(text), size)]
+            assert "".join(pieces) + guard.finish() == told
+    block = Policy(rules=[rule.model_copy(update={"action": "block"}) for rule in MASK.rules[:4]])
+    if "TICKET" not in told:
+        assert guards.apply(block, text, "output").blocked
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(alphabet="a1 @.-:+\u200b\u00ad\u2060", max_size=80), st.integers(1, 40))
+def test_veiled_noise_gives_the_same_text(text: str, size: int) -> None:
+    guard = StreamGuard(MASK)
+    out = "".join(guard.feed(text[at : at + size]) for at in range(0, len(text), size)) + guard.finish()
+    assert out == guards.apply(MASK, text, "output").text
 
 
 @settings(max_examples=200, deadline=None)

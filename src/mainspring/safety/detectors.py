@@ -87,6 +87,14 @@ def judges_whole(name: str) -> bool:
     return _DETECTORS[name].hold is hold_all
 
 
+def sees_bare(name: str) -> bool:
+    """Tell whether a detector is to see a text without the characters that show nothing too.
+
+    Those that judge a whole text make of it what they need.
+    """
+    return name not in ("invisible", "length") and not judges_whole(name)
+
+
 def is_slow(name: str) -> bool:
     """Tell whether a detector takes milliseconds over any text, so that it is no work for an event loop."""
     return name == "topic"

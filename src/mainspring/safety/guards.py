@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
 from mainspring.safety import canary, detectors, injection, invisible, pii, regexes, secrets, shape, topic, toxicity
+from mainspring.safety.bare import Bare, hides
 from mainspring.safety.models import Action, GuardOutcome, Hit, Policy, Rule, Source, Stage, Timing
 from mainspring.safety.policies import check
 from mainspring.safety.vault import Vault
@@ -72,14 +73,21 @@ def rules_for(policy: Policy, stage: Stage, source: Source | None = None) -> lis
     ]
 
 
-def findings(rules: Sequence[Rule], text: str, start: int, meter: Meter | None = None) -> list[Found]:
-    """Return (action, hit, restore) of every rule at or after `start`, in order of position."""
+def findings(
+    rules: Sequence[Rule], text: str, start: int, meter: Meter | None = None, bare: Bare | None = None
+) -> list[Found]:
+    """Return (action, hit, restore) of every rule at or after `start`, in order of position.
+
+    What characters that show nothing cut in two is found too; `bare` is the text without them, where it is there.
+    """
     meter = meter or Meter()
+    if bare is None and hides(text):
+        bare = Bare(text)
     found: list[Found] = []
     for rule in rules:
         began, failed = time.perf_counter_ns(), ""
         try:
-            hits = detectors.get(rule.detector).find(text, start, rule)
+            hits = _found(rule, text, start, bare)
         except Exception:  # A guard that fails must not let anything through, whatever made it fail.
             hits, failed = [], "error"
         took = time.perf_counter_ns() - began
@@ -90,6 +98,19 @@ def findings(rules: Sequence[Rule], text: str, start: int, meter: Meter | None =
             continue
         found.extend((rule.action, hit, rule.restore) for hit in hits if hit.score >= rule.threshold)
     return sorted(found, key=_position) if len(found) > 1 else found
+
+
+def _found(rule: Rule, text: str, start: int, bare: Bare | None) -> list[Hit]:
+    find = detectors.get(rule.detector).find
+    hits = find(text, start, rule)
+    if bare is None or not detectors.sees_bare(rule.detector):
+        return hits
+    shown = bare.moved(find(bare.text, bare.place(start), rule))
+    return shown + [hit for hit in hits if not any(_covers(other, hit) for other in shown)]
+
+
+def _covers(other: Hit, hit: Hit) -> bool:
+    return other.kind == hit.kind and other.start <= hit.start and hit.end <= other.end
 
 
 def _position(found: Found) -> tuple[int, int, int]:

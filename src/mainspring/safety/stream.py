@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from mainspring.safety import detectors
+from mainspring.safety.bare import Bare, hides
 from mainspring.safety.detectors import Leads
 from mainspring.safety.guards import FAILED, Found, Meter, findings, masked, rules_for, strongest
 from mainspring.safety.models import GuardOutcome, Hit, Policy, Rule, Stage
@@ -36,6 +37,7 @@ class StreamGuard:
         self._examined = 0
         self._meter = meter or Meter(policy.timeout_ms)
         self._text = ""
+        self._bare: Bare | None = None
         self._released = 0
         self._found: list[Found] = []
         self._blocked = False
@@ -57,6 +59,10 @@ class StreamGuard:
         if self._blocked or not chunk:
             return ""
         self._text += chunk
+        if self._bare is not None:
+            self._bare.add(chunk)
+        elif hides(chunk):
+            self._bare = Bare(self._text)
         if not self._active:
             return self._release(len(self._text), [])
         if len(self._text) - self._examined < _STEP:
@@ -85,18 +91,26 @@ class StreamGuard:
 
     def _safe(self) -> tuple[list[Rule], int]:
         """Return the rules that may find something, and up to where nothing that follows can change it."""
-        at, rules = len(self._text), []
+        rules, at = self._seen(self._text, self._released)
+        if self._bare is not None:
+            more, shown = self._seen(self._bare.text, self._bare.place(self._released))
+            at = min(at, self._bare.end(shown))
+            rules = [rule for rule in self._active if any(rule is one for one in (*rules, *more))]
+        return rules, max(at, self._released)
+
+    def _seen(self, text: str, released: int) -> tuple[list[Rule], int]:
+        at, rules = len(text), []
         # A rule that only logs holds nothing back: its hits are taken from the whole text at the end.
-        seen = self._leads(self._text, max(0, self._released - _CONTEXT)) if self._leads is not None else ()
+        seen = self._leads(text, max(0, released - _CONTEXT)) if self._leads is not None else ()
         for number, rule in enumerate(self._active):
             found = detectors.get(rule.detector)
             calm = found.calm is not None and str(number) not in seen
             if found.calm is not None and calm:
-                at = min(at, found.calm(self._text, self._released, rule))
+                at = min(at, found.calm(text, released, rule))
             else:
-                at = min(at, found.hold(self._text, self._released, rule))
+                at = min(at, found.hold(text, released, rule))
                 rules.append(rule)
-        return rules, max(at, self._released)
+        return rules, at
 
     def _fail(self) -> str:
         self._blocked = True
@@ -108,7 +122,7 @@ class StreamGuard:
     def _advance(self, rules: Sequence[Rule], upto: int, *, last: bool = False) -> str:
         if self._blocked or (upto == self._released and not last):
             return ""
-        found = findings(rules, self._text, self._released, self._meter) if rules else []
+        found = findings(rules, self._text, self._released, self._meter, self._bare) if rules else []
         upto = _uncut(found, upto)
         # A block stops the stream as soon as its hit is certain, which it is once nothing that follows can change it.
         if any(action == "block" and (hit.end <= upto or last or hit.kind in FAILED) for action, hit, _ in found):
@@ -126,7 +140,7 @@ class StreamGuard:
 
     def _logged(self) -> list[Found]:
         logging = [rule for rule in self._rules if rule.action == "log"]
-        return findings(logging, self._text, 0, self._meter) if logging else []
+        return findings(logging, self._text, 0, self._meter, self._bare) if logging else []
 
     def _release(self, upto: int, found: list[Found]) -> str:
         out = masked(self._text, found, self._released, upto)
