@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from mainspring.kernel import events
+from mainspring.kernel import access, events
 from mainspring.kernel.errors import Denied, Invalid, NotFound
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import Alerts, Channels, Monitors, Queues, Silences, jobs
 from mainspring.monitoring.annotation import Question
 from mainspring.monitoring.models import Action
 from mainspring.traces import Scores
+from mainspring.workspace import first_start
 
 assert jobs
 
@@ -214,3 +217,19 @@ def test_what_cannot_be_done_is_said_and_not_tried_for_ever(platform):
     events.deliver_due(platform)
     [taken] = Alerts(platform).get(alert_id).detail["actions"]
     assert taken["result"].startswith("Not done: There is no")
+
+
+def test_an_action_is_set_up_and_changed_where_one_may_take_it_alone(platform, acting):
+    first_start(platform)
+    roll_back = [Action(do="rollback")]
+    bound = replace(access.current(), environment="staging", key_id="bound")
+    with access.acting_as(bound), pytest.raises(Denied, match="bound to staging"):
+        Monitors(platform).create("m", "no_data", target="docs", environment="production", actions=roll_back)
+    with pytest.raises(Invalid, match="one environment"):
+        Monitors(platform).create("m", "no_data", target="docs", environment="", actions=roll_back)
+    Monitors(platform).create("m", "no_data", target="docs", environment="production", actions=roll_back)
+    with acting("developer", "dave"), pytest.raises(Denied):
+        Monitors(platform).update("m", window_minutes=5)
+    with access.acting_as(bound), pytest.raises(Denied):
+        Monitors(platform).update("m", window_minutes=5)
+    assert Monitors(platform).update("m", window_minutes=5).window_minutes == 5

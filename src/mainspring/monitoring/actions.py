@@ -16,14 +16,18 @@ from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.models import Action, Alert
 from mainspring.monitoring.tables import alerts
 from mainspring.serving import Deployments, deployments
+from mainspring.workspace import environment_for
 
 TOPIC = "alert.action"
 _LOOKED_BACK = timedelta(days=2)
 _MOVES = 20
 
 
-def check(tx: Tx, actions: list[Action], target: str) -> None:
-    """Raise Invalid for an action that a monitor of this target cannot take, or that the caller may not set up."""
+def check(tx: Tx, actions: list[Action], target: str, environment: str) -> None:
+    """Refuse an action that a monitor of this target cannot take, or that the caller may not set up there.
+
+    Raises Invalid, Denied or NotFound.
+    """
     for action in actions:
         if action.do == "queue":
             access.require(tx.caller, "queue.write")
@@ -36,6 +40,9 @@ def check(tx: Tx, actions: list[Action], target: str) -> None:
                 raise Invalid(
                     "Only a deployment can be rolled back.", hint="Give the monitor a target.", param="target"
                 )
+            if not environment:
+                raise Invalid("A deployment is rolled back in one environment.", hint="Name it.", param="environment")
+            environment_for(tx, environment)
 
 
 def take(platform: Platform, payload: dict[str, Any]) -> None:

@@ -79,12 +79,13 @@ class Monitors(Service):
         with self.begin() as tx:
             for channel in channels or []:
                 channel_store.find(tx, channel)
-            action_store.check(tx, actions or [], target)
+            where = tx.caller.environment if environment is None else environment
+            action_store.check(tx, actions or [], target, where)
             values = {
                 "name": name,
                 "kind": kind,
                 "target": target,
-                "environment": tx.caller.environment if environment is None else environment,
+                "environment": where,
                 "settings": settings or {},
                 "every_minutes": every_minutes,
                 "window_minutes": window_minutes,
@@ -141,6 +142,9 @@ class Monitors(Service):
             "severity": severity,
         }
         with self.begin() as tx:
+            held = watch.find(tx, name)
+            # What it finds sets its actions going: whoever changes that needs the right to them.
+            action_store.check(tx, held.actions, held.target, held.environment)
             return watch.change(tx, name, {key: value for key, value in given.items() if value is not None})
 
     @operation("DELETE /monitors/{name}", permission="monitor.write")
