@@ -27,6 +27,16 @@ def test_hits_of_a_guard_are_narrowed_and_lead_to_their_traces(visit: Visitor) -
     assert visit.complaints == []
 
 
+@pytest.mark.parametrize("width", [900, 1440])
+def test_what_is_judged_stands_clear_of_the_progress(visit: Visitor, width: int) -> None:
+    visit.page.set_viewport_size({"width": width, "height": 900})
+    page = visit.open("/queues/answers/review")
+    bar = page.get_by_role("progressbar").bounding_box()
+    shown = page.get_by_role("region", name="What is judged").bounding_box()
+    assert bar and shown and shown["y"] - bar["y"] - bar["height"] >= 16
+    assert visit.violations() == []
+
+
 def test_a_refresh_that_is_due_says_why_is_started_and_ended(visit: Visitor) -> None:
     page = visit.open("/deployments/search?environment=staging")
     card = page.get_by_role("region", name="Refresh")
@@ -34,7 +44,7 @@ def test_a_refresh_that_is_due_says_why_is_started_and_ended(visit: Visitor) -> 
     conditions = card.get_by_role("group", name="Conditions")
     expect(conditions.get_by_role("row", name=re.compile("Schedule"))).to_contain_text("is scheduled for")
     expect(conditions.get_by_role("row", name=re.compile("Score"))).to_contain_text("helpful")
-    conditions.get_by_text("of them").first.click()
+    conditions.get_by_text("Its numbers").first.click()
     expect(conditions).to_contain_text("counted from")
     history = card.get_by_role("group", name="Refreshes")
     expect(history.get_by_role("row", name=re.compile("done"))).to_contain_text("release/docs@2")

@@ -43,20 +43,22 @@ export function ReviewPage() {
       ]}
       badge={progress && <span className="dim num">{`${through} of ${progress.items} through, ${progress.mine} by you`}</span>}
     >
-      {progress && <Bar share={progress.items ? through / progress.items : 0} label="Items that are through" />}
-      {work.error instanceof ApiError && work.error.status === 404 ? (
-        <Blank icon="check" title="Nothing waits for you" text="Everything that is here was judged, or is with somebody else." />
-      ) : (
-        <Show query={work}>
-          {(shown) => (
-            <Judge
-              work={shown}
-              busy={submit.isPending || work.isFetching}
-              give={(given) => submit.mutate({ params: { path: { name, item_id: shown.item.id } }, body: given })}
-            />
-          )}
-        </Show>
-      )}
+      <div className="stack">
+        {progress && <Bar share={progress.items ? through / progress.items : 0} label="Items that are through" />}
+        {work.error instanceof ApiError && work.error.status === 404 ? (
+          <Blank icon="check" title="Nothing waits for you" text="Everything that is here was judged, or is with somebody else." />
+        ) : (
+          <Show query={work}>
+            {(shown) => (
+              <Judge
+                work={shown}
+                busy={submit.isPending || work.isFetching}
+                give={(given) => submit.mutate({ params: { path: { name, item_id: shown.item.id } }, body: given })}
+              />
+            )}
+          </Show>
+        )}
+      </div>
     </Page>
   );
 }

@@ -3,7 +3,7 @@ import { $api } from "../../api/client";
 import type { Deployment, Refresh, RefreshCheck, RefreshFinding, RefreshPolicy } from "../../api/types";
 import { Blank, Card, Status, Time } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
-import { count, duration, figure } from "../../kit/format";
+import { count, duration } from "../../kit/format";
 import { Table } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
 import { Show } from "../../kit/page";
@@ -136,21 +136,24 @@ function Findings({ check }: { check: RefreshCheck }) {
       columns={[
         { key: "met", label: "Holds", cell: (one) => <Status state={one.met ? "due" : "unset"} label={one.met ? "yes" : "no"} /> },
         { key: "kind", label: "Condition", cell: (one) => CONDITIONS[one.kind] },
-        { key: "summary", label: "Just now", cell: (one) => one.summary },
-        { key: "evidence", label: "Numbers", cell: (one) => <Numbers finding={one} /> },
+        { key: "summary", label: "Just now", cell: (one) => <Found finding={one} /> },
       ]}
     />
   );
 }
 
-function Numbers({ finding }: { finding: RefreshFinding }) {
+function Found({ finding }: { finding: RefreshFinding }) {
   const evidence = finding.evidence ?? {};
-  if (Object.keys(evidence).length === 0) return <span className="faint">–</span>;
   return (
-    <details>
-      <summary>{figure(Object.keys(evidence).length)} of them</summary>
-      <Facts value={evidence} />
-    </details>
+    <>
+      {finding.summary}
+      {Object.keys(evidence).length > 0 && (
+        <details>
+          <summary>Its numbers</summary>
+          <Facts value={evidence} />
+        </details>
+      )}
+    </>
   );
 }
 
