@@ -10,7 +10,7 @@ from email import message_from_string
 import pytest
 
 from mainspring.kernel.errors import Invalid, Unavailable
-from mainspring.monitoring import Channels, mail
+from mainspring.monitoring import Channels, mail, outgoing
 from mainspring.monitoring.messages import pager_duty, slack
 
 MESSAGE = {
@@ -119,3 +119,32 @@ def test_slack_gets_no_markup_of_strangers():
 def test_pager_duty_without_a_routing_key_is_refused(platform):
     with pytest.raises(Invalid, match="routing key"):
         Channels(platform).create("pd", "https://events.example.org/v2/enqueue", kind="pagerduty")
+
+
+@pytest.mark.parametrize("scheme", ["http", "https", "smtp", "smtps"])
+def test_a_server_that_never_comes_to_an_end_holds_nobody_up(monkeypatch, scheme):
+    monkeypatch.setattr(outgoing, "_WHOLE", 0.3)
+    done = threading.Event()
+
+    class Drip(socketserver.BaseRequestHandler):
+        def handle(self):
+            tls = b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc"
+            begun = {"http": b"HTTP/1.1 200 OK\r\nx: ", "smtp": b"220-"}.get(scheme, tls)
+            try:
+                self.request.sendall(begun)
+                while not done.wait(0.02):
+                    self.request.sendall(b"y")
+            except OSError:
+                pass
+
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Drip) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"{scheme}://127.0.0.1:{server.server_address[1]}/"
+        with pytest.raises(Unavailable, match="did not take"):
+            if scheme.startswith("smtp"):
+                mail.send(f"{url}?from=a@example.org&to=b@example.org", MESSAGE, allow_private=True)
+            else:
+                outgoing.post(url, b"{}", {}, allow_private=True)
+        done.set()
+        server.shutdown()

@@ -10,6 +10,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from mainspring.kernel.errors import Invalid, Unavailable
+from mainspring.monitoring.outgoing import cut_off
 from mainspring.safety.addresses import resolve
 
 _PORTS = {"smtp": 587, "smtps": 465}
@@ -41,8 +42,12 @@ def send(url: str, message: dict[str, Any], *, allow_private: bool) -> int:
     address = resolve(host, port, allow_private=allow_private, setting="webhook.allow_private")
     senders, receivers = _people(parts)
     mail = _mail(message, senders[0], receivers)
+    server = _server(parts.scheme, host, port, address)
     try:
-        with _server(parts.scheme, host, port, address) as server:
+        with cut_off(lambda: server.sock), server:
+            code, said = server.connect(host, port)
+            if code != 220:
+                raise smtplib.SMTPConnectError(code, said)
             server.ehlo_or_helo_if_needed()
             if parts.scheme == "smtp" and server.has_extn("starttls"):
                 server.starttls(context=ssl.create_default_context())
@@ -88,6 +93,14 @@ def _server(scheme: str, host: str, port: int, address: str) -> smtplib.SMTP:
 
         def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
             plain = socket.create_connection((address, port), timeout)
-            return context.wrap_socket(plain, server_hostname=host) if scheme == "smtps" else plain
+            if scheme != "smtps":
+                return plain
+            secure = context.wrap_socket(plain, server_hostname=host, do_handshake_on_connect=False)
+            self.sock = secure
+            secure.do_handshake()
+            return secure
 
-    return Checked(host, port, timeout=_SECONDS)
+    server = Checked(timeout=_SECONDS)
+    # What `starttls` checks the certificate against: the library knows it where it connects at once alone.
+    server._host = host  # type: ignore[attr-defined]
+    return server

@@ -8,7 +8,9 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 
 from mainspring.kernel.errors import Unavailable
 from mainspring.safety.addresses import check_url, permitted, resolve
@@ -17,6 +19,8 @@ __all__ = ["SECRETS", "check_url", "permitted", "post"]
 
 SECRETS = "Give a secret to the channel: it signs what is sent."
 _SECONDS = 10.0
+_WHOLE = 30.0
+"""Seconds for all of a call: each byte may come in time, and the last one never."""
 _READ = 4096
 
 
@@ -29,14 +33,38 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
     connection = _Connection(host, port, address, secure=parts.scheme == "https")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
-        connection.request("POST", path, body=body, headers={**headers, "user-agent": "mainspring"})
-        reply = connection.getresponse()
-        reply.read(_READ)
-        return reply.status
+        with cut_off(lambda: connection.sock):
+            connection.request("POST", path, body=body, headers={**headers, "user-agent": "mainspring"})
+            reply = connection.getresponse()
+            reply.read(_READ)
+            return reply.status
     except (OSError, http.client.HTTPException) as error:
         raise Unavailable(f"{host} did not take the message: {type(error).__name__}.") from error
     finally:
         connection.close()
+
+
+@contextmanager
+def cut_off(connection: Callable[[], socket.socket | None]) -> Iterator[None]:
+    """Cut a connection off after a while, however much the other side goes on sending. Raises TimeoutError then."""
+    late = threading.Event()
+
+    def cut() -> None:
+        late.set()
+        held = connection()
+        if held is not None:
+            with suppress(OSError):
+                held.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(_WHOLE, cut)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+    if late.is_set():
+        raise TimeoutError("it took too long in all")
 
 
 class _Connection(http.client.HTTPConnection):
@@ -52,4 +80,9 @@ class _Connection(http.client.HTTPConnection):
     def connect(self) -> None:
         """Connect to the checked address; TLS still verifies the name."""
         plain = socket.create_connection((self._address, self.port), _SECONDS)
-        self.sock = self._context.wrap_socket(plain, server_hostname=self.host) if self._context else plain
+        if self._context is None:
+            self.sock = plain
+            return
+        secure = self._context.wrap_socket(plain, server_hostname=self.host, do_handshake_on_connect=False)
+        self.sock = secure
+        secure.do_handshake()
