@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 QUEUE = "runs"
 SCHEMA = "1"
 """Version under which workflows are recovered: raised only where an old one could not go on. Never the code's hash."""
+_POLL_SECONDS = 0.3
+"""Between two looks for queued runs: each costs milliseconds, also where there is nothing to do."""
 _log = logging.getLogger(__name__)
 
 
@@ -66,10 +68,10 @@ class DbosRunner:
 
         DBOS.listen_queues([QUEUE])
         DBOS.launch()
-        DBOS.register_queue(QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=0.1)
+        DBOS.register_queue(QUEUE, worker_concurrency=self._concurrency, polling_interval_sec=_POLL_SECONDS)
 
         def hand_over() -> None:
-            while not self._stopped.wait(0.1):
+            while not self._stopped.wait(_POLL_SECONDS):
                 try:
                     for run_id, attempt in jobs.queued(platform):
                         with SetWorkflowID(f"{run_id}.{attempt}"):

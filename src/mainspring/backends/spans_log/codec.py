@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -85,14 +84,9 @@ class Packer:
 def searchable(span: Span) -> str:
     """Return the text of a span that its words are indexed from."""
     found: list[str] = []
-    room = _SEARCHED
     for value in (span.name, span.status_message, span.input, span.output, span.attributes, span.events):
-        for text in _texts(value, 0):
-            found.append(text[:room])
-            room -= len(text) + 1
-            if room <= 0:
-                return "\n".join(found)
-    return "\n".join(found)
+        _collect(value, 0, found)
+    return "\n".join(found)[:_SEARCHED]
 
 
 def preview(value: Any) -> str:
@@ -102,27 +96,23 @@ def preview(value: Any) -> str:
     if isinstance(value, dict):
         value = value.get("parts", value.get("content", value))
     if isinstance(value, dict | list):
-        parts = [
-            part.get("content", "") if isinstance(part, dict) and "content" in part else part for part in _listed(value)
-        ]
-        value = " ".join(text for part in parts for text in _texts(part, 0))
+        found: list[str] = []
+        for part in value if isinstance(value, list) else (value,):
+            _collect(part["content"] if isinstance(part, dict) and "content" in part else part, 0, found)
+        value = " ".join(found)
     return " ".join(("" if value is None else str(value))[: _PREVIEW * 4].split())[:_PREVIEW]
 
 
-def _listed(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-def _texts(value: Any, depth: int) -> Iterator[str]:
+def _collect(value: Any, depth: int, found: list[str]) -> None:
+    """Add every text within a value."""
     if isinstance(value, str):
-        yield value
-    elif depth < _DEEPEST:
-        if isinstance(value, dict):
-            for item in value.values():
-                yield from _texts(item, depth + 1)
-        elif isinstance(value, list | tuple):
-            for item in value:
-                yield from _texts(item, depth + 1)
+        found.append(value)
+    elif depth < _DEEPEST and isinstance(value, dict | list | tuple):
+        for item in value.values() if isinstance(value, dict) else value:
+            if type(item) is str:
+                found.append(item)
+            else:
+                _collect(item, depth + 1, found)
 
 
 def _is_hex(text: str) -> bool:

@@ -16,7 +16,7 @@ from mainspring.kernel.errors import LimitReached, TooLarge, Unavailable
 from mainspring.kernel.spans import Span
 
 BATCH = 2_000
-_GATHER_SECONDS = 0.03
+_GATHER_SECONDS = 0.25
 _IDLE_SECONDS = 0.25
 _RETRY_SECONDS = 0.5
 _PENDING_BYTES = 256 << 20
@@ -84,7 +84,9 @@ class Intake:
             self.pending += len(payloads)
             self._pending_bytes += sum(map(len, payloads))
             self._added += 1
-            self._state.notify_all()
+            # One more of many wakes nobody: the thread looks by itself once its batch had time to grow.
+            if len(self._pending) == 1 or (self.pending >= BATCH and not self._hurry):
+                self._state.notify_all()
 
     @property
     def crowded(self) -> bool:
@@ -160,8 +162,11 @@ class Intake:
             with self._state:
                 if not self._pending and not self.closing:
                     self._state.wait(_IDLE_SECONDS)
-                if self._pending and not self._hurry and not self.closing and self.pending < BATCH:
-                    self._state.wait(self._gather)
+                until = time.monotonic() + self._gather
+                while self._pending and not self._hurry and not self.closing and self.pending < BATCH:
+                    if (left := until - time.monotonic()) <= 0:
+                        break
+                    self._state.wait(left)
                 if not self._pending and self.closing:
                     return
                 batch = self._take()

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
@@ -33,12 +34,19 @@ _SHORT = (
     "prompt, session, user, input_tokens, output_tokens, cost, says"
 )
 _SELECT_SHORT = f"SELECT {_SHORT} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
+_IS_ERASED = "SELECT 1 FROM erased WHERE project = ? AND trace = ?"
 _FIND_TRACE = "SELECT id, session FROM traces WHERE project = ? AND trace = ?"
 _UPDATE_TRACE = """
     UPDATE traces SET start_ns = ?, end_ns = ?, name = ?, kind = ?, status = ?, environment = ?, service = ?,
         model = ?, deployment = ?, release = ?, prompt = ?, session = ?, user = ?, spans = ?, input_tokens = ?,
         output_tokens = ?, cost = ?, speaker = ?, input_preview = ?, output_preview = ?
     WHERE id = ?"""
+_TRACE_COLUMNS = (
+    "start_ns, end_ns, name, kind, status, environment, service, model, deployment, release, prompt, session, user, "
+    "spans, input_tokens, output_tokens, cost, speaker, input_preview, output_preview, id, project, trace"
+)
+_INSERT_TRACE = f"INSERT INTO traces ({_TRACE_COLUMNS}) VALUES ({', '.join('?' * 23)})"  # noqa: S608
+_INSERT_TEXT = "INSERT INTO texts (rowid, text) VALUES (?, ?)"
 _INSERT_SESSION = """
     INSERT INTO sessions
     SELECT project, session, max(user), max(environment), min(start_ns), max(end_ns), count(*),
@@ -80,6 +88,32 @@ class Short:
     output_tokens: int | None
     cost: float | None
     says: int
+
+
+_columns = attrgetter(*Short.__slots__[1:])
+_place = attrgetter("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
+
+
+class _Rows:
+    """What of a batch is written at its end, table by table."""
+
+    def __init__(self, last: int) -> None:
+        """`last` is the number of the last trace there was."""
+        self._last = last
+        self.traces: list[tuple[Any, ...]] = []
+        self.spans: list[tuple[Any, ...]] = []
+        self.texts: list[tuple[int, str]] = []
+
+    def new(self) -> int:
+        """Return the number of a new trace."""
+        self._last += 1
+        return self._last
+
+    def write(self, connection: Any) -> None:
+        """Write everything."""
+        connection.executemany(_INSERT_TRACE, self.traces)
+        connection.executemany(_INSERT_SPAN, self.spans)
+        connection.executemany(_INSERT_TEXT, self.texts)
 
 
 class Hours:
@@ -126,10 +160,22 @@ class Writer:
         hours: dict[int, Hours] = {}
         sessions: set[tuple[int, str]] = set()
         with self._transaction():
+            rows, erased = _Rows(self._last_row()), self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
             for (project, trace_id), spans in by_trace.items():
                 number = self.words.intern(self.connection, project)
-                totals = hours.setdefault(number, Hours(number))
-                sessions |= self._store_trace(number, bytes.fromhex(trace_id), spans, totals)
+                totals = hours.get(number)
+                if totals is None:
+                    totals = hours[number] = Hours(number)
+                trace = bytes.fromhex(trace_id)
+                if erased and self.connection.execute(_IS_ERASED, (number, trace)).get:
+                    continue
+                found = self.connection.execute(_FIND_TRACE, (number, trace)).fetchone()
+                if found is None and len(spans) == 1:
+                    (alone,) = spans.values()
+                    sessions |= self._store_alone(number, trace, *alone, totals, rows)
+                else:
+                    sessions |= self._store_trace(number, trace, spans, totals, found, rows)
+            rows.write(self.connection)
             self._total(sessions, hours.values())
 
     def erase(self, project: str, traces: Iterable[bytes]) -> int:
@@ -176,18 +222,42 @@ class Writer:
         for totals in hours:
             totals.write(self.connection)
 
+    def _last_row(self) -> int:
+        """Return the number of the last trace there was, erased ones included."""
+        return int(
+            self.connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'traces'").get
+        )
+
+    def _store_alone(
+        self, project: int, trace: bytes, span: Span, payload: bytes, totals: Hours, rows: _Rows
+    ) -> set[tuple[int, str]]:
+        """Put a new trace of one span into `rows`; return the session that changed. Most traces are such."""
+        row = rows.new()
+        short = self._shorten(row << SHIFT, bytes.fromhex(span.span_id), span)
+        rows.spans.append((short.id, project, *_columns(short), self.packer.pack(payload)))
+        rows.texts.append((short.id, searchable(span)))
+        totals.add(short, 1)
+        counts = (1, short.input_tokens or 0, short.output_tokens or 0, short.cost or 0.0)
+        shown = (short.id, preview(span.input), preview(span.output)) if short.says else (0, "", "")
+        what = (short.start_ns, short.end_ns, short.name, short.kind, short.status, *_place(short))
+        rows.traces.append((*what, *counts, *shown, row, project, trace))
+        return {(project, short.session)} if short.session else set()
+
     def _store_trace(
-        self, project: int, trace: bytes, spans: dict[str, tuple[Span, bytes]], totals: Hours
+        self,
+        project: int,
+        trace: bytes,
+        spans: dict[str, tuple[Span, bytes]],
+        totals: Hours,
+        found: tuple[int, str] | None,
+        rows: _Rows,
     ) -> set[tuple[int, str]]:
         """Store a trace's new spans and bring its line up to date; return the sessions that changed."""
-        if self.connection.execute("SELECT 1 FROM erased WHERE project = ? AND trace = ?", (project, trace)).get:
-            return set()
-        found = self.connection.execute(_FIND_TRACE, (project, trace)).fetchone()
+        before: list[Short] = []
+        session = ""
         if found is None:
-            row = self.connection.execute(
-                "INSERT INTO traces (project, trace) VALUES (?, ?) RETURNING id", (project, trace)
-            ).get
-            before, session = [], ""
+            row = rows.new()
+            self.connection.execute("INSERT INTO traces (id, project, trace) VALUES (?, ?, ?)", (row, project, trace))
         else:
             row, session = found
             before = self._short_rows(row)
@@ -205,17 +275,16 @@ class Writer:
             number = replaced.id if replaced is not None else following
             following += replaced is None
             short = self._shorten(number, key, span)
-            columns = tuple(getattr(short, name) for name in Short.__slots__)
-            self.connection.execute(_INSERT_SPAN, (short.id, project, *columns[1:], self.packer.pack(payload)))
-            self.connection.execute("INSERT INTO texts (rowid, text) VALUES (?, ?)", (short.id, searchable(span)))
+            self.connection.execute(_INSERT_SPAN, (short.id, project, *_columns(short), self.packer.pack(payload)))
+            self.connection.execute(_INSERT_TEXT, (short.id, searchable(span)))
             totals.add(short, 1)
             fresh[key] = (short, span)
-        rows = sorted(
+        every = sorted(
             [*(short for key, short in present.items() if key not in fresh), *(short for short, _ in fresh.values())],
             key=lambda short: (short.start_ns, short.id),
         )
-        counted = {number for kind in COUNTED if (number := self.words.find(self.connection, kind)) is not None}
-        now = self._summarise(row, rows, {span.id: whole for span, whole in fresh.values()}, counted)
+        counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
+        now = self._summarise(row, every, {span.id: whole for span, whole in fresh.values()}, counted)
         return {(project, name) for name in {session, now} if name}
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:
