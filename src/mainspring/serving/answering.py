@@ -97,15 +97,21 @@ class Answerer:
         exchange.streams = True
         try:
             body = await self._reserved(exchange, await _prepared(exchange))
-            restoring = Restoring(exchange.findings.vault)
-            async with aclosing(self._safe(exchange, body)) as pieces:
-                async for piece in pieces:
-                    exchange.text += piece.text
-                    # The trace keeps the placeholders; the caller has their values back.
-                    if restored := restoring.piece(piece):
-                        yield restored
-            if tail := restoring.finish():
-                yield tail
+            if exchange.target.policy is None:
+                calls = decoding.Calls()
+                async with aclosing(self._events(exchange, body)) as events:
+                    async for event in events:
+                        piece = _told(exchange, event, calls)
+                        exchange.text += piece.text
+                        if piece.raw:
+                            yield piece
+                        elif piece.text or piece.tool_calls:
+                            yield Piece(text=piece.text, tool_calls=piece.tool_calls)
+                exchange.tool_calls = calls.whole()
+            else:
+                async with aclosing(self._restored(exchange, body)) as pieces:
+                    async for piece in pieces:
+                        yield piece
         except BaseException as error:
             await self._record_failure(exchange, error)
             raise
@@ -161,6 +167,17 @@ class Answerer:
         source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id, joined=joined)
         return source if target.patience is None else paced(target.patience, source)
 
+    async def _restored(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
+        """Yield what the guard lets through as the caller sees it; the trace keeps the placeholders."""
+        restoring = Restoring(exchange.findings.vault)
+        async with aclosing(self._safe(exchange, body)) as pieces:
+            async for piece in pieces:
+                exchange.text += piece.text
+                if restored := restoring.piece(piece):
+                    yield restored
+        if tail := restoring.finish():
+            yield tail
+
     async def _safe(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:
         """Yield what the guard lets through, ending the generation at once where it blocks.
 
@@ -173,13 +190,10 @@ class Answerer:
         calls = decoding.Calls()
         async with aclosing(self._events(exchange, body)) as events:
             async for event in events:
-                piece = decoding.piece(event)
-                exchange.hear(piece, decoding.usage(event))
-                for call in piece.tool_calls:
-                    calls.add(call)
+                piece = _told(exchange, event, calls)
                 if guard is None:
                     if piece.text or piece.tool_calls:
-                        yield piece if piece.raw else Piece(text=piece.text, tool_calls=piece.tool_calls)
+                        yield Piece(text=piece.text, tool_calls=piece.tool_calls)
                     continue
                 if safe := guard.feed(piece.text):
                     yield Piece(text=safe)
@@ -235,6 +249,15 @@ class Answerer:
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status, error)
         if self._recorder is not None:
             await self._recorder.append([exchange.span(status, message)])
+
+
+def _told(exchange: Exchange, event: Mapping[str, Any] | Piece, calls: decoding.Calls) -> Piece:
+    """Take in one event of a stream, and return what it brings."""
+    piece = decoding.piece(event)
+    exchange.hear(piece, decoding.usage(event))
+    for call in piece.tool_calls:
+        calls.add(call)
+    return piece
 
 
 async def _prepared(exchange: Exchange) -> dict[str, JSON]:

@@ -46,8 +46,10 @@ def whole(reply: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]], str, str
     return message.get("content") or "", calls, choice.get("finish_reason") or "stop", _stopped_by(choice)
 
 
-def piece(event: Mapping[str, Any]) -> Piece:
+def piece(event: Mapping[str, Any] | Piece) -> Piece:
     """Return what an event of a stream brings."""
+    if isinstance(event, Piece):
+        return event
     choices = event.get("choices")
     if not choices:
         return _NOTHING
@@ -58,7 +60,6 @@ def piece(event: Mapping[str, Any]) -> Piece:
         tool_calls=delta.get("tool_calls") or (),
         finish_reason=choice.get("finish_reason") or "",
         stop_sequence=_stopped_by(choice),
-        raw=event.get("raw", b""),
     )
 
 
@@ -72,8 +73,10 @@ def _stopped_by(choice: Mapping[str, Any]) -> str:
     return found if isinstance(found, str) else ""
 
 
-def usage(event: Mapping[str, Any]) -> Usage | None:
+def usage(event: Mapping[str, Any] | Piece) -> Usage | None:
     """Return the tokens that an answer or an event names, or None."""
+    if isinstance(event, Piece):
+        return event.usage
     found = event.get("usage")
     if not found:
         return None

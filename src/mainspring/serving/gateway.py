@@ -10,7 +10,7 @@ import asyncio
 import functools
 import logging
 import re
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -31,9 +31,9 @@ from mainspring.serving.cache.models import HEADER
 from mainspring.serving.deployments import Subject
 from mainspring.serving.directory import Directory
 from mainspring.serving.metering import Billing, Meter
-from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Piece, Question, Target, Told, Usage
+from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Question, Target, Told, Usage
 from mainspring.serving.protocols import anthropic, lists, openai, responses
-from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, Telling, decode
+from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, decode
 from mainspring.serving.recording import Recorder
 from mainspring.serving.routing import Routed, Router, board_of, with_prompt
 from mainspring.serving.shadows import Shadows
@@ -175,7 +175,7 @@ class Gateway:
             if target.cache is None and call.header(_CACHE).strip().lower() == "only":
                 raise NotCached(f"Nothing of {ask.model} is kept.", hint="Ask without the header.")
             if target.cache is not None or isinstance(target, Routed):
-                question = replace(question, headers=call.headers, told=Told())
+                question = msgspec.structs.replace(question, headers=call.headers, told=Told())
             await self._answer(call, dialect, ask, target, question)
 
         return handle
@@ -214,7 +214,7 @@ class Gateway:
         origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin, operation="embeddings")
         if isinstance(target, Routed):
-            question = replace(question, headers=call.headers, told=Told())
+            question = msgspec.structs.replace(question, headers=call.headers, told=Told())
         with Connected(call.receive):
             reply = await self._by(target).embed(target, question)
         await call.reply(200, _encode({**reply, "model": ask.model}), _headers(question, target))
@@ -228,7 +228,7 @@ class Gateway:
             # Until the first piece is here, a refusal can still be an HTTP status.
             with Connected(call.receive):
                 first = await anext(pieces)
-            await call.stream(_events(dialect.telling(ask, head), first, pieces), _headers(question, target))
+            await call.stream(dialect.telling(ask, head), first, pieces, _headers(question, target))
         else:
             with Connected(call.receive):
                 answer = await self._by(target).complete(target, question)
@@ -287,24 +287,6 @@ class Gateway:
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, work)
-
-
-async def _events(telling: Telling, piece: Piece, rest: AsyncGenerator[Piece, None]) -> AsyncGenerator[bytes, None]:
-    """Yield a stream from its first piece on; a failure in its middle is its end."""
-    try:
-        begun = telling.opened()
-        while not piece.finish_reason:
-            yield begun + telling.told(piece)
-            begun, piece = b"", await anext(rest)
-        yield begun + telling.ended(piece)
-    except MainspringError as failure:
-        yield telling.failed(failure)
-    except Exception:
-        # The head has left: an error can only be told as an event.
-        _log.exception("a stream failed")
-        yield telling.failed(MainspringError("The server failed.", hint="See its log in the home folder."))
-    finally:
-        await rest.aclose()
 
 
 def problem(path: str, failure: MainspringError) -> Problem:

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
+
 from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.kernel.spans import Span
@@ -83,8 +85,7 @@ class Target:
     """Where it is one of several that a call may be sent to, one after another."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Origin(Struct, frozen=True, kw_only=True):
     """Who asks, and in which trace."""
 
     member: str = ""
@@ -96,7 +97,7 @@ class Origin:
     user_id: str = ""
     service: str = "mainspring"
     """What the trace names as its service: the playground's calls are told apart by it."""
-    metadata: Mapping[str, str] = field(default_factory=dict)
+    metadata: Mapping[str, str] = {}
 
 
 @dataclass(slots=True)
@@ -108,27 +109,25 @@ class Told:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Question:
+class Question(Struct, frozen=True, kw_only=True):
     """What is asked."""
 
     messages: Sequence[Message]
     """For a text completion: one user message that holds the text to be continued. None where a prompt says it all."""
     operation: Operation = "chat"
-    options: Mapping[str, JSON] = field(default_factory=dict)
+    options: Mapping[str, JSON] = {}
     """Generation options by their OpenAI names."""
-    variables: Mapping[str, JSON] = field(default_factory=dict)
+    variables: Mapping[str, JSON] = {}
     """Values for the prompt's variables."""
-    origin: Origin = field(default_factory=Origin)
-    headers: Mapping[str, str] = field(default_factory=dict)
+    origin: Origin = Origin()
+    headers: Mapping[str, str] = {}
     """The request's headers, by names in lower case, for a route's rules and the cache."""
     told: Told | None = None
     passes: bool = False
     """Whether who asked reads events of OpenAI's chats, so that those of a provider may be passed on as they are."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class Piece(Struct, frozen=True, kw_only=True):
     """One piece of an answer that streams; the last one carries the finish reason and the usage."""
 
     text: str = ""
@@ -144,8 +143,7 @@ class Piece:
     """US dollars, where the target's price is known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class Answer(Struct, frozen=True, kw_only=True):
     """A whole answer."""
 
     text: str

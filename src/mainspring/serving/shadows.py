@@ -11,8 +11,9 @@ import asyncio
 import logging
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Literal, NamedTuple
+
+from msgspec import structs
 
 from mainspring.kernel.errors import MainspringError
 from mainspring.registry import Remote
@@ -60,7 +61,7 @@ class Shadows:
             self.counts["dropped"] += 1
             return
         told = {"shadow_of": question.origin.trace_id, "deployment": target.deployment}
-        copy = _Copy(target.shadow, replace(question, origin=Origin(service=SHADOW, metadata=told), told=None))
+        copy = _Copy(target.shadow, structs.replace(question, origin=Origin(service=SHADOW, metadata=told), told=None))
         loop = asyncio.get_running_loop()
         if away:
             task = loop.create_task(self._answer(copy))

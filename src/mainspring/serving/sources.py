@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from contextlib import aclosing
 from typing import Any
 
 from mainspring.kernel.errors import Invalid
@@ -40,7 +39,7 @@ class Sources:
             return await self.remotes.complete(spec, operation, body)
         return await self._engines.complete(spec, _PATHS[operation], body, key)
 
-    async def stream(
+    def stream(
         self,
         spec: EngineSpec | Remote,
         operation: Operation,
@@ -49,18 +48,14 @@ class Sources:
         *,
         joined: bool = False,
     ) -> Events:
-        """Yield the events of the answer, in the shape of OpenAI's; leaving early ends the generation.
+        """Return the events of the answer, in the shape of OpenAI's; closing them early ends the generation.
 
-        What a provider sent at the same time may be `joined` to one event, which has the bytes as they came beside it.
+        What a provider sent at the same time may be `joined` to one piece, which has the bytes as they came beside it.
         """
         if isinstance(spec, Remote):
-            source = self.remotes.stream(spec, operation, body, joined=joined)
-        else:
-            options = {"stream_options": {"include_usage": True}}
-            source = self._engines.stream(spec, _PATHS[operation], {**body, **options}, key)
-        async with aclosing(source) as events:
-            async for event in events:
-                yield event
+            return self.remotes.stream(spec, operation, body, joined=joined)
+        options = {"stream_options": {"include_usage": True}}
+        return self._engines.stream(spec, _PATHS[operation], {**body, **options}, key)
 
     async def embed(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> dict[str, Any]:
         """Return embeddings as a provider, or a local model that makes them, answered. Raises Invalid for another."""

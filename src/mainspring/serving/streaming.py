@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncGenerator, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mainspring.kernel.access import Caller
-from mainspring.kernel.errors import Unauthenticated
+from mainspring.kernel.errors import MainspringError, Unauthenticated
+from mainspring.serving.models import Piece
+from mainspring.serving.protocols.base import Telling
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+_log = logging.getLogger(__name__)
 _SOON = 0.05
 """Seconds before somebody looks whether the client is still there: most answers are sooner."""
 _PLAIN = " !#$&()*+,/:;=?@[]"
@@ -114,17 +118,35 @@ class Call:
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
 
-    async def stream(self, events: AsyncGenerator[bytes, None], headers: Mapping[str, str]) -> None:
-        """Answer with events as they come; they are closed in any case. Raises ClientGone where the client leaves."""
+    async def stream(
+        self, telling: Telling, piece: Piece, rest: AsyncGenerator[Piece, None], headers: Mapping[str, str]
+    ) -> None:
+        """Answer with a stream from its first piece on; a failure in its middle is its end.
+
+        The rest is closed in any case. Raises ClientGone where the client leaves.
+        """
         send = self.send
         try:
             with Connected(self.receive):
                 await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, _SAFE, *_raw(headers)]})
-                async for event in events:
-                    await send({"type": "http.response.body", "body": event, "more_body": True})
+                try:
+                    begun = telling.opened()
+                    while not piece.finish_reason:
+                        event = telling.told(piece)
+                        if begun:
+                            event, begun = begun + event, b""
+                        await send({"type": "http.response.body", "body": event, "more_body": True})
+                        piece = await anext(rest)
+                    last = begun + telling.ended(piece)
+                except MainspringError as failure:
+                    last = telling.failed(failure)
+                except Exception:
+                    # The head has left: an error can only be told as an event.
+                    _log.exception("a stream failed")
+                    last = telling.failed(MainspringError("The server failed.", hint="See its log in the home folder."))
         finally:
-            await events.aclose()
-        await send({"type": "http.response.body", "body": b"", "more_body": False})
+            await rest.aclose()
+        await send({"type": "http.response.body", "body": last, "more_body": False})
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from mainspring.kernel.errors import Invalid, MainspringError, TooLarge, Unavailable
 from mainspring.kernel.ports import JSON, Endpoint
+from mainspring.serving.models import Piece
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse, ClientSession
 
 _LARGEST_EVENT = 8 << 20
-Events = AsyncGenerator[dict[str, Any], None]
-"""The events of an answer that streams, decoded."""
+Events = AsyncGenerator[dict[str, Any] | Piece, None]
+"""The events of an answer that streams, decoded, and pieces of mere text with the bytes that brought them."""
 
 
 class Lost(Unavailable):

@@ -7,8 +7,9 @@ Anthropic's `input_tokens` exclude both, OpenAI's include the cached ones. Here 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from msgspec import Struct
 
 from mainspring.kernel.spans import Span
 
@@ -16,8 +17,7 @@ _CACHE_WRITE = ("gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_
 _REASONING = ("gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning")
 
 
-@dataclass(frozen=True, slots=True)
-class Tokens:
+class Tokens(Struct, frozen=True):
     """Tokens of one call, and what else of it has a price."""
 
     input_tokens: int = 0

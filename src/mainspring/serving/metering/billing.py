@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 
 import msgspec
 
@@ -18,6 +17,7 @@ from mainspring.serving.metering.models import Amounts, Need, Payer
 from mainspring.serving.models import Target
 from mainspring.traces import Price, Tokens
 
+_encode = msgspec.json.Encoder().encode
 LOCAL = "mainspring"
 """The provider of local models: they cost nothing unless a price says otherwise."""
 MAX_TOKENS = 4096
@@ -49,7 +49,7 @@ class Billing:
         Raises LimitReached, BudgetSpent, Conflict (a budget over a model without a price) or Unavailable.
         """
         target, origin = exchange.target, exchange.question.origin
-        exchange.asked, exchange.images = len(msgspec.json.encode(body)), _images(body)
+        exchange.asked, exchange.images = len(_encode(body)), _images(body)
         payer = Payer(
             target.project,
             target.environment,
@@ -91,7 +91,8 @@ class Billing:
         if exchange.usage.total == 0:
             exchange.usage = _estimate(exchange, ticket.need, given_up=given_up)
             exchange.estimated = exchange.usage.total > 0
-        exchange.usage = replace(exchange.usage, images=exchange.images)
+        if exchange.images:
+            exchange.usage = msgspec.structs.replace(exchange.usage, images=exchange.images)
         price, provider = exchange.target.price, exchange.target.provider
         self._meter.settle(ticket, amounts(exchange.usage, price, provider, estimated=exchange.estimated))
 

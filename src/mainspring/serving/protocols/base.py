@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Annotated, Any, Protocol, TypeVar
 
 import msgspec
@@ -32,28 +31,26 @@ Problem = tuple[int, dict[str, Any], dict[str, str]]
 _IMAGE = re.compile(r"https?://\S|data:image/[a-z0-9.+-]+;base64,[A-Za-z0-9+/]")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ask:
+class Ask(Struct, frozen=True, kw_only=True):
     """A request, whichever protocol it came by."""
 
     model: str
     messages: Sequence[Message]
     operation: Operation = "chat"
-    options: Mapping[str, JSON] = field(default_factory=dict)
+    options: Mapping[str, JSON] = {}
     """Generation options by their OpenAI names."""
-    variables: Mapping[str, JSON] = field(default_factory=dict)
+    variables: Mapping[str, JSON] = {}
     prompt: str = ""
     stream: bool = False
     wants_usage: bool = False
     """Whether a stream is to tell its usage, where the protocol leaves it to the client."""
     user: str = ""
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    echo: Mapping[str, JSON] = field(default_factory=dict)
+    metadata: Mapping[str, str] = {}
+    echo: Mapping[str, JSON] = {}
     """What of the request the protocol repeats in its answer."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Head:
+class Head(Struct, frozen=True, kw_only=True):
     """What an answer is headed with."""
 
     trace_id: str

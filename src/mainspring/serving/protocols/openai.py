@@ -42,6 +42,7 @@ from mainspring.serving.protocols.base import (
     sse,
 )
 
+_FIELDS = (b'"id":', b'"model":', b'"created":')
 _ROLES = ("system", "developer", "user", "assistant", "tool")
 _UNSUPPORTED = ("logprobs", "top_logprobs", "echo", "best_of", "suffix", "logit_bias", "audio", "functions")
 """Options whose silent omission would change the answer's meaning."""
@@ -164,6 +165,8 @@ class _Telling:
     def __init__(self, operation: Operation, ask: Ask, head: Head) -> None:
         self._operation, self._ask, self._head = operation, ask, head
         self._labels: list[tuple[bytes, bytes]] | None = None
+        self._theirs = self._ours = b""
+        """How the first of a provider's events begins, up to what it says, and what our answer has in its place."""
 
     def opened(self) -> bytes:
         return sse(chunk(self._operation, None, self._head)) if self._operation == "chat" else b""
@@ -171,10 +174,21 @@ class _Telling:
     def told(self, piece: Piece) -> bytes:
         if not piece.raw:
             return sse(chunk(self._operation, piece, self._head))
-        if self._labels is None:
-            self._labels = _labels(piece.raw, self._head)
         raw = piece.raw
-        for theirs, ours in self._labels:
+        if self._labels is None:
+            self._labels = _labels(raw, self._head)
+            self._theirs = raw[: max(0, raw.find(b'"choices":'))]
+            self._ours = self._labelled(self._theirs)
+        # Most providers begin every event alike; one event has no other line break than its last two.
+        size = len(self._theirs)
+        if size and raw.startswith(self._theirs) and raw.find(b"\n") == len(raw) - 2:
+            after = raw[size:]
+            if not any(field in after for field in _FIELDS):
+                return self._ours + after
+        return self._labelled(raw)
+
+    def _labelled(self, raw: bytes) -> bytes:
+        for theirs, ours in self._labels or ():
             raw = raw.replace(theirs, ours)
         return raw
 

@@ -41,9 +41,19 @@ async def events(heard: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[
     """Yield the events of an answer as serving speaks them. Raises Unavailable where it ends before its end."""
     finished = False
     async for event in heard:
-        choices = event.get("choices")
-        finished = finished or bool(choices and choices[0].get("finish_reason"))
+        finished = finished or finishes(event)
         yield event
+    ended(finished)
+
+
+def finishes(event: Mapping[str, Any]) -> bool:
+    """Tell whether an event says why the answer ends."""
+    choices = event.get("choices")
+    return bool(choices and choices[0].get("finish_reason"))
+
+
+def ended(finished: bool) -> None:
+    """Raise Unavailable where an answer ended before its end."""
     if not finished:
         raise Unavailable("The provider ended in the middle of an answer.", hint="Ask again.")
 

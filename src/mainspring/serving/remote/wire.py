@@ -13,7 +13,7 @@ from mainspring.kernel.errors import Invalid, LimitReached, MainspringError, Not
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Remote, provider_headers, provider_said
 from mainspring.safety import outgoing
-from mainspring.serving.models import Operation
+from mainspring.serving.models import Operation, Piece
 from mainspring.serving.remote import anthropic, openai
 from mainspring.serving.transport import Answer, NoConnection, Place, Pool, Waits, place_of
 from mainspring.serving.upstream import ContextExceeded, Events, Filtered, Lost, TimedOut, Unreached
@@ -58,7 +58,7 @@ class Remotes:
     ) -> Events:
         """Ask and yield the events of the answer, in the shape of OpenAI's; leaving early ends the request there.
 
-        Where they may be `joined`, events of mere text that came together are one, with their bytes as `raw`.
+        Where they may be `joined`, events of mere text that came together are one piece, with their bytes as `raw`.
         """
         dialect = _DIALECTS[remote.kind]
         path, made = dialect.request(remote, operation, {**body, "stream": True})
@@ -66,8 +66,11 @@ class Remotes:
             made["stream_options"] = {"include_usage": True}
         with _Asking(self, remote) as asking:
             answer = await asking.post(path, made, remote.patience.first_token_seconds)
-            told = _heard(remote, answer, joined=joined and remote.kind == "openai")
-            async with aclosing(told) as heard, aclosing(dialect.events(heard)) as events:
+            if joined and remote.kind == "openai":
+                told = _passed(remote, answer)
+            else:
+                told = dialect.events(_heard(remote, answer))
+            async with aclosing(told) as events:
                 async for event in events:
                     yield event
             answer.ended = True
@@ -153,33 +156,62 @@ class _Asking:
         return await _read(self._remote, await self.post(path, body, self._remote.patience.total_seconds))
 
 
-async def _heard(remote: Remote, answer: Answer, *, joined: bool) -> AsyncGenerator[dict[str, Any], None]:
+async def _heard(remote: Remote, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
     """Yield the data of each server-sent event. Raises what an event of an error says."""
     rest = b""
     while chunk := await answer.piece():
-        *lines, rest = (rest + chunk).split(b"\n")
-        if len(rest) > _LARGEST_EVENT:
-            raise Unavailable(f"{remote.provider} sent an event that is too large.")
-        texts: list[str] = []
-        raw: list[bytes] = []
+        lines, rest = _lines(remote, rest + chunk)
         for line in lines:
             if line.startswith(b"data:"):
                 data = line[5:].strip()
-                if joined and (text := _mere_text(data)):
-                    texts.append(text)
-                    raw.append(b"data: %b\n\n" % data)
-                    continue
-                if raw:
-                    yield _together(texts, raw)
-                    texts, raw = [], []
                 if data == b"[DONE]":
                     return
-                event = _decoded(remote, data)
-                if event.get("error"):
-                    raise Unavailable(f"{remote.provider} failed: {provider_said(remote, event) or 'an error'}.")
-                yield event
+                yield _event_of(remote, data)
+
+
+async def _passed(remote: Remote, answer: Answer) -> Events:
+    """Yield what a chat of OpenAI's dialect says: mere text with the bytes that brought it, all else decoded.
+
+    Raises Unavailable where it ends before its end, and what an event of an error says.
+    """
+    rest, finished = b"", False
+    while chunk := await answer.piece():
+        lines, rest = _lines(remote, rest + chunk)
+        texts, raw = "", b""
+        for line in lines:
+            if not line.startswith(b"data:"):
+                continue
+            data = line[5:].strip()
+            if text := _mere_text(data):
+                texts, raw = texts + text, b"%bdata: %b\n\n" % (raw, data)
+                continue
+            if raw:
+                yield Piece(text=texts, raw=raw)
+                texts, raw = "", b""
+            if data == b"[DONE]":
+                openai.ended(finished)
+                return
+            event = _event_of(remote, data)
+            finished = finished or openai.finishes(event)
+            yield event
         if raw:
-            yield _together(texts, raw)
+            yield Piece(text=texts, raw=raw)
+    openai.ended(finished)
+
+
+def _lines(remote: Remote, data: bytes) -> tuple[list[bytes], bytes]:
+    """Return the whole lines, and what is there of the next one."""
+    *lines, rest = data.split(b"\n")
+    if len(rest) > _LARGEST_EVENT:
+        raise Unavailable(f"{remote.provider} sent an event that is too large.")
+    return lines, rest
+
+
+def _event_of(remote: Remote, data: bytes) -> dict[str, Any]:
+    event = _decoded(remote, data)
+    if event.get("error"):
+        raise Unavailable(f"{remote.provider} failed: {provider_said(remote, event) or 'an error'}.")
+    return event
 
 
 class _Delta(msgspec.Struct):
@@ -213,10 +245,6 @@ def _mere_text(data: bytes) -> str:
     choice = event.choices[0]
     plain = not (choice.index or choice.finish_reason or choice.delta.tool_calls)
     return (choice.delta.content or "") if plain else ""
-
-
-def _together(texts: list[str], raw: list[bytes]) -> dict[str, Any]:
-    return {"choices": [{"delta": {"content": "".join(texts)}}], "raw": b"".join(raw)}
 
 
 async def _read(remote: Remote, answer: Answer) -> bytes:
