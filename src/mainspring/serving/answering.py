@@ -99,6 +99,8 @@ class Answerer:
             body = await self._reserved(exchange, await _prepared(exchange))
             if exchange.target.policy is None:
                 calls = decoding.Calls()
+                if question.relay is not None:
+                    question.relay.hear = exchange.said
                 async with aclosing(self._events(exchange, body)) as events:
                     async for event in events:
                         piece = _told(exchange, event, calls)
@@ -163,8 +165,9 @@ class Answerer:
         target, question = exchange.target, exchange.question
         if exchange.hit is not None:
             return exchange.hit.events(question.operation)
-        joined = question.passes and target.policy is None
-        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id, joined=joined)
+        relay, joined = question.relay, question.passes and target.policy is None
+        how: dict[str, Any] = {"joined": joined, "relay": relay if joined else None}
+        source = self._sources.stream(target.spec, question.operation, body, question.origin.key_id, **how)
         return source if target.patience is None else paced(target.patience, source)
 
     async def _restored(self, exchange: Exchange, body: Mapping[str, JSON]) -> AsyncGenerator[Piece, None]:

@@ -96,6 +96,11 @@ class Exchange:
         self.answered = True
         self.heard, self.usage = _size(text, calls), usage or Usage()
 
+    def said(self, piece: Piece) -> None:
+        """Note a piece of text that was passed on."""
+        self.text += piece.text
+        self.hear(piece, None)
+
     @property
     def call(self) -> str:
         """What tells this call from every other."""
@@ -200,7 +205,8 @@ class Exchange:
 
 
 def _size(text: str, calls: Sequence[Mapping[str, Any]]) -> int:
-    return len(str(text).encode("utf-8", "replace")) + sum(len(str(call)) for call in calls)
+    size = len(text) if isinstance(text, str) and text.isascii() else len(str(text).encode("utf-8", "replace"))
+    return size + sum(len(str(call)) for call in calls) if calls else size
 
 
 def _cached(lookup: Lookup) -> dict[str, Any]:

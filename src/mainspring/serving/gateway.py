@@ -31,7 +31,7 @@ from mainspring.serving.cache.models import HEADER
 from mainspring.serving.deployments import Subject
 from mainspring.serving.directory import Directory
 from mainspring.serving.metering import Billing, Meter
-from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Question, Target, Told, Usage
+from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Question, Relay, Target, Told, Usage
 from mainspring.serving.protocols import anthropic, lists, openai, responses
 from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, decode
 from mainspring.serving.recording import Recorder
@@ -171,6 +171,7 @@ class Gateway:
                 origin=origin,
                 operation=ask.operation,
                 passes=dialect.passes,
+                relay=Relay() if dialect.passes and ask.stream else None,
             )
             if target.cache is None and call.header(_CACHE).strip().lower() == "only":
                 raise NotCached(f"Nothing of {ask.model} is kept.", hint="Ask without the header.")
@@ -228,7 +229,7 @@ class Gateway:
             # Until the first piece is here, a refusal can still be an HTTP status.
             with Connected(call.receive):
                 first = await anext(pieces)
-            await call.stream(dialect.telling(ask, head), first, pieces, _headers(question, target))
+            await call.stream(dialect.telling(ask, head), first, pieces, _headers(question, target), question.relay)
         else:
             with Connected(call.receive):
                 answer = await self._by(target).complete(target, question)

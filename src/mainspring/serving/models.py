@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -109,6 +109,25 @@ class Told:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+class Relay:
+    """The short way of a stream: mere text goes from the provider's connection to the client's past every task."""
+
+    __slots__ = ("hear", "tell")
+
+    def __init__(self) -> None:
+        self.hear: Callable[[Piece], None] | None = None
+        """Takes note of what was told."""
+        self.tell: Callable[[Piece], bool] | None = None
+        """Tells a piece at once; False, and nothing is told, where the client has to be waited for."""
+
+    def __call__(self, piece: Piece) -> bool:
+        """Pass a piece on; False where it has to go the long way."""
+        if self.hear is None or self.tell is None or not self.tell(piece):
+            return False
+        self.hear(piece)
+        return True
+
+
 class Question(Struct, frozen=True, kw_only=True):
     """What is asked."""
 
@@ -125,6 +144,8 @@ class Question(Struct, frozen=True, kw_only=True):
     told: Told | None = None
     passes: bool = False
     """Whether who asked reads events of OpenAI's chats, so that those of a provider may be passed on as they are."""
+    relay: Relay | None = None
+    """The short way of a stream, where who asked has one."""
 
 
 class Piece(Struct, frozen=True, kw_only=True):

@@ -61,7 +61,10 @@ class Shadows:
             self.counts["dropped"] += 1
             return
         told = {"shadow_of": question.origin.trace_id, "deployment": target.deployment}
-        copy = _Copy(target.shadow, structs.replace(question, origin=Origin(service=SHADOW, metadata=told), told=None))
+        copy = _Copy(
+            target.shadow,
+            structs.replace(question, origin=Origin(service=SHADOW, metadata=told), told=None, relay=None),
+        )
         loop = asyncio.get_running_loop()
         if away:
             task = loop.create_task(self._answer(copy))

@@ -11,7 +11,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON, EngineSpec
 from mainspring.registry import Remote
 from mainspring.serving.engines import Engines
-from mainspring.serving.models import Operation
+from mainspring.serving.models import Operation, Relay
 from mainspring.serving.remote import Remotes
 from mainspring.serving.upstream import Events
 
@@ -47,13 +47,15 @@ class Sources:
         key: str = "",
         *,
         joined: bool = False,
+        relay: Relay | None = None,
     ) -> Events:
         """Return the events of the answer, in the shape of OpenAI's; closing them early ends the generation.
 
         What a provider sent at the same time may be `joined` to one piece, which has the bytes as they came beside it.
+        What can go by the `relay` does not come out here.
         """
         if isinstance(spec, Remote):
-            return self.remotes.stream(spec, operation, body, joined=joined)
+            return self.remotes.stream(spec, operation, body, joined=joined, relay=relay)
         options = {"stream_options": {"include_usage": True}}
         return self._engines.stream(spec, _PATHS[operation], {**body, **options}, key)
 

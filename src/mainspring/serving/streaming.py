@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import MainspringError, Unauthenticated
-from mainspring.serving.models import Piece
+from mainspring.serving.models import Piece, Relay
 from mainspring.serving.protocols.base import Telling
 
 if TYPE_CHECKING:
@@ -119,13 +119,23 @@ class Call:
         await self.send({"type": "http.response.body", "body": body})
 
     async def stream(
-        self, telling: Telling, piece: Piece, rest: AsyncGenerator[Piece, None], headers: Mapping[str, str]
+        self,
+        telling: Telling,
+        piece: Piece,
+        rest: AsyncGenerator[Piece, None],
+        headers: Mapping[str, str],
+        relay: Relay | None = None,
     ) -> None:
         """Answer with a stream from its first piece on; a failure in its middle is its end.
 
-        The rest is closed in any case. Raises ClientGone where the client leaves.
+        The rest is closed in any case. What comes by the `relay` in the meantime is told at once. Raises ClientGone
+        where the client leaves.
         """
         send = self.send
+
+        def tell(piece: Piece) -> bool:
+            return _at_once(send({"type": "http.response.body", "body": telling.told(piece), "more_body": True}))
+
         try:
             with Connected(self.receive):
                 await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, _SAFE, *_raw(headers)]})
@@ -136,6 +146,8 @@ class Call:
                         if begun:
                             event, begun = begun + event, b""
                         await send({"type": "http.response.body", "body": event, "more_body": True})
+                        if relay is not None:
+                            relay.tell = tell
                         piece = await anext(rest)
                     last = begun + telling.ended(piece)
                 except MainspringError as failure:
@@ -145,8 +157,21 @@ class Call:
                     _log.exception("a stream failed")
                     last = telling.failed(MainspringError("The server failed.", hint="See its log in the home folder."))
         finally:
+            if relay is not None:
+                relay.tell = None
             await rest.aclose()
         await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+def _at_once(sending: Awaitable[None]) -> bool:
+    """Send without waiting; False, and nothing is sent, where one would have to wait for the client."""
+    steps = sending.__await__()
+    try:
+        next(steps)
+    except StopIteration:
+        return True
+    steps.close()
+    return False
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -29,6 +29,10 @@ _KEPT = 256
 """Connections to one place that are kept while nobody uses them."""
 
 
+Through = Callable[[bytes], bool]
+"""Takes a piece of the body as it comes; False where it has to be read as usual."""
+
+
 class Broken(ConnectionError):
     """The connection ended, or what came over it is no HTTP."""
 
@@ -75,6 +79,9 @@ class Connection(asyncio.Protocol):
         self.begun = self.headed = self.done = False
         self.error: BaseException | None = None
         self.idle_since = 0.0
+        self.between = self.ends = 0.0
+        """Seconds until what comes after a piece, and the time of the loop when everything has to be here."""
+        self._through: Through | None = None
         self.then: Callable[[], None] | None = None
         """What is done once the answer is here, where nobody waits for its end."""
 
@@ -104,13 +111,17 @@ class Connection(asyncio.Protocol):
                 raise self.error
             await self._wait()
 
-    async def piece(self) -> bytes:
-        """Return what has come of the body since the last time; empty at its end. Raises Broken or TimeoutError."""
+    async def piece(self, through: Through | None = None) -> bytes:
+        """Return what has come of the body since the last time; empty at its end. Raises Broken or TimeoutError.
+
+        What `through` takes while nothing else waits to be read does not come out, and wakes nobody.
+        """
         while not self._pieces:
             if self.done:
                 return b""
             if self.error is not None:
                 raise self.error
+            self._through = through
             await self._wait()
         found = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
@@ -145,7 +156,7 @@ class Connection(asyncio.Protocol):
         try:
             await self._waiter
         finally:
-            self._waiter = None
+            self._waiter = self._through = None
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
@@ -181,7 +192,8 @@ class Connection(asyncio.Protocol):
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
             self._fail(Broken(f"this is no answer: {error}"))
-        self._wake()
+        if self._through is None:
+            self._wake()
 
     def on_message_begin(self) -> None:
         if self.done:
@@ -202,6 +214,11 @@ class Connection(asyncio.Protocol):
             self.headers = {}
 
     def on_body(self, body: bytes) -> None:
+        if self._through is not None:
+            if self._through(body):
+                self.expect(min(self._loop.time() + self.between, self.ends))
+                return
+            self._through = None
         self._pieces.append(body)
         self._size += len(body)
         if self._size > _PAUSE and not self._paused and self._transport is not None:
@@ -209,7 +226,7 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def on_message_complete(self) -> None:
-        self.done = self.headed
+        self.done, self._through = self.headed, None
         if self.done:
             self._after()
 
@@ -229,20 +246,21 @@ class Answer:
     def __init__(self, pool: Pool, place: Place, connection: Connection, waits: Waits, ends: float) -> None:
         self._pool, self._place, self._connection = pool, place, connection
         self._waits, self._ends = waits, ends
+        connection.between, connection.ends = waits.between, ends
         self.status, self.headers = connection.status, connection.headers
         self._begun = False
         self.ended = False
         """Whether what is said is said, and only the end of the message is to come."""
 
-    async def piece(self) -> bytes:
+    async def piece(self, through: Through | None = None) -> bytes:
         """Return the next piece of the body, as much as is there; empty at its end. Raises Broken or TimeoutError.
 
-        The first one may take as long as the headers.
+        The first one may take as long as the headers. What `through` takes in the meantime does not come out.
         """
         patience = self._waits.between if self._begun else self._waits.headers
         self._connection.expect(min(self._pool.loop.time() + patience, self._ends))
         self._begun = True
-        return await self._connection.piece()
+        return await self._connection.piece(through)
 
     async def read(self, most: int) -> bytes | None:
         """Return the whole body; None where it is longer than `most` bytes. Raises Broken or TimeoutError."""

@@ -13,7 +13,7 @@ from mainspring.kernel.errors import Invalid, LimitReached, MainspringError, Not
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Remote, provider_headers, provider_said
 from mainspring.safety import outgoing
-from mainspring.serving.models import Operation, Piece
+from mainspring.serving.models import Operation, Piece, Relay
 from mainspring.serving.remote import anthropic, openai
 from mainspring.serving.transport import Answer, NoConnection, Place, Pool, Waits, place_of
 from mainspring.serving.upstream import ContextExceeded, Events, Filtered, Lost, TimedOut, Unreached
@@ -54,11 +54,18 @@ class Remotes:
         return answer
 
     async def stream(
-        self, remote: Remote, operation: Operation, body: Mapping[str, JSON], *, joined: bool = False
+        self,
+        remote: Remote,
+        operation: Operation,
+        body: Mapping[str, JSON],
+        *,
+        joined: bool = False,
+        relay: Relay | None = None,
     ) -> Events:
         """Ask and yield the events of the answer, in the shape of OpenAI's; leaving early ends the request there.
 
         Where they may be `joined`, events of mere text that came together are one piece, with their bytes as `raw`.
+        Of these, what came by itself goes by the `relay` where it can.
         """
         dialect = _DIALECTS[remote.kind]
         path, made = dialect.request(remote, operation, {**body, "stream": True})
@@ -67,7 +74,7 @@ class Remotes:
         with _Asking(self, remote) as asking:
             answer = await asking.post(path, made, remote.patience.first_token_seconds)
             if joined and remote.kind == "openai":
-                told = _passed(remote, answer)
+                told = _passed(remote, answer, relay)
             else:
                 told = dialect.events(_heard(remote, answer))
             async with aclosing(told) as events:
@@ -169,13 +176,21 @@ async def _heard(remote: Remote, answer: Answer) -> AsyncGenerator[dict[str, Any
                 yield _event_of(remote, data)
 
 
-async def _passed(remote: Remote, answer: Answer) -> Events:
+async def _passed(remote: Remote, answer: Answer, relay: Relay | None) -> Events:
     """Yield what a chat of OpenAI's dialect says: mere text with the bytes that brought it, all else decoded.
 
     Raises Unavailable where it ends before its end, and what an event of an error says.
     """
     rest, finished = b"", False
-    while chunk := await answer.piece():
+
+    def through(chunk: bytes) -> bool:
+        """Pass one whole event of mere text on."""
+        if relay is None or not chunk.startswith(b"data: ") or chunk.find(b"\n\n") != len(chunk) - 2:
+            return False
+        text = _mere_text(chunk[6:-2])
+        return bool(text) and relay(Piece(text=text, raw=chunk))
+
+    while chunk := await answer.piece(None if rest else through):
         lines, rest = _lines(remote, rest + chunk)
         texts, raw = "", b""
         for line in lines:
