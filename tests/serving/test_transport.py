@@ -356,35 +356,29 @@ def test_a_connection_that_was_asked_to_pause_is_not_used_again() -> None:
     run(work())
 
 
-@pytest.mark.parametrize("refused", [None, 1, 3])
-def test_what_is_taken_on_the_way_is_not_read_and_nothing_is_lost_or_turned_round(refused: int | None) -> None:
-    said = [b"a", b"b", b"c", b"d", b"e"]
+@pytest.mark.parametrize("refused", [b"", b"b", b"d"])
+def test_what_is_taken_on_the_way_is_not_read_and_nothing_is_lost_or_turned_round(refused: bytes) -> None:
     taken: list[bytes] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await asked(reader)
         writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
-        for each in said:
+        for each in (b"a", b"b", b"c", b"d", b"e"):
             writer.write(b"1\r\n%b\r\n" % each)
             await writer.drain()
         writer.write(b"0\r\n\r\n")
 
     def through(piece: bytes) -> bool:
-        if refused is not None and piece == said[refused]:
-            return False
-        taken.append(piece)
-        return True
+        taken.extend([piece] if piece != refused else [])
+        return piece != refused
 
     async def work() -> None:
         async with serving(serve) as (pool, place):
             answer = await pool.post(place, ASK, WAITS)
-            heard = []
             while piece := await answer.piece(through):
-                heard.append((len(taken), piece))
                 taken.append(piece)
             answer.close()
-            assert b"".join(taken) == b"".join(said)
-            assert refused is None or any(said[refused] in piece for _, piece in heard)
+        assert b"".join(taken) == b"abcde"
 
     run(work())
 
