@@ -13,6 +13,7 @@ from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import audit_rows
 from mainspring.workspace import Environments, Keys, Members, Projects, authenticate, first_start, projects_of
+from mainspring.workspace import keys as key_store
 from mainspring.workspace.keys import covers, meet
 
 
@@ -68,6 +69,24 @@ def test_a_revoked_key_is_refused_at_once(owner) -> None:
     made = Keys(platform).create()
     assert authenticate(platform, made.secret).member == "owner"
     assert Keys(platform).revoke(made.id).state == "revoked"
+    with pytest.raises(Unauthenticated):
+        authenticate(platform, made.secret)
+
+
+def test_a_key_that_is_revoked_while_it_is_read_is_not_remembered(owner, monkeypatch) -> None:
+    platform, _ = owner
+    made = Keys(platform).create()
+    check = key_store._check
+
+    def overtaken(*given):
+        row = check(*given)
+        monkeypatch.undo()
+        Keys(platform).revoke(made.id)
+        return row
+
+    monkeypatch.setattr(key_store, "_check", overtaken)
+    authenticate(platform, made.secret)
+    assert key_store.recall(platform, made.secret) is None
     with pytest.raises(Unauthenticated):
         authenticate(platform, made.secret)
 

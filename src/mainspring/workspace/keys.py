@@ -46,6 +46,8 @@ class _Known:
 class _Memory:
     known: dict[bytes, _Known] = field(default_factory=dict)
     used: dict[str, datetime] = field(default_factory=dict)
+    forgotten: int = 0
+    """How often all was forgotten."""
     lock: threading.Lock = field(default_factory=threading.Lock)
 
 
@@ -78,11 +80,14 @@ def authenticate(platform: Platform, token: str, *, project: str = "", environme
     digest = hashlib.sha256(token.encode()).digest()
     known = memory.known.get(digest)
     if known is None or known.until <= now:
+        forgotten = memory.forgotten
         known = _Known(_check(platform, match[1], token), now + timedelta(seconds=_CACHE_SECONDS))
         with memory.lock:
             if len(memory.known) >= _CACHE_SIZE:
                 memory.known.clear()
-            memory.known[digest] = known
+            # What was revoked while it was read is not remembered.
+            if memory.forgotten == forgotten:
+                memory.known[digest] = known
     row = known.row
     if row["revoked_at"] is not None or (row["expires_at"] is not None and row["expires_at"] <= now):
         raise _refused()
@@ -114,6 +119,7 @@ def forget(platform: Platform) -> None:
     if memory is not None:
         with memory.lock:
             memory.known.clear()
+            memory.forgotten += 1
 
 
 def _check(platform: Platform, key_id: str, token: str) -> RowMapping:
