@@ -92,3 +92,15 @@ def test_nothing_is_served_unless_it_is_asked_for_and_the_extra_is_named(bare_pl
     monkeypatch.setitem(sys.modules, "grpc", None)
     with pytest.raises(MissingExtra, match="extra 'grpc'"), grpc_server(bare_platform, "127.0.0.1:0"):
         pass
+
+
+def test_nothing_is_received_of_somebody_without_a_key(bare_platform, key):
+    bare_platform.settings = settings.load(
+        {"home": str(bare_platform.home), "otlp.max_bytes": 1024}, environ={}, folder=bare_platform.home
+    )
+    with grpc_server(bare_platform, "127.0.0.1:0") as bound, grpc.insecure_channel(f"127.0.0.1:{bound}") as channel:
+        call = channel.unary_unary(METHOD)
+        for token, code in (("ms_no", grpc.StatusCode.UNAUTHENTICATED), (key, grpc.StatusCode.RESOURCE_EXHAUSTED)):
+            with pytest.raises(grpc.RpcError) as refused:
+                call(b"x" * 10_000, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+            assert refused.value.code() is code

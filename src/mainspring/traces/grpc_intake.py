@@ -55,11 +55,12 @@ def _handler(grpc: Any, platform: Platform) -> Any:
     intake = Intake(platform)
     codes = {code.value[0]: code for code in grpc.StatusCode}
 
-    def export(body: bytes, context: Any) -> bytes:
+    def export(messages: Iterator[bytes], context: Any) -> bytes:
+        # A message is received when it is asked for: not before it is known whose it is.
         try:
             caller = _caller(platform, {str(key).lower(): str(value) for key, value in context.invocation_metadata()})
             access.require(caller, "trace.write")
-            return store_traces(platform, intake, caller, body)
+            return store_traces(platform, intake, caller, next(messages, b""))
         except MainspringError as error:
             number = _AGAIN if error.status in (429, 503) else GRPC_CODES.get(error.status, 13)
             context.abort(codes[number], f"{error.message} {error.hint}".strip())
@@ -67,7 +68,7 @@ def _handler(grpc: Any, platform: Platform) -> Any:
 
     class Handler(grpc.GenericRpcHandler):  # type: ignore[misc]
         def service(self, details: Any) -> Any:
-            return grpc.unary_unary_rpc_method_handler(export) if details.method == METHOD else None
+            return grpc.stream_unary_rpc_method_handler(export) if details.method == METHOD else None
 
     return Handler()
 
