@@ -66,3 +66,33 @@ def test_a_refresh_that_is_due_says_why_is_started_and_ended(visit: Visitor) -> 
     page = visit.open("/deployments/docs")
     expect(page.get_by_role("region", name="Refresh")).to_contain_text("mainspring refresh set docs")
     assert visit.complaints == []
+
+
+def test_a_route_has_rules_waits_and_terms_of_its_breaker(visit: Visitor) -> None:
+    page = visit.open("/routes/chat?environment=staging")
+    page.get_by_role("button", name="Change", exact=True).click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Rules, waits and the breaker").click()
+    expect(dialog.get_by_label("Value of condition 1 of rule 1")).to_have_value("draft")
+    dialog.get_by_role("button", name="Add a rule").click()
+    dialog.get_by_label("Condition 1 of rule 2", exact=True).select_option("header")
+    expect(dialog.get_by_role("button", name="Change", exact=True)).to_be_disabled()
+    dialog.get_by_label("Name in condition 1 of rule 2").fill("x-team")
+    dialog.get_by_label("Comparison 1 of rule 2").select_option("prefix")
+    dialog.get_by_label("Value of condition 1 of rule 2").fill("lab")
+    dialog.get_by_label("Rule 2 goes to acme/org/assistant-large").check()
+    dialog.get_by_label("To the first piece").fill("4")
+    dialog.get_by_label("Failures in a row").fill("3")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Change", exact=True).click()
+    terms = page.get_by_role("region", name="Terms")
+    expect(terms).to_contain_text("header x-team begins with lab")
+    expect(terms).to_contain_text("tag is draft")
+    expect(terms).to_contain_text("4 s")
+    expect(terms).to_contain_text("after 3 failures in a row")
+    page.get_by_role("button", name="Change", exact=True).click()
+    dialog.get_by_text("Rules, waits and the breaker").click()
+    dialog.get_by_role("button", name="Remove rule 2").click()
+    dialog.get_by_role("button", name="Change", exact=True).click()
+    expect(terms).not_to_contain_text("x-team")
+    assert visit.complaints == []

@@ -4,7 +4,8 @@ import type { Route } from "../../api/types";
 import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
 import { useOutcome } from "../../kit/outcome";
-import { candidate, POLICIES, STICKY, TROUBLES, type CandidateDraft, type Policy, type Sticky, type Trouble } from "./routing";
+import { RouteTermsForm } from "./RouteTermsForm";
+import { candidate, POLICIES, STICKY, termsOf, termsReady, termsSent, TROUBLES, type CandidateDraft, type Policy, type Sticky, type Trouble } from "./routing";
 
 const USUAL: Trouble[] = ["connect", "timeout", "server", "limit", "context"];
 
@@ -21,6 +22,7 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
     note: "",
   });
   const [candidates, setCandidates] = useState<CandidateDraft[]>(() => route?.candidates.map((one) => candidate(one.target, String(one.weight ?? 1))) ?? [candidate(), candidate()]);
+  const [rest, setRest] = useState(() => termsOf(route));
   const set = (more: Partial<typeof form>) => setForm({ ...form, ...more });
   const change = (key: number, more: Partial<CandidateDraft>) => setCandidates(candidates.map((one) => (one.key === key ? { ...one, ...more } : one)));
   const finish = (made: Route) => {
@@ -32,12 +34,13 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
   const targets = useTargets(environment);
   const filled = candidates.filter((one) => one.target.trim());
   const wrong = filled.some((one) => !(Number(one.weight) >= 0) || one.weight.trim() === "");
+  const names = [...new Set(filled.map((one) => one.target.trim()))];
   const submit = () => {
     const kept = new Map(route?.candidates.map((one) => [one.target, one]));
     const list = filled.map((one) => ({ context: 0, lacks: [], ...kept.get(one.target.trim()), target: one.target.trim(), weight: Number(one.weight) }));
-    const terms = { candidates: list, policy: form.policy, sticky: form.sticky, pin: form.pin, retries: Number(form.retries), fallback_on: form.fallback, note: form.note, environment };
+    const terms = { candidates: list, policy: form.policy, sticky: form.sticky, pin: form.pin, retries: Number(form.retries), fallback_on: form.fallback, note: form.note, environment, ...termsSent(rest, names) };
     if (route) update.mutate({ params: { path: { name: route.name } }, body: terms });
-    else create.mutate({ body: { ...terms, name: form.name, rules: [], retry_budget: 0.2 } as never });
+    else create.mutate({ body: { ...terms, name: form.name, retry_budget: 0.2 } as never });
   };
   return (
     <Dialog title={route ? `Change ${route.name}` : "Make a route"} close={close} size={640} stays>
@@ -127,8 +130,14 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
             <input className="input" value={form.note} placeholder="Why" onChange={(event) => set({ note: event.target.value })} />
           </Field>
         </div>
+        <details>
+          <summary>Rules, waits and the breaker</summary>
+          <div className="stack" style={{ paddingTop: 8 }}>
+            <RouteTermsForm terms={rest} set={(more) => setRest({ ...rest, ...more })} candidates={names} />
+          </div>
+        </details>
         <Refused error={create.error ?? update.error} />
-        <Foot close={close} ready={/^[a-z0-9][a-z0-9._-]{0,127}$/.test(form.name) && filled.length > 0 && !wrong && !create.isPending && !update.isPending} label={route ? "Change" : "Make"} />
+        <Foot close={close} ready={/^[a-z0-9][a-z0-9._-]{0,127}$/.test(form.name) && filled.length > 0 && !wrong && termsReady(rest, names) && !create.isPending && !update.isPending} label={route ? "Change" : "Make"} />
       </form>
     </Dialog>
   );

@@ -1,4 +1,4 @@
-import type { RouteRule } from "../../api/types";
+import type { Route, RouteRule } from "../../api/types";
 
 export const POLICIES = {
   ordered: "the one that stands first",
@@ -37,6 +37,71 @@ export interface CandidateDraft {
 
 let next = 0;
 export const candidate = (target = "", weight = "1"): CandidateDraft => ({ key: next++, target, weight });
+
+export const OF = ["tag", "header", "metadata", "user", "session", "key", "member"] as const;
+export const WAITS = { connect_seconds: "To connect", first_token_seconds: "To the first piece", between_seconds: "Between pieces", total_seconds: "For the whole call" } as const;
+export const BREAKING = { failures: "Failures in a row", rate: "Or this share, %", least: "Of so many calls", window_seconds: "Within seconds", open_seconds: "Left alone, seconds" } as const;
+const USUAL = { failures: 5, rate: 0.5, least: 20, window_seconds: 60, open_seconds: 30 };
+
+/** A rule's condition as it is edited. */
+export interface ConditionDraft {
+  key: number;
+  of: (typeof OF)[number];
+  name: string;
+  how: "equals" | "prefix";
+  value: string;
+}
+export interface RuleDraft {
+  key: number;
+  when: ConditionDraft[];
+  candidates: string[];
+}
+/** What is half typed stays: numbers are texts. */
+export interface TermsDraft {
+  rules: RuleDraft[];
+  waits: Record<keyof typeof WAITS, string>;
+  breaking: Record<keyof typeof BREAKING, string>;
+}
+
+export const condition = (of: ConditionDraft["of"] = "tag"): ConditionDraft => ({ key: next++, of, name: "", how: "equals", value: "" });
+export const ruleDraft = (): RuleDraft => ({ key: next++, when: [condition()], candidates: [] });
+
+const each = <K extends string>(of: Record<K, unknown>, value: (name: K) => string) => Object.fromEntries((Object.keys(of) as K[]).map((name) => [name, value(name)])) as Record<K, string>;
+
+export function termsOf(route?: Route): TermsDraft {
+  const breaking = { ...USUAL, ...route?.breaking };
+  return {
+    rules: (route?.rules ?? []).map((rule) => ({
+      key: next++,
+      candidates: rule.candidates,
+      when: rule.when.map((one) => ({ key: next++, of: one.of, name: one.name ?? "", how: one.equals != null ? "equals" : "prefix", value: one.equals ?? one.prefix ?? "" })),
+    })),
+    waits: each(WAITS, (name) => String(route?.waits?.[name] ?? "")),
+    breaking: each(BREAKING, (name) => String(name === "rate" ? Math.round(breaking.rate * 1e4) / 100 : breaking[name])),
+  };
+}
+
+/** The terms as the server takes them; of a rule, only candidates that are still there. */
+export function termsSent(draft: TermsDraft, candidates: string[]): Required<Pick<Route, "rules" | "waits" | "breaking">> {
+  const seconds = (text: string) => (text.trim() ? Number(text) : null);
+  const numbers = Object.fromEntries(Object.entries(draft.breaking).map(([name, text]) => [name, name === "rate" ? Number(text) / 100 : Number(text)])) as Record<keyof typeof BREAKING, number>;
+  return {
+    rules: draft.rules.map((rule) => ({
+      candidates: rule.candidates.filter((one) => candidates.includes(one)),
+      when: rule.when.map((one) => ({ of: one.of, name: one.of === "header" || one.of === "metadata" ? one.name.trim() : "", [one.how]: one.value })),
+    })),
+    waits: { connect_seconds: seconds(draft.waits.connect_seconds), first_token_seconds: seconds(draft.waits.first_token_seconds), between_seconds: seconds(draft.waits.between_seconds), total_seconds: seconds(draft.waits.total_seconds) },
+    breaking: numbers,
+  };
+}
+
+/** Whether every rule is whole and every number is one. */
+export function termsReady(draft: TermsDraft, candidates: string[]): boolean {
+  const sent = termsSent(draft, candidates);
+  const waits = Object.values(sent.waits).every((one) => one == null || one > 0);
+  const rules = sent.rules.every((rule) => rule.candidates.length > 0 && rule.when.every((one) => (one.of !== "header" && one.of !== "metadata") || one.name));
+  return waits && rules && Object.values(sent.breaking).every((one) => Number(one) > 0);
+}
 
 /** Each candidate's part of the traffic under the weighted policy. */
 export function shares(weights: number[]): number[] {
