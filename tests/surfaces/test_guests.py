@@ -106,3 +106,13 @@ def test_an_odd_token_is_refused(web, path):
     for token in ("\\ud800", "é.ü", ".", "a" * 4001, "\\u0000"):
         body = f'{{"token": "{token}", "name": "n", "number": 1, "api_key": "{token}"}}'.encode()
         assert 400 <= web.post(path, content=body).status_code < 500
+
+
+def test_a_link_does_not_open_a_later_queue_of_the_same_name(platform, web):
+    queues, asked = Queues(platform), [Question(name="good", kind="thumbs")]
+    queues.create("open", asked)
+    token = queues.share("open", "pat").path.partition("#")[2]
+    queues.delete("open")
+    queues.create("open", asked)
+    queues.add("open", [TRACE])
+    assert web.post("/api/v1/review/next", json={"token": token}).status_code == 401

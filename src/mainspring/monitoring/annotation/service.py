@@ -201,7 +201,7 @@ class Queues(Service):
         """Make a link by which somebody without a key reviews this queue, and nothing else."""
         with self.read() as tx:
             row, ends = store.find(tx, name), tx.now + timedelta(days=days)
-            made = sharing.token(self.platform, tx.caller, name, reviewer, row["shares"], ends)
+            made = sharing.token(self.platform, tx.caller, row["id"], reviewer, row["shares"], ends)
         return Share(path=f"/review#{made}", reviewer=f"{sharing.GUEST}{reviewer}", expires_at=ends)
 
     @operation("POST /queues/{name}/unshare", permission="queue.manage")

@@ -25,6 +25,7 @@ class _Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     project: str
     environment: str
     queue: str
+    """Its id: one that comes to have the same name is another."""
     reviewer: str
     shares: int
     expires: float
@@ -32,7 +33,7 @@ class _Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
 
 
 def token(platform: Platform, caller: Caller, queue: str, reviewer: str, shares: int, expires: datetime) -> str:
-    """Return a token for one reviewer of one queue."""
+    """Return a token for one reviewer of the queue of this id."""
     claim = _Claim(caller.project, caller.environment, queue, reviewer, shares, expires.timestamp())
     body = base64.urlsafe_b64encode(msgspec.json.encode(claim)).rstrip(b"=")
     return f"{body.decode()}.{_mac(platform, body)}"
@@ -54,10 +55,11 @@ def guest_of(platform: Platform, text: str) -> tuple[Caller, str]:
         raise _refused()
     caller = Caller(f"{GUEST}{claim.reviewer}", "", claim.project, claim.environment, "annotator", _MAY)
     with access.acting_as(caller), platform.read() as tx:
-        mine = (queues.c.project == tx.project) & (queues.c.name == claim.queue) & (queues.c.shares == claim.shares)
-        if tx.execute(select(queues.c.id).where(mine)).one_or_none() is None:
+        mine = (queues.c.project == tx.project) & (queues.c.id == claim.queue) & (queues.c.shares == claim.shares)
+        name = tx.execute(select(queues.c.name).where(mine)).scalar_one_or_none()
+        if name is None:
             raise _refused()
-    return caller, claim.queue
+    return caller, str(name)
 
 
 def _mac(platform: Platform, body: bytes) -> str:
