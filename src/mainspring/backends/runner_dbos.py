@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 QUEUE = "runs"
 SCHEMA = "1"
 """Version under which workflows are recovered: raised only where an old one could not go on. Never the code's hash."""
-_POLL_SECONDS = 0.3
+_POLL_SECONDS = 0.4
 """Between two looks for queued runs: each costs milliseconds, also where there is nothing to do."""
 _log = logging.getLogger(__name__)
 

@@ -39,6 +39,8 @@ class SystemIds:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        self._entropy = b""
+        os.register_at_fork(after_in_child=self._forget)
 
     def new(self) -> str:
         """Return a new UUIDv7, greater than every one before it."""
@@ -47,7 +49,13 @@ class SystemIds:
             ticks = time.time_ns() * 4096 // 1_000_000
             self._last = max(ticks, self._last + 1)
             ticks = self._last
-        return uuid7(ticks >> 12, (ticks & 0xFFF).to_bytes(2, "big") + os.urandom(8))
+            # Asking the system costs as much as all else here; no byte is used twice.
+            held = self._entropy or os.urandom(512)
+            entropy, self._entropy = held[:8], held[8:]
+        return uuid7(ticks >> 12, (ticks & 0xFFF).to_bytes(2, "big") + entropy)
+
+    def _forget(self) -> None:
+        self._entropy = b""
 
 
 def uuid7(milliseconds: int, entropy: bytes) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import secrets
+import os
+import random
 import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -32,13 +33,19 @@ _REQUEST_ATTRIBUTES = {
 }
 
 
+_NOTHING = Findings()
+"""What is found where no guard looks: nothing is ever added to it."""
+_random = random.Random(os.urandom(16))  # noqa: S311 - a span's id is no secret
+os.register_at_fork(after_in_child=_random.seed)
+
+
 class Exchange:
     """What is known of one call: filled in on the way, turned into a span at its end."""
 
     def __init__(self, target: Target, question: Question, clock: Clock, ids: Ids) -> None:
         self.target = target
         self.question = question
-        self.findings = Findings(target.policy.timeout_ms if target.policy is not None else 0)
+        self.findings = Findings(target.policy.timeout_ms) if target.policy is not None else _NOTHING
         self.messages: Sequence[Message] = question.messages if target.policy is None else []
         """The client's messages as they may be stored: none before the guard has read them."""
         self.sent: Mapping[str, JSON] = {}
@@ -67,7 +74,7 @@ class Exchange:
         self.estimated = False
         """Whether the usage is an estimate, because nobody counted the tokens."""
         self.trace_id = question.origin.trace_id or ids.new().replace("-", "")
-        self._span_id = secrets.token_hex(8)
+        self._span_id = f"{_random.getrandbits(64) or 1:016x}"
         self._start_ns = int(clock.now().timestamp() * 1e9)
         self._began = time.perf_counter_ns()
 
@@ -118,10 +125,13 @@ class Exchange:
 
     def answer(self) -> Answer:
         """Return the whole answer, with what a mask took out of the request put back for the caller."""
-        restoring = Restoring(self.findings.vault)
+        text, calls = self.text, self.tool_calls
+        if self.findings is not _NOTHING:
+            restoring = Restoring(self.findings.vault)
+            text, calls = restoring.text(text), restoring.calls(calls)
         return Answer(
-            text=restoring.text(self.text),
-            tool_calls=restoring.calls(self.tool_calls),
+            text=text,
+            tool_calls=calls,
             finish_reason=self.finish_reason,
             stop_sequence=self.stop_sequence,
             usage=self.usage,
@@ -194,14 +204,17 @@ class Exchange:
             found["mainspring.arm"] = target.arm
         if origin.member:
             found |= {"mainspring.member": origin.member, "mainspring.key_id": origin.key_id}
-        found |= self.findings.attributes(target.guard)
+        if target.guard:
+            found |= self.findings.attributes(target.guard)
         found |= span_attributes(self.usage)
         if self.estimated:
             found["mainspring.usage.estimated"] = True
         found |= target.notes
         if self.lookup is not None:
             found |= _cached(self.lookup)
-        return found | {f"mainspring.metadata.{key}": value for key, value in origin.metadata.items()}
+        for key, value in origin.metadata.items():
+            found[f"mainspring.metadata.{key}"] = value
+        return found
 
 
 def _size(text: str, calls: Sequence[Mapping[str, Any]]) -> int:

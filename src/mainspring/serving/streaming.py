@@ -45,8 +45,9 @@ class Connected:
         self._gone = False
 
     def __enter__(self) -> Connected:
-        self._task = asyncio.current_task()
-        self._timer = asyncio.get_running_loop().call_later(_SOON, self._look)
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task(loop)
+        self._timer = loop.call_later(_SOON, self._look)
         return self
 
     def __exit__(

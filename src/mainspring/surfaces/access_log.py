@@ -30,6 +30,7 @@ _WAITING = 50_000
 """Lines that wait for a slow disk at most; further ones are dropped and counted."""
 _LONGEST = 300
 _TOLD = {b"x-mainspring-trace-id": "trace_id", b"x-mainspring-model": "model", b"x-mainspring-deployment": "deployment"}
+_PID = os.getpid()
 _log = logging.getLogger(__name__)
 
 
@@ -181,7 +182,7 @@ def _line(request: Request) -> _Line:
         caller.key_id if caller else "",
         caller.member if caller else "",
         **told,
-        pid=os.getpid(),
+        pid=_PID,
     )
 
 

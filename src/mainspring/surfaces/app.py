@@ -136,18 +136,18 @@ class Guarded:
         return self._limits["otlp"] if path in OTLP else self._limit
 
     async def _caller(self, scope: Scope) -> access.Caller:
-        headers = _headers(scope)
-        token = headers.get("x-api-key", "")
-        scheme, _, credential = headers.get("authorization", "").partition(" ")
+        headers = dict(scope["headers"])
+        token = headers.get(b"x-api-key", b"").decode("latin-1")
+        scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             token = credential.strip()
         if not token:
-            token = await self._cookie_token(scope, headers)
+            token = await self._cookie_token(scope, _headers(scope))
         if not token:
             raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
         wanted = {
-            "project": headers.get("x-mainspring-project", ""),
-            "environment": headers.get("x-mainspring-environment", ""),
+            "project": headers.get(b"x-mainspring-project", b"").decode("latin-1"),
+            "environment": headers.get(b"x-mainspring-environment", b"").decode("latin-1"),
         }
         known = recall(self.platform, token, **wanted)
         return known if known is not None else await asyncio.to_thread(authenticate, self.platform, token, **wanted)
@@ -176,10 +176,9 @@ def _same_site(headers: dict[str, str], *, required: bool) -> None:
 
 def bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
     """Wrap `receive` so that a body over `limit` bytes raises TooLarge."""
-    problem = TooLarge(f"The body is over {limit:,} bytes.", hint="Send less at a time.")
-    declared = dict(scope["headers"]).get(b"content-length", b"0")
+    declared = next((value for name, value in scope["headers"] if name == b"content-length"), b"0")
     if not declared.isdigit() or int(declared) > limit:
-        raise problem
+        raise _too_large(limit)
     seen = 0
 
     async def count() -> MutableMapping[str, Any]:
@@ -187,10 +186,14 @@ def bounded(scope: Scope, receive: Receive, limit: int) -> Receive:
         message = await receive()
         seen += len(message.get("body", b""))
         if seen > limit:
-            raise problem
+            raise _too_large(limit)
         return message
 
     return count
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"The body is over {limit:,} bytes.", hint="Send less at a time.")
 
 
 def _with_headers(send: Send) -> Send:

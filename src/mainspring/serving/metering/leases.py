@@ -8,7 +8,7 @@ from datetime import datetime
 
 from mainspring.kernel.errors import Conflict
 from mainspring.serving.metering.journal import Take
-from mainspring.serving.metering.models import Allowance, Need, Payer
+from mainspring.serving.metering.models import Allowance, Need, Payer, rfc3339
 
 Rules = dict[tuple[str, str], list[Allowance]]
 """What is allowed in a project, by scope and name."""
@@ -53,7 +53,7 @@ class Ticket:
 
 def listed(takes: Sequence[tuple[Lease, int]]) -> list[Take]:
     """Return reservations as the journal writes them."""
-    return [(lease.allowance.id, lease.starts.isoformat(), amount) for lease, amount in takes]
+    return [(lease.allowance.id, rfc3339(lease.starts), amount) for lease, amount in takes]
 
 
 def covering(rules: Rules, payer: Payer, need: Need) -> list[Allowance]:

@@ -21,7 +21,16 @@ from mainspring.kernel.platform import Platform
 from mainspring.serving.metering import store
 from mainspring.serving.metering.journal import Journal
 from mainspring.serving.metering.leases import Lease, Rules, Ticket, covering, listed
-from mainspring.serving.metering.models import Allowance, Amounts, Need, Payer, refusal, window_end, window_start
+from mainspring.serving.metering.models import (
+    Allowance,
+    Amounts,
+    Need,
+    Payer,
+    refusal,
+    rfc3339,
+    window_end,
+    window_start,
+)
 from mainspring.serving.metering.recovery import folder_of, recover
 from mainspring.serving.metering.store import Change
 from mainspring.serving.metering.tables import allowances, meters
@@ -92,7 +101,7 @@ class Meter:
                     if lease is None or lease.free < amount:
                         return None
                     takes.append((lease, amount))
-            ticket = Ticket(call, payer, window_start(now, "hour").isoformat(), need, takes)
+            ticket = Ticket(call, payer, rfc3339(window_start(now, "hour")), need, takes)
             self._journal.hold(call, payer, ticket.hour, need, listed(takes))
             for lease, amount in takes:
                 lease.reserved += amount

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from operator import add
+from functools import lru_cache
 from typing import Literal
 
 import msgspec
-from msgspec.structs import astuple
 
 from mainspring.kernel.errors import LimitReached
 
@@ -50,7 +49,17 @@ class Amounts(msgspec.Struct, frozen=True, array_like=True):
 
     def plus(self, other: Amounts) -> Amounts:
         """Return the sum."""
-        return Amounts(*map(add, astuple(self), astuple(other)))
+        return Amounts(
+            self.requests + other.requests,
+            self.estimated + other.estimated,
+            self.unpriced + other.unpriced,
+            self.input_tokens + other.input_tokens,
+            self.output_tokens + other.output_tokens,
+            self.cached_tokens + other.cached_tokens,
+            self.cost + other.cost,
+            self.hits + other.hits,
+            self.saved + other.saved,
+        )
 
 
 Need = Amounts
@@ -94,6 +103,12 @@ class BudgetSpent(LimitReached):
     """A budget in money has no room for the call."""
 
     code = "insufficient_quota"
+
+
+@lru_cache(256)
+def rfc3339(moment: datetime) -> str:
+    """Return a moment as text: the start of a window is told again and again."""
+    return moment.isoformat()
 
 
 def window_start(now: datetime, per: Per) -> datetime:

@@ -106,6 +106,8 @@ class Dialect(Protocol):
 def decode(raw: bytes, shape: type[T], unsupported: Sequence[str] = ()) -> T:
     """Decode and check a body; of the fields `unsupported` none may say anything. Raises Invalid with the parameter."""
     try:
+        if b"\\u" not in raw and not any(name.encode() in raw for name in unsupported):
+            return msgspec.json.decode(raw, type=shape)
         body = msgspec.json.decode(raw)
         found = msgspec.convert(body, shape)
     except msgspec.ValidationError as error:
