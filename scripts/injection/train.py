@@ -25,12 +25,20 @@ TARGET = Path(__file__).parents[2] / "src/mainspring/safety/injection.npz"
 def docstrings(limit: int, rng: random.Random) -> list[str]:
     """Return docstrings of the standard library, as an honest sample of technical English."""
     found = []
-    for path in sorted(Path(sysconfig.get_paths()["stdlib"]).glob("*.py")):
+    root = Path(sysconfig.get_paths()["stdlib"])
+    for path in sorted(root.rglob("*.py")):
+        if {"site-packages", "test", "tests", "lib2to3"} & set(path.relative_to(root).parts):
+            continue
         tree = ast.parse(path.read_text("utf-8", errors="ignore"))
         for node in ast.walk(tree):
             if isinstance(node, ast.FunctionDef | ast.ClassDef) and (text := ast.get_docstring(node)):
                 found.append(f"{node.name}\n{text}")
     return rng.sample(sorted(found), min(limit, len(found)))
+
+
+def cut(text: str, rng: random.Random) -> str:
+    """Return the beginning of a text, as it stands in a question: what is short says less of what it is not."""
+    return text[: rng.randint(40, 220)]
 
 
 def embedded(text: str, around: list[str], rng: random.Random) -> str:
@@ -55,7 +63,7 @@ def train(seed: int = 7) -> tuple[np.ndarray, float, dict[str, float]]:
     manual = docstrings(6000, rng)
     plain = benign(4000, rng)
     bad = [embedded(text, manual + plain, rng) for _, text in attacks(30000, rng)]
-    good = benign(26000, rng) + manual
+    good = benign(26000, rng) + manual + [cut(text, rng) for text in manual for _ in range(2)]
     data = [(row, 1.0) for row in rows(bad)] + [(row, 0.0) for row in rows(good)]
     rng.shuffle(data)
     held, data = data[:3000], data[3000:]
