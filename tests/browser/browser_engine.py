@@ -97,7 +97,7 @@ class TalkingEngine:
 
     def ensure(self, spec: EngineSpec) -> Endpoint:
         """Return the server, whatever is asked for."""
-        return Endpoint(self.url, "engine-key")
+        return Endpoint(self.url, "engine-key", (spec.adapter,) if spec.adapter else ())
 
     def keep(self, spec: EngineSpec, seconds: float | None) -> None:
         """Do nothing."""
