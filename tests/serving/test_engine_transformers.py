@@ -175,3 +175,15 @@ def test_an_archive_that_is_no_whole_folder_is_refused(
         with pytest.raises(Invalid, match=problem):
             imported(change)
     assert Models(platform).list_().items == []
+
+
+def test_an_adapter_that_asks_for_another_library_is_not_loaded(
+    models: dict[str, str], made: dict[str, Path], client: OpenAI, platform: Platform, tmp_path: Path
+) -> None:
+    settings = json.loads((made["peft"] / "adapter_config.json").read_text())
+    asking = tmp_path / "asking.json"
+    asking.write_text(json.dumps({**settings, "megatron_config": {"any": 1}}))
+    weights, config = (files.keep(platform, path).sha256 for path in (made["peft"] / "adapter_model.safetensors", asking))
+    model = Models(platform).import_("asking", weights, base=models["whole"], config=config).ref
+    with pytest.raises(openai.APIStatusError, match="a library of its own"):
+        said(client, model, "x")

@@ -14,10 +14,12 @@ import pytest
 from anthropic import Anthropic
 from openai import OpenAI
 from tests.serving.conftest import Upstream, eventually, last_span
+from tests.serving.vendor import Vendor
 
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import SpanFilter
 from mainspring.prompts.service import Prompts
+from mainspring.registry import Models, Providers
 from mainspring.registry.service import Releases
 from mainspring.safety import Rule, detectors
 from mainspring.safety.service import Guards
@@ -346,3 +348,41 @@ def test_of_a_client_that_leaves_while_it_is_guarded_nothing_is_stored(
     span = last_span(platform)
     assert span.status_message == "the client went away"
     assert not span.input
+
+
+@pytest.fixture
+def vectors(platform: Platform, providers: Providers) -> str:
+    """A provider's model that makes vectors; the embedding model that is built in belongs to no release."""
+    return Models(platform).connect("vectors", "acme", "big").ref
+
+
+@pytest.mark.parametrize("action", ["log", "mask", "block"])
+def test_texts_to_embed(client: OpenAI, platform: Platform, vendor: Vendor, vectors: str, action: str) -> None:
+    release = release_with(platform, vectors, on="input", action=action)
+    if action == "block":
+        with pytest.raises(openai.BadRequestError, match="Not here") as caught:
+            client.embeddings.create(model=release, input=["a cat", ADDRESS], encoding_format="float")
+        assert caught.value.code == "content_filter"
+        assert vendor.bodies == []
+    else:
+        client.embeddings.create(model=release, input=["a cat", ADDRESS], encoding_format="float")
+        assert vendor.bodies[-1]["input"] == ["a cat", ADDRESS if action == "log" else "[EMAIL]"]
+    span = last_span(platform)
+    assert span.attributes["mainspring.guard.action"] == action
+    assert [hit["kind"] for hit in span.attributes["mainspring.guard.hits"]] == ["email"]
+    assert (ADDRESS in str(span.input)) == (action != "mask")
+
+
+@pytest.mark.parametrize("action", ["log", "mask", "block"])
+def test_a_detector_that_fails_lets_no_text_be_embedded(
+    client: OpenAI, platform: Platform, vendor: Vendor, vectors: str, monkeypatch: pytest.MonkeyPatch, action: Any
+) -> None:
+    release = release_with(platform, vectors, on="input", action=action)
+
+    def broken(*_: object) -> Any:
+        raise RuntimeError("broken")
+
+    monkeypatch.setitem(detectors._DETECTORS, "pii", replace(detectors.get("pii"), find=broken, hold=broken))
+    with pytest.raises(openai.BadRequestError):
+        client.embeddings.create(model=release, input="a cat", encoding_format="float")
+    assert vendor.bodies == []
