@@ -22,7 +22,7 @@ from mainspring.registry import ancestors, load, load_release
 from mainspring.serving import units
 from mainspring.serving.canaries import CanaryPlan
 from mainspring.serving.refresh.cron import following, parse
-from mainspring.serving.refresh.models import Finding, Kind, RefreshTerms
+from mainspring.serving.refresh.models import RefreshFinding, Kind, RefreshTerms
 from mainspring.serving.tables import deployment_moves
 from mainspring.serving.units import Scope, Seen
 from mainspring.stats import bounded_sequence
@@ -65,18 +65,18 @@ def live_since(tx: Tx, environment: str, deployment: str, release: str) -> datet
     return tx.execute(first).scalar_one() or tx.now
 
 
-def examine(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> list[Finding]:
+def examine(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> list[RefreshFinding]:
     """Look at every condition of a policy; one that cannot be looked at is not met, and says why."""
     found = []
     for kind, look in _looks(terms):
         try:
             found.append(look(platform, terms, place, past, now))
         except MainspringError as error:
-            found.append(Finding(kind=kind, met=False, summary=f"{error.message} {error.hint}".strip()))
+            found.append(RefreshFinding(kind=kind, met=False, summary=f"{error.message} {error.hint}".strip()))
     return found
 
 
-Look = Callable[[Platform, RefreshTerms, Place, Past, datetime], Finding]
+Look = Callable[[Platform, RefreshTerms, Place, Past, datetime], RefreshFinding]
 
 
 def _looks(terms: RefreshTerms) -> Iterator[tuple[Kind, Look]]:
@@ -92,29 +92,29 @@ def _looks(terms: RefreshTerms) -> Iterator[tuple[Kind, Look]]:
         yield "score", _score
 
 
-def _schedule(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> Finding:
+def _schedule(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
     moments = []
     if terms.every_hours:
         moments.append(past.base + timedelta(hours=terms.every_hours))
     if terms.cron and (at := following(parse(terms.cron), past.base)) is not None:
         moments.append(at)
     if not moments:
-        return Finding(kind="schedule", met=False, summary="The schedule has no moment that ever comes.")
+        return RefreshFinding(kind="schedule", met=False, summary="The schedule has no moment that ever comes.")
     due = min(moments)
     met = due <= now
     evidence = {"scheduled_for": due.isoformat(), "counted_from": past.base.isoformat()}
     said = f"It {'was' if met else 'is'} scheduled for {due:%Y-%m-%d %H:%M} UTC."
-    return Finding(kind="schedule", met=met, summary=said, evidence=evidence)
+    return RefreshFinding(kind="schedule", met=met, summary=said, evidence=evidence)
 
 
-def _drift(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> Finding:
+def _drift(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
     if not past.signal:
-        return Finding(kind="drift", met=False, summary=f"{terms.drift_monitor} has opened no alert since.")
+        return RefreshFinding(kind="drift", met=False, summary=f"{terms.drift_monitor} has opened no alert since.")
     said = f"{terms.drift_monitor} opened the alert {past.signal['alert']} at {past.signal['at'][:16]}."
-    return Finding(kind="drift", met=True, summary=said, evidence=past.signal)
+    return RefreshFinding(kind="drift", met=True, summary=said, evidence=past.signal)
 
 
-def _volume(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> Finding:
+def _volume(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
     with platform.read() as tx:
         newest = load_dataset(tx, terms.dataset)
         trained = trained_on(tx, place.release)
@@ -125,23 +125,23 @@ def _volume(platform: Platform, terms: RefreshTerms, place: Place, past: Past, n
     evidence |= {"new_rows": new, "wanted": terms.new_rows, "counted_from": counted}
     said = f"{newest.ref} has {new:,} rows more than the {counted:,} of {trained or 'the last refresh'}; "
     said += f"{terms.new_rows:,} are enough."
-    return Finding(kind="volume", met=new >= terms.new_rows, summary=said, evidence=evidence)
+    return RefreshFinding(kind="volume", met=new >= terms.new_rows, summary=said, evidence=evidence)
 
 
-def _feedback(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> Finding:
+def _feedback(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
     count = len({one.unit for one in scored(platform, place, terms.feedback)})
     new = max(0, count - past.done_feedback)
     evidence = {"score": terms.feedback, "release": place.release, "calls": count, "new": new}
     evidence |= {"wanted": terms.new_feedback}
     said = f"{new:,} calls of {place.release} were given {terms.feedback}; {terms.new_feedback:,} are enough."
-    return Finding(kind="feedback", met=new >= terms.new_feedback, summary=said, evidence=evidence)
+    return RefreshFinding(kind="feedback", met=new >= terms.new_feedback, summary=said, evidence=evidence)
 
 
-def _score(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> Finding:
+def _score(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
     name = terms.score
     if past.done_score:
         said = f"The refresh for the drop of {name} was done; the next release is judged anew."
-        return Finding(kind="score", met=False, summary=said)
+        return RefreshFinding(kind="score", met=False, summary=said)
     values = [
         (one.at_ns, min(max(one.value, terms.score_low), terms.score_high)) for one in _calls(platform, place, name)
     ]
@@ -150,7 +150,7 @@ def _score(platform: Platform, terms: RefreshTerms, place: Place, past: Past, no
         said = (
             f"{name} is known of {len(values):,} calls of {place.release}; its first period has {terms.first_units:,}."
         )
-        return Finding(kind="score", met=False, summary=said, evidence={"calls": len(values)})
+        return RefreshFinding(kind="score", met=False, summary=said, evidence={"calls": len(values)})
     width = int(terms.window_days * 86_400e9)
     number = (nanoseconds(now) - later[0][0]) // width
     window = [value for at, value in later if (at - later[0][0]) // width == number]
@@ -161,7 +161,7 @@ def _score(platform: Platform, terms: RefreshTerms, place: Place, past: Past, no
     evidence |= {"first": _shown(before), "drop": terms.score_drop}
     if not window:
         said = f"{name} is known of no call in the present window of {terms.window_days:g} days."
-        return Finding(kind="score", met=False, summary=said, evidence=evidence)
+        return RefreshFinding(kind="score", met=False, summary=said, evidence=evidence)
     after = bounded_sequence(window, level=1 - error, **bounds)
     least = before.low - after.high
     evidence |= {"now": _shown(after), "least_drop": least}
@@ -170,7 +170,7 @@ def _score(platform: Platform, terms: RefreshTerms, place: Place, past: Past, no
     )
     said += f"{len(window):,} of the present window; a drop of more than {terms.score_drop:g} is "
     said += f"{'shown' if least > terms.score_drop else 'not shown'}."
-    return Finding(kind="score", met=least > terms.score_drop, summary=said, evidence=evidence)
+    return RefreshFinding(kind="score", met=least > terms.score_drop, summary=said, evidence=evidence)
 
 
 def trained_on(tx: Tx, release: str) -> str:

@@ -61,7 +61,7 @@ class RefreshTerms(Record):
     """Note what would be due, and tell nobody."""
 
 
-class Finding(Record):
+class RefreshFinding(Record):
     """What one condition found."""
 
     kind: Kind
@@ -95,7 +95,7 @@ class RefreshCheck(Record):
     """What is live."""
     due: bool
     held_back: str
-    findings: list[Finding]
+    findings: list[RefreshFinding]
 
 
 class Refresh(Record):
@@ -108,7 +108,7 @@ class Refresh(Record):
     release: str
     """What was live when it became due."""
     reason: str
-    findings: list[Finding]
+    findings: list[RefreshFinding]
     """Every condition of the policy; those that are met made it due."""
     dry_run: bool
     due_at: datetime

@@ -21,7 +21,7 @@ from mainspring.kernel.records import paginate
 from mainspring.kernel.tx import Tx
 from mainspring.serving import deployments
 from mainspring.serving.refresh.conditions import Past, Place, examine, live_since
-from mainspring.serving.refresh.models import Finding, Refresh, RefreshCheck, RefreshPolicy, RefreshTerms, State
+from mainspring.serving.refresh.models import RefreshFinding, Refresh, RefreshCheck, RefreshPolicy, RefreshTerms, State
 from mainspring.serving.refresh.tables import refresh_policies as policies
 from mainspring.serving.refresh.tables import refreshes as table
 
@@ -265,7 +265,7 @@ def _fire(tx: Tx, row: RowMapping, found: RefreshCheck) -> Refresh | None:
 
 def _rearm(tx: Tx, ended: RowMapping) -> None:
     """Give back to the policy the alert that a failed refresh was to answer."""
-    for finding in map(Finding.model_validate, ended["findings"]):
+    for finding in map(RefreshFinding.model_validate, ended["findings"]):
         if finding.kind == "drift" and finding.met:
             mine = select(policies).where(_is(ended["environment"], ended["deployment"], tx))
             row = tx.execute(mine).mappings().one_or_none()
