@@ -22,7 +22,7 @@ from mainspring.registry import ancestors, load, load_release
 from mainspring.serving import units
 from mainspring.serving.canaries import CanaryPlan
 from mainspring.serving.refresh.cron import following, parse
-from mainspring.serving.refresh.models import RefreshFinding, Kind, RefreshTerms
+from mainspring.serving.refresh.models import Kind, RefreshFinding, RefreshTerms
 from mainspring.serving.tables import deployment_moves
 from mainspring.serving.units import Scope, Seen
 from mainspring.stats import bounded_sequence

@@ -21,7 +21,7 @@ from mainspring.kernel.records import paginate
 from mainspring.kernel.tx import Tx
 from mainspring.serving import deployments
 from mainspring.serving.refresh.conditions import Past, Place, examine, live_since
-from mainspring.serving.refresh.models import RefreshFinding, Refresh, RefreshCheck, RefreshPolicy, RefreshTerms, State
+from mainspring.serving.refresh.models import Refresh, RefreshCheck, RefreshFinding, RefreshPolicy, RefreshTerms, State
 from mainspring.serving.refresh.tables import refresh_policies as policies
 from mainspring.serving.refresh.tables import refreshes as table
 
