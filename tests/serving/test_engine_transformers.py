@@ -183,9 +183,8 @@ def test_an_adapter_that_asks_for_another_library_is_not_loaded(
     settings = json.loads((made["peft"] / "adapter_config.json").read_text())
     asking = tmp_path / "asking.json"
     asking.write_text(json.dumps({**settings, "megatron_config": {"any": 1}}))
-    weights, config = (
-        files.keep(platform, path).sha256 for path in (made["peft"] / "adapter_model.safetensors", asking)
-    )
-    model = Models(platform).import_("asking", kept[0], base=models["whole"], config=kept[1]).ref
+    given = (made["peft"] / "adapter_model.safetensors", asking)
+    weights, config = (files.keep(platform, path).sha256 for path in given)
+    model = Models(platform).import_("asking", weights, base=models["whole"], config=config).ref
     with pytest.raises(openai.APIStatusError, match="a library of its own"):
         said(client, model, "x")
