@@ -12,6 +12,7 @@ from mainspring.kernel.spans import Span
 from mainspring.monitoring import Queues
 from mainspring.monitoring.annotation import Question, guest_of
 from mainspring.traces import Scores
+from mainspring.workspace import first_start
 
 HELPFUL = Question(name="helpful", kind="thumbs", text="Does it answer the question?")
 TONE = Question(name="tone", kind="label", labels=["rude", "plain", "kind"], ordered=True)
@@ -242,6 +243,7 @@ def test_what_is_settled_becomes_rows_with_their_sources(traced):
 
 
 def test_a_link_opens_one_queue_until_it_is_taken_back(traced):
+    first_start(traced, owner="ann")
     queues = Queues(traced)
     queues.create("open", [HELPFUL])
     queues.add("open", [trace(1), trace(2)])

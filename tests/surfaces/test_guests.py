@@ -6,12 +6,14 @@ import pytest
 from starlette.testclient import TestClient
 from tests.surfaces.test_every_face import NoEngines
 
+from mainspring.kernel.access import acting_as
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import Queues
 from mainspring.monitoring.annotation import Question
 from mainspring.surfaces.app import build_app
 from mainspring.traces import Scores
 from mainspring.traces.feedback import Feedback
+from mainspring.workspace import Keys, Members, authenticate, first_start
 
 TRACE = "ab" * 16
 
@@ -23,6 +25,7 @@ def web(platform):
     platform.spans.append([span])
     platform.spans.flush()
     platform.engine_port = NoEngines()
+    first_start(platform, owner="ann")
     return TestClient(build_app(platform, dict), raise_server_exceptions=False)
 
 
@@ -65,6 +68,37 @@ def test_a_feedback_token_ends(platform, web):
     token = Feedback(platform).token(trace_id=TRACE, hours=1).token
     platform.clock.advance(hours=2)
     assert web.post("/api/v1/feedback", json={"token": token, "name": "feedback", "number": 1}).status_code == 401
+
+
+def handed_out(platform):
+    """What a member hands out with a key: a feedback token and a link to a queue."""
+    feedback = Feedback(platform).token(trace_id=TRACE).token
+    return feedback, Queues(platform).share("open", "pat").path.partition("#")[2]
+
+
+def statuses(web, feedback, link):
+    said = web.post("/api/v1/feedback", json={"token": feedback, "name": "feedback", "number": 1})
+    return said.status_code, web.post("/api/v1/review/next", json={"token": link}).status_code
+
+
+def test_what_was_handed_out_ends_with_its_maker_and_the_makers_key(platform, web):
+    Queues(platform).create("open", [Question(name="good", kind="thumbs")])
+    Queues(platform).add("open", [TRACE])
+    Members(platform).add("bob", "admin")
+    keys = [authenticate(platform, Keys(platform).create("bob").secret) for _ in range(3)]
+    made = []
+    for key in keys:
+        with acting_as(key):
+            made.append(handed_out(platform))
+    assert [statuses(web, *each) for each in made] == [(201, 200)] * 3
+    Keys(platform).revoke(keys[0].key_id)
+    Keys(platform).rotate(keys[1].key_id, overlap_hours=1)
+    platform.clock.advance(hours=2)
+    assert [statuses(web, *each) for each in made] == [(401, 401), (201, 200), (201, 200)]
+    Members(platform).update("bob", role="viewer")
+    assert statuses(web, *made[2]) == (401, 401)
+    Members(platform).remove("bob")
+    assert statuses(web, *made[1]) == (401, 401)
 
 
 def test_tokens_open_nothing_else(platform, web):

@@ -22,6 +22,7 @@ from mainspring.kernel.service import Service
 from mainspring.traces import scores as score_store
 from mainspring.traces.models import Score, TraceId, Word
 from mainspring.traces.tables import scores
+from mainspring.workspace import still_may
 
 END_USER = "end-user"
 """Whom a score names that an end user gave: no member's name holds what follows it, a colon and the token's mark."""
@@ -47,6 +48,9 @@ class _Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     names: list[str]
     expires: float
     """Unix time in seconds."""
+    member: str
+    key_id: str
+    """Who made it, with which key."""
 
 
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -72,13 +76,21 @@ class Feedback(Service):
         """Make a token with which an end user may judge one trace or session, under these names of scores.
 
         Whoever holds it can say one thing under each name; saying it again takes the place of what was said before.
+        It ends with its hours, with the member who made it, and where the key that made it is revoked.
         """
         if bool(trace_id) == bool(session_id):
             raise Invalid("Feedback is of one trace or one session.", hint="Give trace_id or session_id.")
         caller, ends = self.caller, self.platform.clock.now() + timedelta(hours=hours)
         allowed = names or ["feedback"]
         claim = _Claim(
-            caller.project, caller.environment, trace_id or "", session_id, allowed, round(ends.timestamp(), 3)
+            caller.project,
+            caller.environment,
+            trace_id or "",
+            session_id,
+            allowed,
+            round(ends.timestamp(), 3),
+            caller.member,
+            caller.key_id,
         )
         body = base64.urlsafe_b64encode(msgspec.json.encode(claim)).rstrip(b"=")
         return FeedbackToken(token=f"{body.decode()}.{_mac(self.platform, body)}", names=allowed, expires_at=ends)
@@ -87,7 +99,7 @@ class Feedback(Service):
 def give(platform: Platform, said: Said) -> Score:
     """Store what an end user says, in the place of what was said before with the same token under the same name.
 
-    Raises Unauthenticated for a token that is forged or expired, Denied for another name, Invalid for nothing said.
+    Raises Unauthenticated for a token that is forged or expired, or whose maker may not score any more, Denied for another name, Invalid for nothing said.
     """
     body, _, mac = said.token.encode().partition(b".")
     if not hmac.compare_digest(_mac(platform, body).encode(), mac):
@@ -103,6 +115,8 @@ def give(platform: Platform, said: Said) -> Score:
     member = f"{END_USER}:{hashlib.sha256(mac).hexdigest()[:16]}"
     caller = Caller(member, "", claim.project, claim.environment, "viewer", frozenset({"score.write"}))
     with access.acting_as(caller), platform.begin() as tx:
+        if not still_may(tx, claim.member, claim.key_id, "score.write"):
+            raise _refused()
         mine = (scores.c.project == tx.project) & (scores.c.created_by == member) & (scores.c.name == said.name)
         mine &= (scores.c.trace_id == claim.trace_id) & (scores.c.session_id == claim.session_id)
         tx.execute(delete(scores).where(mine))

@@ -13,6 +13,7 @@ from mainspring.workspace.lookups import (
     key_of,
     member_of,
     protected_environments,
+    still_may,
 )
 from mainspring.workspace.models import Environment, Key, Member, NewKey, Project
 from mainspring.workspace.service import Environments, Members, Projects
@@ -39,5 +40,6 @@ __all__ = [
     "protected_environments",
     "recall",
     "require_asked",
+    "still_may",
     "within",
 ]

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import RowMapping, select
 
 from mainspring.kernel import audit, runs
+from mainspring.kernel.access import ROLES
 from mainspring.kernel.errors import Denied, NotFound
 from mainspring.kernel.tx import Tx
 from mainspring.workspace.keys import covers
@@ -59,6 +60,19 @@ def key_roams(tx: Tx) -> bool:
     """Tell whether the caller's key may choose another project and environment."""
     query = select(keys.c.roams).where(keys.c.id == tx.caller.key_id)
     return bool(tx.execute(query).scalar_one_or_none())
+
+
+def still_may(tx: Tx, member: str, key_id: str, permission: str) -> bool:
+    """Tell whether what somebody handed out still holds: a member with the permission, by a key that is not revoked.
+
+    An empty `key_id` is whoever acted without a key. A key that has expired since had its time when it was used.
+    """
+    of = select(members.c.role).where(members.c.project == tx.project, members.c.name == member)
+    role = tx.execute(of).scalar_one_or_none()
+    if role is None or not covers(ROLES[role], permission):
+        return False
+    ended = select(keys.c.id).where(keys.c.id == key_id, keys.c.revoked_at.is_not(None))
+    return not key_id or tx.execute(ended).one_or_none() is None
 
 
 def key_of(tx: Tx, key_id: str) -> RowMapping:

@@ -15,6 +15,7 @@ from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.monitoring.annotation.tables import queues
+from mainspring.workspace import still_may
 
 GUEST = "guest:"
 """What the name of whoever came by a link begins with: no member has such a name."""
@@ -30,11 +31,15 @@ class _Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     shares: int
     expires: float
     """Unix time in seconds."""
+    member: str
+    key_id: str
+    """Who made it, with which key."""
 
 
 def token(platform: Platform, caller: Caller, queue: str, reviewer: str, shares: int, expires: datetime) -> str:
     """Return a token for one reviewer of the queue of this id."""
-    claim = _Claim(caller.project, caller.environment, queue, reviewer, shares, expires.timestamp())
+    maker = (caller.member, caller.key_id)
+    claim = _Claim(caller.project, caller.environment, queue, reviewer, shares, expires.timestamp(), *maker)
     body = base64.urlsafe_b64encode(msgspec.json.encode(claim)).rstrip(b"=")
     return f"{body.decode()}.{_mac(platform, body)}"
 
@@ -42,7 +47,7 @@ def token(platform: Platform, caller: Caller, queue: str, reviewer: str, shares:
 def guest_of(platform: Platform, text: str) -> tuple[Caller, str]:
     """Return whom a token acts for, and the queue that it opens.
 
-    Raises Unauthenticated for a token that is forged, expired or taken back, alike for all.
+    Raises Unauthenticated for a token that is forged, expired or taken back, or whose maker has left, alike for all.
     """
     body, _, mac = text[:4000].encode().partition(b".")
     if not hmac.compare_digest(_mac(platform, body).encode(), mac):
@@ -57,7 +62,7 @@ def guest_of(platform: Platform, text: str) -> tuple[Caller, str]:
     with access.acting_as(caller), platform.read() as tx:
         mine = (queues.c.project == tx.project) & (queues.c.id == claim.queue) & (queues.c.shares == claim.shares)
         name = tx.execute(select(queues.c.name).where(mine)).scalar_one_or_none()
-        if name is None:
+        if name is None or not still_may(tx, claim.member, claim.key_id, "queue.manage"):
             raise _refused()
     return caller, str(name)
 
