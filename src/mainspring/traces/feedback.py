@@ -99,7 +99,8 @@ class Feedback(Service):
 def give(platform: Platform, said: Said) -> Score:
     """Store what an end user says, in the place of what was said before with the same token under the same name.
 
-    Raises Unauthenticated for a token that is forged or expired, or whose maker may not score any more, Denied for another name, Invalid for nothing said.
+    Raises Unauthenticated for a token that is forged or expired, or whose maker may not score any more; Denied for
+    another name, Invalid for nothing said.
     """
     body, _, mac = said.token.encode().partition(b".")
     if not hmac.compare_digest(_mac(platform, body).encode(), mac):
