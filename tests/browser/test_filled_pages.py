@@ -72,7 +72,7 @@ def test_a_route_has_rules_waits_and_terms_of_its_breaker(visit: Visitor) -> Non
     page = visit.open("/routes/chat?environment=staging")
     page.get_by_role("button", name="Change", exact=True).click()
     dialog = page.get_by_role("dialog")
-    dialog.get_by_text("Rules, waits and the breaker").click()
+    dialog.get_by_text("Rules, retries, waits and the breaker").click()
     expect(dialog.get_by_label("Value of condition 1 of rule 1")).to_have_value("draft")
     dialog.get_by_role("button", name="Add a rule").click()
     dialog.get_by_label("Condition 1 of rule 2", exact=True).select_option("header")
@@ -82,6 +82,8 @@ def test_a_route_has_rules_waits_and_terms_of_its_breaker(visit: Visitor) -> Non
     dialog.get_by_label("Value of condition 1 of rule 2").fill("lab")
     dialog.get_by_label("Rule 2 goes to acme/org/assistant-large").check()
     dialog.get_by_label("To the first piece").fill("4")
+    dialog.get_by_label("At most this share of the calls, %").fill("12.5")
+    dialog.get_by_label("No wait over, seconds").fill("3")
     dialog.get_by_label("Failures in a row").fill("3")
     assert visit.violations() == []
     dialog.get_by_role("button", name="Change", exact=True).click()
@@ -89,10 +91,37 @@ def test_a_route_has_rules_waits_and_terms_of_its_breaker(visit: Visitor) -> Non
     expect(terms).to_contain_text("header x-team begins with lab")
     expect(terms).to_contain_text("tag is draft")
     expect(terms).to_contain_text("4 s")
+    expect(terms).to_contain_text(
+        re.compile(r"at most 1[23]\s% of the traffic, after up to 200\sms doubled each time, at most 3\ss")
+    )
     expect(terms).to_contain_text("after 3 failures in a row")
     page.get_by_role("button", name="Change", exact=True).click()
-    dialog.get_by_text("Rules, waits and the breaker").click()
+    dialog.get_by_text("Rules, retries, waits and the breaker").click()
     dialog.get_by_role("button", name="Remove rule 2").click()
     dialog.get_by_role("button", name="Change", exact=True).click()
     expect(terms).not_to_contain_text("x-team")
     assert visit.complaints == []
+
+
+def test_a_refresh_policy_is_set_changed_and_removed(visit: Visitor) -> None:
+    page = visit.open("/deployments/docs")
+    card = page.get_by_role("region", name="Refresh")
+    card.get_by_role("button", name="Set a policy").click()
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("button", name="Set", exact=True)).to_be_disabled()
+    dialog.get_by_label("Every so many hours").fill("720")
+    dialog.get_by_label("When the mean of this score drops").fill("quality")
+    dialog.get_by_label("None at these hours, UTC").fill("25-26")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Set", exact=True).click()
+    expect(dialog.get_by_role("alert")).to_contain_text("quiet_hours")
+    dialog.get_by_label("None at these hours, UTC").fill("22-06")
+    dialog.get_by_role("button", name="Set", exact=True).click()
+    expect(card.get_by_role("row", name=re.compile("Schedule"))).to_be_visible()
+    expect(card.get_by_role("row", name=re.compile("Score"))).to_be_visible()
+    expect(card).to_contain_text("none at 22 to 06 o'clock UTC")
+    card.get_by_role("button", name="Change its policy").click()
+    expect(dialog.get_by_label("Every so many hours")).to_have_value("720")
+    dialog.get_by_role("button", name="Remove the policy").click()
+    expect(card).to_contain_text("No refresh policy")
+    assert [one for one in visit.complaints if "422" not in one] == [], "the hours were wrong on purpose"

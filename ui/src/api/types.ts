@@ -69,6 +69,7 @@ export type Refresh = Schemas["Refresh"];
 export type RefreshCheck = Schemas["RefreshCheck"];
 export type RefreshFinding = RefreshCheck["findings"][number];
 export type RefreshPolicy = Schemas["RefreshPolicy"];
+export type RefreshTerms = RefreshPolicy["terms"];
 export type Route = Schemas["Route"];
 export type RouteCandidate = Schemas["Candidate"];
 export type RouteHealth = Schemas["RouteHealth"];

@@ -10,6 +10,7 @@ import { Show } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 import { RefreshEnd } from "./RefreshEnd";
+import { RefreshForm } from "./RefreshForm";
 
 const CONDITIONS: Record<RefreshFinding["kind"], string> = { schedule: "Schedule", drift: "Drift", volume: "New data", feedback: "Feedback", score: "Score" };
 const hours = (many: number) => duration(many * 3_600_000);
@@ -20,11 +21,26 @@ export function RefreshCard({ deployment }: { deployment: Deployment }) {
   const policies = $api.useQuery("get", "/refresh-policies", { params: { query: { environment, limit: 1000 } } });
   const past = $api.useQuery("get", "/refreshes", { params: { query: { deployment: name, environment, limit: 20 } } }, { refetchInterval: 30_000 });
   const latest = past.data?.items[0];
+  const who = useWho();
+  const [setting, setSetting] = useState(false);
+  const own = policies.data?.items.find((one) => one.deployment === name);
   return (
-    <Card title={<>Refresh {latest && <Status state={latest.state} />}</>} label="Refresh">
+    <Card
+      title={<>Refresh {latest && <Status state={latest.state} />}</>}
+      label="Refresh"
+      actions={
+        policies.data &&
+        may(who.data, "deployment.write") && (
+          <button type="button" className="btn quiet" onClick={() => setSetting(true)}>
+            {own ? "Change its policy" : "Set a policy"}
+          </button>
+        )
+      }
+    >
+      {setting && <RefreshForm deployment={deployment} policy={own} close={() => setSetting(false)} />}
       <Show query={policies} lines={4}>
-        {(known) => {
-          const policy = known.items.find((one) => one.deployment === name);
+        {() => {
+          const policy = own;
           return (
             <Show query={past} lines={4}>
               {(history) =>

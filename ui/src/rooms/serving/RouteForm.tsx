@@ -40,7 +40,7 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
     const list = filled.map((one) => ({ context: 0, lacks: [], ...kept.get(one.target.trim()), target: one.target.trim(), weight: Number(one.weight) }));
     const terms = { candidates: list, policy: form.policy, sticky: form.sticky, pin: form.pin, retries: Number(form.retries), fallback_on: form.fallback, note: form.note, environment, ...termsSent(rest, names) };
     if (route) update.mutate({ params: { path: { name: route.name } }, body: terms });
-    else create.mutate({ body: { ...terms, name: form.name, retry_budget: 0.2 } as never });
+    else create.mutate({ body: { ...terms, name: form.name } });
   };
   return (
     <Dialog title={route ? `Change ${route.name}` : "Make a route"} close={close} size={640} stays>
@@ -131,7 +131,7 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
           </Field>
         </div>
         <details>
-          <summary>Rules, waits and the breaker</summary>
+          <summary>Rules, retries, waits and the breaker</summary>
           <div className="stack" style={{ paddingTop: 8 }}>
             <RouteTermsForm terms={rest} set={(more) => setRest({ ...rest, ...more })} candidates={names} />
           </div>

@@ -55,7 +55,7 @@ export function Terms({ route }: { route: Route }) {
           ["Stays with one", STICKY[(route.sticky ?? "") as Sticky]],
           ["Pinned to", route.pin || <span className="dim">no candidate</span>],
           ["Next after", (route.fallback_on ?? []).map((one) => TROUBLES[one as Trouble]).join(", ") || "nothing"],
-          ["Retries", `${plural(route.retries ?? 1, "round")}, at most ${percent(route.retry_budget ?? 0.2, 0)} of the traffic`],
+          ["Retries", `${plural(route.retries ?? 1, "round")}, at most ${percent(route.retry_budget ?? 0.2, 0)} of the traffic, after up to ${duration((route.backoff?.base_seconds ?? 0.2) * 1000)} doubled each time, at most ${duration((route.backoff?.most_seconds ?? 10) * 1000)}`],
           ["Connection", seconds(route.waits?.connect_seconds)],
           ["First token", seconds(route.waits?.first_token_seconds)],
           ["Between pieces", seconds(route.waits?.between_seconds)],

@@ -1,6 +1,6 @@
 import { Field } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
-import { BREAKING, condition, OF, ruleDraft, WAITS, type ConditionDraft, type RuleDraft, type TermsDraft } from "./routing";
+import { BREAKING, condition, OF, RETRYING, ruleDraft, WAITS, type ConditionDraft, type RuleDraft, type TermsDraft } from "./routing";
 
 /** What few routes need: rules, how long each phase may take, and when a candidate is left alone. */
 export function RouteTermsForm({ terms, set, candidates }: { terms: TermsDraft; set: (more: Partial<TermsDraft>) => void; candidates: string[] }) {
@@ -24,27 +24,25 @@ export function RouteTermsForm({ terms, set, candidates }: { terms: TermsDraft; 
           Add a rule
         </button>
       </fieldset>
-      <fieldset className="plain">
-        <legend>How long a candidate may take, in seconds; empty leaves it to its provider</legend>
-        <div className="pair">
-          {(Object.keys(WAITS) as (keyof typeof WAITS)[]).map((name) => (
-            <Field key={name} label={WAITS[name]}>
-              <input className="input num" inputMode="decimal" value={terms.waits[name]} onChange={(event) => set({ waits: { ...terms.waits, [name]: event.target.value } })} />
-            </Field>
-          ))}
-        </div>
-      </fieldset>
-      <fieldset className="plain">
-        <legend>When a candidate that fails is left alone, and for how long</legend>
-        <div className="pair">
-          {(Object.keys(BREAKING) as (keyof typeof BREAKING)[]).map((name) => (
-            <Field key={name} label={BREAKING[name]}>
-              <input className="input num" inputMode="decimal" value={terms.breaking[name]} onChange={(event) => set({ breaking: { ...terms.breaking, [name]: event.target.value } })} />
-            </Field>
-          ))}
-        </div>
-      </fieldset>
+      <Numbers legend="Retries: how many the traffic bears, and how long each waits" names={RETRYING} values={terms.retrying} set={(retrying) => set({ retrying })} />
+      <Numbers legend="How long a candidate may take, in seconds; empty leaves it to its provider" names={WAITS} values={terms.waits} set={(waits) => set({ waits })} />
+      <Numbers legend="When a candidate that fails is left alone, and for how long" names={BREAKING} values={terms.breaking} set={(breaking) => set({ breaking })} />
     </>
+  );
+}
+
+function Numbers<K extends string>(props: { legend: string; names: Readonly<Record<K, string>>; values: Record<K, string>; set: (values: Record<K, string>) => void }) {
+  return (
+    <fieldset className="plain">
+      <legend>{props.legend}</legend>
+      <div className="pair">
+        {(Object.keys(props.names) as K[]).map((name) => (
+          <Field key={name} label={props.names[name]}>
+            <input className="input num" inputMode="decimal" value={props.values[name]} onChange={(event) => props.set({ ...props.values, [name]: event.target.value })} />
+          </Field>
+        ))}
+      </div>
+    </fieldset>
   );
 }
 
