@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
 
 if TYPE_CHECKING:
     import numpy as np
@@ -111,11 +111,29 @@ class Spans(Protocol):
     def traces(
         self, project: str, where: SpanFilter, *, limit: int, cursor: str = ""
     ) -> tuple[list[TraceSummary], str]:
-        """Return one page of traces, newest first, and the next cursor (empty at the end)."""
+        """Return one page of traces, newest first, and the next cursor (empty at the end).
+
+        With `attributes` a page may be short, or empty, though more follow: each looks at a bounded number of spans.
+        """
+        ...
+
+    def histogram(self, project: str, where: SpanFilter, edges: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Count traces, and those with an error, that began between each two of the rising times `edges`.
+
+        Newest first; None for what could not be counted within some seconds. `query` and `attributes` do not count.
+        """
         ...
 
     def trace(self, project: str, trace_id: str) -> list[Span]:
         """Return a trace's spans in order of start; empty where it is unknown."""
+        ...
+
+    def outline(self, project: str, trace_id: str) -> list[SpanLine]:
+        """Return a trace's spans in order of start, without their texts; empty where it is unknown."""
+        ...
+
+    def span(self, project: str, trace_id: str, span_id: str) -> Span | None:
+        """Return one span of a trace, or None."""
         ...
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
@@ -131,6 +149,13 @@ class Spans(Protocol):
         """Return one page of sessions, last active first, and the next cursor (empty at the end).
 
         Of the filter `session_id`, `user_id`, `environment`, `since_ns` and `until_ns` count.
+        """
+        ...
+
+    def users(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[UserSummary], str]:
+        """Return one page of users, last seen first, and the next cursor (empty at the end).
+
+        Of the filter `user_id`, `since_ns` and `until_ns` count: who was seen at a time within them.
         """
         ...
 

@@ -61,6 +61,18 @@ class Span(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     links: list[dict[str, Any]] = []
 
 
+class AttributeTest(msgspec.Struct, frozen=True):
+    """What one attribute of a span must be."""
+
+    key: str
+    """Looked up in the span's attributes, then in its resource; dots also lead into what is nested."""
+    op: Literal["=", "!=", "<", "<=", ">", ">=", "~", "has", "lacks"]
+    """`~`: its text holds the value, whatever the case. Of a list, one item must pass; `<` wants numbers."""
+    value: str = ""
+    field: str = ""
+    """The field of `Span` that says the same, for where the attribute is promoted."""
+
+
 class SpanFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What a list is narrowed by; empty does not. `!a,b` leaves words out (not ids, names and status)."""
 
@@ -82,6 +94,8 @@ class SpanFilter(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     prompt: str = ""
     trace_ids: tuple[str, ...] = ()
     """Only these traces, where any are given."""
+    attributes: tuple[AttributeTest, ...] = ()
+    """One span of the trace must pass all of them."""
 
 
 class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -108,6 +122,30 @@ class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
     output_preview: str
 
 
+class SpanLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A span without its texts and attributes: a row of the tree of a trace."""
+
+    span_id: str
+    parent_id: str
+    name: str
+    kind: str
+    service: str
+    start_ns: int
+    end_ns: int
+    status: str
+    model: str
+    deployment: str
+    release: str
+    prompt: str
+    session_id: str
+    user_id: str
+    input_tokens: int | None
+    output_tokens: int | None
+    cost: float | None
+    says: bool
+    """Whether it has an input or an output."""
+
+
 class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
     """One line of a list of sessions: the traces that carry the same `session_id`."""
 
@@ -115,6 +153,21 @@ class SessionSummary(msgspec.Struct, frozen=True, kw_only=True):
     user_id: str
     first_ns: int
     last_ns: int
+    traces: int
+    errors: int
+    input_tokens: int
+    output_tokens: int
+    cost: float
+
+
+class UserSummary(msgspec.Struct, frozen=True, kw_only=True):
+    """One line of a list of users: the traces that carry the same `user_id`."""
+
+    user_id: str
+    first_ns: int
+    """When the first of the traces began."""
+    last_ns: int
+    """When the last of them began."""
     traces: int
     errors: int
     input_tokens: int

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from mainspring.backends.spans_clickhouse import overview
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.words import tests
+from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
 from mainspring.backends.spans_log.codec import decode
 from mainspring.backends.spans_log.lines import HOUR_NS, RUNNING, STATUS, cursor_parts, trace_key, whole_number
 from mainspring.kernel.errors import Invalid
@@ -27,27 +29,45 @@ def page_of_traces(
     server: Server, project: str, where: SpanFilter, limit: int, cursor: str
 ) -> tuple[list[TraceSummary], str]:
     """Return a page of traces, newest first by start."""
-    sql, values = _condition(project, where)
-    if where.trace_ids:
-        sql += " AND trace IN {chosen:Array(String)}"
-        values["chosen"] = [trace_key(trace_id).hex() for trace_id in where.trace_ids]
+    sql, values = condition(project, where)
     if where.query:
         for test, bound in tests(where.query):
             sql += f" AND trace IN (SELECT trace FROM spans FINAL WHERE project = {{project:String}} AND {test})"  # noqa: S608
             values |= bound
-    if cursor:
-        start, trace = cursor_parts(cursor, 2)
-        values |= {"start": whole_number(start), "after": trace_key(trace).hex()}
-        sql += " AND (start_ns, trace) < ({start:UInt64}, {after:String})"
     if limit < 1:
         return [], ""
+    if where.attributes:
+        # A span begins no earlier than its trace does.
+        test, bound = overview.holding(where.attributes)
+        test += f" AND start_ns >= {whole_number(where.since_ns)}"
+        sql += f" AND trace IN (SELECT trace FROM spans FINAL WHERE project = {{project:String}} AND {test})"  # noqa: S608
+        values |= bound
+
+    def page(limit: int, cursor: str) -> tuple[list[Sequence[Any]], str]:
+        return _rows(server, sql, values, limit, cursor)
+
+    if where.attributes:
+        rows, following = overview.passing(server, project, where, page, limit, cursor)
+    else:
+        rows, following = page(limit, cursor)
+    return [_line(row) for row in rows], following
+
+
+def _rows(
+    server: Server, sql: str, values: dict[str, Any], limit: int, cursor: str
+) -> tuple[list[Sequence[Any]], str]:
+    if cursor:
+        start, trace = cursor_parts(cursor, 2)
+        values = {**values, "start": whole_number(start), "after": trace_key(trace).hex()}
+        sql += " AND (start_ns, trace) < ({start:UInt64}, {after:String})"
     rows = server.query(
         f"SELECT {_LINE} FROM traces FINAL WHERE {sql} ORDER BY start_ns DESC, trace DESC LIMIT {{limit:UInt64}}",  # noqa: S608
         **values,
         limit=limit + 1,
     )
-    page = [_line(row) for row in rows[:limit]]
-    return page, f"{page[-1].start_ns}:{page[-1].trace_id}" if len(rows) > limit else ""
+    more = len(rows) > limit
+    rows = rows[:limit]
+    return rows, f"{rows[-1][3]}:{rows[-1][0].decode()}" if more else ""
 
 
 def spans_of(server: Server, project: str, trace_id: str) -> list[Span]:
@@ -63,22 +83,29 @@ def spans_of(server: Server, project: str, trace_id: str) -> list[Span]:
 
 def scan(server: Server, project: str, where: SpanFilter, limit: int) -> Iterator[Span]:
     """Yield spans that match, newest first."""
-    sql, values = _condition(project, where)
+    sql, values = condition(project, where)
     if not where.status:
         sql += f" AND status <> {RUNNING}"
-    if where.trace_ids:
-        sql += " AND trace IN {chosen:Array(String)}"
-        values["chosen"] = list(where.trace_ids)
     for test, bound in tests(where.query) if where.query else ():
+        sql += f" AND {test}"
+        values |= bound
+    matcher = None
+    if where.attributes:
+        matcher = Matcher(where.attributes)
+        test, bound = overview.holding(where.attributes)
         sql += f" AND {test}"
         values |= bound
     found = server.stream(
         f"SELECT body FROM spans FINAL WHERE {sql} ORDER BY start_ns DESC, span DESC LIMIT {{limit:UInt64}}",  # noqa: S608
         **values,
-        limit=limit,
+        limit=MOST_SPANS if matcher else limit,
     )
     for (body,) in found:
-        yield decode(body.encode())
+        if limit < 1:
+            return
+        if matcher is None or matcher.fits(body.encode()):
+            limit -= 1
+            yield decode(body.encode())
 
 
 def page_of_sessions(
@@ -172,8 +199,8 @@ def _hour(key: tuple[Any, ...], parts: list[tuple[Any, ...]]) -> Usage:
     )
 
 
-def _condition(project: str, where: SpanFilter) -> Condition:
-    """Return SQL and its values for a filter, ids and words left out."""
+def condition(project: str, where: SpanFilter) -> Condition:
+    """Return SQL and its values for a filter, words and attributes left out."""
     sql = ["project = {project:String}"]
     values: dict[str, Any] = {"project": project}
     for name in _WORD_COLUMNS:
@@ -199,6 +226,9 @@ def _condition(project: str, where: SpanFilter) -> Condition:
     if where.min_duration_ms:
         sql.append("end_ns - start_ns >= {least:Float64}")
         values["least"] = where.min_duration_ms * 1e6
+    if where.trace_ids:
+        sql.append("trace IN {chosen:Array(String)}")
+        values["chosen"] = [trace_key(trace_id).hex() for trace_id in where.trace_ids]
     return " AND ".join(sql), values
 
 

@@ -10,14 +10,14 @@ from typing import Any
 import msgspec
 import zstandard
 
-from mainspring.backends.spans_clickhouse import queries
+from mainspring.backends.spans_clickhouse import overview, queries
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.writer import Writer
 from mainspring.backends.spans_log.codec import decode
 from mainspring.backends.spans_log.intake import BATCH, Intake
 from mainspring.backends.spans_log.lines import trace_key
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
 
 _GATHER_SECONDS = 0.2
 """How long a batch waits to grow: every insert makes a part that the server has to merge."""
@@ -61,10 +61,30 @@ class ClickHouseSpans:
         self._intake.settle(_PATIENCE)
         return queries.page_of_traces(self._server, project, where, limit, cursor)
 
+    def histogram(self, project: str, where: SpanFilter, edges: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Count traces, and those with an error, between each two edges, newest first."""
+        self._intake.settle(_PATIENCE)
+        return overview.histogram(self._server, queries.condition(project, where), edges)
+
     def trace(self, project: str, trace_id: str) -> list[Span]:
         """Return a trace's spans in order of start; empty where it is unknown."""
         self._intake.settle(_PATIENCE)
         return queries.spans_of(self._server, project, trace_id)
+
+    def outline(self, project: str, trace_id: str) -> list[SpanLine]:
+        """Return a trace's spans in order of start, without their texts; empty where it is unknown."""
+        self._intake.settle(_PATIENCE)
+        return overview.outline(self._server, project, trace_id)
+
+    def span(self, project: str, trace_id: str, span_id: str) -> Span | None:
+        """Return one span of a trace, or None."""
+        self._intake.settle(_PATIENCE)
+        return overview.one_span(self._server, project, trace_id, span_id)
+
+    def users(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[UserSummary], str]:
+        """Return one page of users, last seen first, and the next cursor (empty at the end)."""
+        self._intake.settle(_PATIENCE)
+        return overview.users(self._server, project, where, limit, cursor)
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
         """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""

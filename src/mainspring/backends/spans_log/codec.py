@@ -76,6 +76,10 @@ class Packer:
         """Return the compressed bytes."""
         return self._compress.compress(data)
 
+    def expand(self, body: bytes) -> bytes:
+        """Return the bytes of a compressed body."""
+        return self._expand.decompress(body)
+
     def span(self, body: bytes) -> Span:
         """Return the span of a compressed body."""
         return decode(self._expand.decompress(body))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mainspring.backends.spans_log.codec import Packer
+from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
+from mainspring.backends.spans_log.codec import Packer, decode
 from mainspring.backends.spans_log.lines import (
     HOUR_NS,
     RUNNING,
@@ -15,9 +16,10 @@ from mainspring.backends.spans_log.lines import (
     trace_key,
     whole_number,
 )
+from mainspring.backends.spans_sqlite import overview
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
 
 _WORD_COLUMNS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
 _TEXT_COLUMNS = {"session_id": "session", "user_id": "user", "name": "name"}
@@ -43,11 +45,18 @@ class Reader:
         condition = self._condition(project, where, "traces")
         if condition is None or limit < 1:
             return [], ""
-        if where.query:
-            rows, following = self._searched(where.query, condition, limit, cursor)
+        if where.attributes:
+            rows, following = self._passing(where, condition, limit, cursor)
         else:
-            rows, following = self._listed(condition, limit, cursor)
+            rows, following = self._rows(where.query, condition, limit, cursor)
         return [self._line(row) for row in rows], following
+
+    def histogram(self, project: str, where: SpanFilter, edges: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Count traces, and those with an error, between each two edges, newest first."""
+        condition = self._condition(project, where, "traces")
+        if condition is None:
+            return [(0, 0)] * (len(edges) - 1)
+        return overview.histogram(self._connection, condition, edges)
 
     def trace(self, project: str, trace_id: str) -> list[Span]:
         """Return a trace's spans in order of start."""
@@ -56,6 +65,29 @@ class Reader:
             return []
         sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"
         return [self._packer.span(body) for (body,) in self._connection.execute(sql, _bounds(row))]
+
+    def outline(self, project: str, trace_id: str) -> list[SpanLine]:
+        """Return a trace's spans in order of start, without their texts."""
+        row = self._row(project, trace_id)
+        if row is None:
+            return []
+        return overview.outline(self._connection, lambda number: self._words.text(self._connection, number), row)
+
+    def span(self, project: str, trace_id: str, span_id: str) -> Span | None:
+        """Return one span of a trace, or None."""
+        row = self._row(project, trace_id)
+        if row is None or len(span_id) != 16:
+            return None
+        sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? AND span = ?"
+        body = self._connection.execute(sql, (*_bounds(row), trace_key(span_id))).get
+        return None if body is None else self._packer.span(body)
+
+    def users(self, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
+        """Return a page of users, last seen first."""
+        number = self._words.find(self._connection, project)
+        if number is None or limit < 1:
+            return [], ""
+        return overview.users(self._connection, number, where, limit, cursor)
 
     def scan(self, project: str, where: SpanFilter, limit: int) -> Iterator[Span]:
         """Yield spans that match, newest first."""
@@ -73,12 +105,18 @@ class Reader:
         if where.query:
             sql += " AND id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
             values = [*values, " ".join(match_words(where.query))]
+        matcher = Matcher(where.attributes) if where.attributes else None
         found = self._connection.execute(
             f"SELECT body FROM spans WHERE {sql} ORDER BY start_ns DESC, id DESC LIMIT ?",  # noqa: S608
-            (*values, limit),
+            (*values, MOST_SPANS if matcher else limit),
         )
         for (body,) in found:
-            yield self._packer.span(body)
+            if limit < 1:
+                return
+            data = self._packer.expand(body)
+            if matcher is None or matcher.fits(data):
+                limit -= 1
+                yield decode(data)
 
     def sessions(self, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[SessionSummary], str]:
         """Return a page of sessions, last active first."""
@@ -216,6 +254,32 @@ class Reader:
             sql.append(f"trace IN ({', '.join('?' * len(where.trace_ids))})")
             values += [trace_key(trace_id) for trace_id in where.trace_ids]
         return " AND ".join(sql), values
+
+    def _rows(
+        self, query: str, condition: Condition, limit: int, cursor: str
+    ) -> tuple[list[tuple[Any, ...]], str]:
+        if query:
+            return self._searched(query, condition, limit, cursor)
+        return self._listed(condition, limit, cursor)
+
+    def _passing(
+        self, where: SpanFilter, condition: Condition, limit: int, cursor: str
+    ) -> tuple[list[tuple[Any, ...]], str]:
+        """Return the traces of which a span passes the tests, from as many spans as one page may look at."""
+        matcher, looked = Matcher(where.attributes), 0
+        found: list[tuple[Any, ...]] = []
+        while True:
+            rows, following = self._rows(where.query, condition, _CHUNK, cursor)
+            for at, row in enumerate(rows, 1):
+                looked += row[14]
+                bodies = self._connection.execute("SELECT body FROM spans WHERE id BETWEEN ? AND ?", _bounds(row[0]))
+                if any(matcher.fits(self._packer.expand(body)) for (body,) in bodies):
+                    found.append(row)
+                if (len(found) == limit or looked >= MOST_SPANS) and (at < len(rows) or following):
+                    return found, str(row[0]) if where.query else f"{row[4]}:{row[0]}"
+            if not following:
+                return found, ""
+            cursor = following
 
     def _listed(self, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition

@@ -9,7 +9,7 @@ import apsw
 
 from mainspring.kernel.errors import Invalid
 
-VERSION = 1
+VERSION = 2
 SHIFT = 24
 """A span's row number is its trace's row number shifted by this, plus a count: a trace lies in one place."""
 
@@ -64,6 +64,20 @@ _MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE erased (
         project INTEGER NOT NULL, trace BLOB NOT NULL, PRIMARY KEY (project, trace)
     ) WITHOUT ROWID;
+    """,
+    """
+    CREATE TABLE users (
+        project INTEGER NOT NULL, user TEXT NOT NULL, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
+        traces INTEGER NOT NULL, errors INTEGER NOT NULL, input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL, cost REAL NOT NULL, PRIMARY KEY (project, user)
+    ) WITHOUT ROWID;
+    CREATE INDEX users_last ON users (project, last_ns, user);
+    CREATE INDEX users_gone ON users (project) WHERE traces <= 0;
+    CREATE INDEX sessions_user ON sessions (project, user, last_ns);
+    INSERT INTO users
+    SELECT project, user, min(start_ns), max(start_ns), count(*), sum(status = 2), sum(input_tokens),
+        sum(output_tokens), sum(cost)
+    FROM traces WHERE user <> '' GROUP BY project, user;
     """,
 )
 

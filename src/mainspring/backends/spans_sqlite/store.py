@@ -17,7 +17,7 @@ from mainspring.backends.spans_sqlite.queries import Reader
 from mainspring.backends.spans_sqlite.schema import VERSION, Words, connect, migrate
 from mainspring.backends.spans_sqlite.writer import Writer
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
+from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
 
 T = TypeVar("T")
 
@@ -65,9 +65,25 @@ class SqliteSpans:
         """Return one page of traces, newest first, and the next cursor (empty at the end)."""
         return self._ask(lambda reader: reader.traces(project, where, limit, cursor))
 
+    def histogram(self, project: str, where: SpanFilter, edges: Sequence[int]) -> list[tuple[int, int] | None]:
+        """Count traces, and those with an error, between each two edges, newest first."""
+        return self._ask(lambda reader: reader.histogram(project, where, edges))
+
     def trace(self, project: str, trace_id: str) -> list[Span]:
         """Return a trace's spans in order of start; empty where it is unknown."""
         return self._ask(lambda reader: reader.trace(project, trace_id))
+
+    def outline(self, project: str, trace_id: str) -> list[SpanLine]:
+        """Return a trace's spans in order of start, without their texts; empty where it is unknown."""
+        return self._ask(lambda reader: reader.outline(project, trace_id))
+
+    def span(self, project: str, trace_id: str, span_id: str) -> Span | None:
+        """Return one span of a trace, or None."""
+        return self._ask(lambda reader: reader.span(project, trace_id, span_id))
+
+    def users(self, project: str, where: SpanFilter, *, limit: int, cursor: str = "") -> tuple[list[UserSummary], str]:
+        """Return one page of users, last seen first, and the next cursor (empty at the end)."""
+        return self._ask(lambda reader: reader.users(project, where, limit, cursor))
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
         """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""
@@ -147,6 +163,7 @@ class SqliteSpans:
                 with self._writer.connection.backup("main", origin, "main") as work:
                     work.step(-1)
                 self._words.forget()
+                migrate(self._writer.connection)
                 self._checkpoint()
         finally:
             origin.close()
@@ -192,13 +209,13 @@ class SqliteSpans:
 
 
 def _is_store(path: Path) -> bool:
-    """Tell whether a file is a whole database of this version's schema."""
+    """Tell whether a file is a whole database of this version's schema, or of one before it."""
     if not path.is_file():
         return False
     connection = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
     try:
         sound = connection.execute("PRAGMA quick_check(1)").get == "ok"
-        return bool(sound and connection.execute("PRAGMA user_version").get == VERSION)
+        return bool(sound and 1 <= connection.execute("PRAGMA user_version").get <= VERSION)
     except apsw.NotADBError:
         return False
     finally:

@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from operator import attrgetter
 from typing import Any
 
 from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
-from mainspring.backends.spans_log.lines import (
-    COUNTED,
-    HOUR_NS,
-    ROUTE,
-    RUNNING,
-    STATUS,
-    bucket,
-    failed,
-    root_of,
-    spenders,
-)
+from mainspring.backends.spans_log.lines import COUNTED, ROUTE, RUNNING, STATUS, failed, root_of, spenders
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
+from mainspring.backends.spans_sqlite.totals import Line, Short, Totals
 from mainspring.kernel.spans import Span
 
 _SPAN_COLUMNS = (
@@ -35,7 +25,10 @@ _SHORT = (
 )
 _SELECT_SHORT = f"SELECT {_SHORT} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
 _IS_ERASED = "SELECT 1 FROM erased WHERE project = ? AND trace = ?"
-_FIND_TRACE = "SELECT id, session FROM traces WHERE project = ? AND trace = ?"
+_FIND_TRACE = (
+    "SELECT id, session, user, start_ns, status, input_tokens, output_tokens, cost FROM traces "
+    "WHERE project = ? AND trace = ?"
+)
 _UPDATE_TRACE = """
     UPDATE traces SET start_ns = ?, end_ns = ?, name = ?, kind = ?, status = ?, environment = ?, service = ?,
         model = ?, deployment = ?, release = ?, prompt = ?, session = ?, user = ?, spans = ?, input_tokens = ?,
@@ -52,44 +45,6 @@ _INSERT_SESSION = """
     SELECT project, session, max(user), max(environment), min(start_ns), max(end_ns), count(*),
         sum(status = 2), sum(input_tokens), sum(output_tokens), sum(cost)
     FROM traces WHERE project = ? AND session = ? AND session <> '' GROUP BY project, session"""
-_ADD_HOUR = """
-    INSERT INTO hours VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET spans = spans + excluded.spans, errors = errors + excluded.errors,
-        roots = roots + excluded.roots, input_tokens = input_tokens + excluded.input_tokens,
-        output_tokens = output_tokens + excluded.output_tokens, cost = max(0, cost + excluded.cost),
-        duration_ns = duration_ns + excluded.duration_ns"""
-
-_DROP_HOUR = """
-    DELETE FROM hours WHERE project = ? AND hour = ? AND environment = ? AND deployment = ? AND release = ?
-        AND model = ? AND kind = ? AND bucket = ? AND spans <= 0"""
-
-
-@dataclass(frozen=True, slots=True)
-class Short:
-    """The short columns of a span's row."""
-
-    id: int
-    span: bytes
-    parent: bytes | None
-    start_ns: int
-    end_ns: int
-    status: int
-    name: str
-    kind: int
-    environment: int
-    service: int
-    model: int
-    deployment: int
-    release: int
-    prompt: int
-    session: str
-    user: str
-    input_tokens: int | None
-    output_tokens: int | None
-    cost: float | None
-    says: int
-
-
 _columns = attrgetter(*Short.__slots__[1:])
 _place = attrgetter("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
 
@@ -116,31 +71,6 @@ class _Rows:
         connection.executemany(_INSERT_TEXT, self.texts)
 
 
-class Hours:
-    """Changes to the hourly totals, gathered over a batch."""
-
-    def __init__(self, project: int) -> None:
-        self._project = project
-        self._sums: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0.0, 0])
-
-    def add(self, span: Short, sign: int) -> None:
-        """Add a span to its hour (sign 1), or take it away (sign -1)."""
-        if span.status == RUNNING:
-            return
-        duration = span.end_ns - span.start_ns
-        key = (span.start_ns // HOUR_NS, span.environment, span.deployment, span.release, span.model, span.kind)
-        sums = self._sums[*key, bucket(duration)]
-        amounts = (1, span.status == 2, span.parent is None, span.input_tokens, span.output_tokens, span.cost, duration)
-        for index, amount in enumerate(amounts):
-            sums[index] += sign * (amount or 0)
-
-    def write(self, connection: Any) -> None:
-        """Add what was gathered to the table."""
-        connection.executemany(_ADD_HOUR, [(self._project, *key, *sums) for key, sums in self._sums.items()])
-        shrunk = [(self._project, *key) for key, sums in self._sums.items() if sums[0] < 0]
-        connection.executemany(_DROP_HOUR, shrunk)
-
-
 class Writer:
     """The one connection of a process that writes; its caller sees to it that one thread uses it at a time."""
 
@@ -157,15 +87,15 @@ class Writer:
             spans = by_trace[span.project, span.trace_id]
             if span.status != "running" or spans.get(span.span_id, (span,))[0].status == "running":
                 spans[span.span_id] = (span, payload)
-        hours: dict[int, Hours] = {}
+        all_totals: dict[int, Totals] = {}
         sessions: set[tuple[int, str]] = set()
         with self._transaction():
             rows, erased = _Rows(self._last_row()), self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
             for (project, trace_id), spans in by_trace.items():
                 number = self.words.intern(self.connection, project)
-                totals = hours.get(number)
+                totals = all_totals.get(number)
                 if totals is None:
-                    totals = hours[number] = Hours(number)
+                    totals = all_totals[number] = Totals(number)
                 trace = bytes.fromhex(trace_id)
                 if erased and self.connection.execute(_IS_ERASED, (number, trace)).get:
                     continue
@@ -176,7 +106,7 @@ class Writer:
                 else:
                     sessions |= self._store_trace(number, trace, spans, totals, found, rows)
             rows.write(self.connection)
-            self._total(sessions, hours.values())
+            self._total(sessions, all_totals.values())
 
     def erase(self, project: str, traces: Iterable[bytes]) -> int:
         """Remove traces from every table in one transaction, for good; return the number of spans removed."""
@@ -184,7 +114,7 @@ class Writer:
         sessions: set[tuple[int, str]] = set()
         with self._transaction():
             number = self.words.intern(self.connection, project)
-            totals = Hours(number)
+            totals = Totals(number)
             for trace in traces:
                 self.connection.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (number, trace))
                 row = self.connection.execute(_FIND_TRACE, (number, trace)).fetchone()
@@ -197,6 +127,7 @@ class Writer:
                 self.connection.execute("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", bounds)
                 self.connection.execute("DELETE FROM spans WHERE id BETWEEN ? AND ?", bounds)
                 self.connection.execute("DELETE FROM traces WHERE id = ?", (row[0],))
+                totals.leave(Line(*row[2:]))
                 sessions.add((number, row[1]))
             self._total(sessions, [totals])
         return removed
@@ -214,12 +145,12 @@ class Writer:
             self.words.forget()
             raise
 
-    def _total(self, sessions: Iterable[tuple[int, str]], hours: Iterable[Hours]) -> None:
-        """Bring the lines of sessions and the hourly totals up to date."""
+    def _total(self, sessions: Iterable[tuple[int, str]], every: Iterable[Totals]) -> None:
+        """Bring the lines of sessions and users and the hourly totals up to date."""
         for key in sessions:
             self.connection.execute("DELETE FROM sessions WHERE project = ? AND session = ?", key)
             self.connection.execute(_INSERT_SESSION, key)
-        for totals in hours:
+        for totals in every:
             totals.write(self.connection)
 
     def _last_row(self) -> int:
@@ -229,7 +160,7 @@ class Writer:
         )
 
     def _store_alone(
-        self, project: int, trace: bytes, span: Span, payload: bytes, totals: Hours, rows: _Rows
+        self, project: int, trace: bytes, span: Span, payload: bytes, totals: Totals, rows: _Rows
     ) -> set[tuple[int, str]]:
         """Put a new trace of one span into `rows`; return the session that changed. Most traces are such."""
         row = rows.new()
@@ -241,6 +172,7 @@ class Writer:
         shown = (short.id, preview(span.input), preview(span.output)) if short.says else (0, "", "")
         what = (short.start_ns, short.end_ns, short.name, short.kind, short.status, *_place(short))
         rows.traces.append((*what, *counts, *shown, row, project, trace))
+        totals.enter(Line(short.user, short.start_ns, short.status, *counts[1:]))
         return {(project, short.session)} if short.session else set()
 
     def _store_trace(
@@ -248,8 +180,8 @@ class Writer:
         project: int,
         trace: bytes,
         spans: dict[str, tuple[Span, bytes]],
-        totals: Hours,
-        found: tuple[int, str] | None,
+        totals: Totals,
+        found: tuple[Any, ...] | None,
         rows: _Rows,
     ) -> set[tuple[int, str]]:
         """Store a trace's new spans and bring its line up to date; return the sessions that changed."""
@@ -259,8 +191,9 @@ class Writer:
             row = rows.new()
             self.connection.execute("INSERT INTO traces (id, project, trace) VALUES (?, ?, ?)", (row, project, trace))
         else:
-            row, session = found
+            row, session, *line = found
             before = self._short_rows(row)
+            totals.leave(Line(*line))
         present = {short.span: short for short in before}
         following = max((short.id for short in before), default=(row << SHIFT) - 1) + 1
         fresh: dict[bytes, tuple[Short, Span]] = {}
@@ -284,7 +217,8 @@ class Writer:
             key=lambda short: (short.start_ns, short.id),
         )
         counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
-        now = self._summarise(row, every, {span.id: whole for span, whole in fresh.values()}, counted)
+        now, line_now = self._summarise(row, every, {span.id: whole for span, whole in fresh.values()}, counted)
+        totals.enter(line_now)
         return {(project, name) for name in {session, now} if name}
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:
@@ -318,8 +252,8 @@ class Writer:
         found = self.connection.execute(_SELECT_SHORT, (row << SHIFT, (row + 1 << SHIFT) - 1))
         return [Short(*columns) for columns in found]
 
-    def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], counted: set[int]) -> str:
-        """Write the line of a trace from the short columns of all its spans; return its session."""
+    def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], counted: set[int]) -> tuple[str, Line]:
+        """Write the line of a trace from the short columns of all its spans; return its session, and what it adds."""
         root = root_of(rows)
         ordered = [root, *(short for short in rows if short is not root)]
         speaker = next((short for short in ordered if short.says), None)
@@ -357,4 +291,5 @@ class Writer:
             *shown,
         )
         self.connection.execute(_UPDATE_TRACE, (*values, row))
-        return str(first("session"))
+        start, status, user, session = values[0], values[4], values[12], values[11]
+        return str(session), Line(user, start, status, *values[14:17])
