@@ -30,6 +30,7 @@ from mainspring.registry import projects_with_file, require_file
 Selector = Annotated[str, StringConstraints(max_length=80)]
 Number = Annotated[int, Field(ge=1, lt=1_000_000_000)]
 Word = Annotated[str, StringConstraints(max_length=300)]
+TraceIds = Annotated[list[Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]], Field(max_length=1000)]
 Threshold = Annotated[float, Field(ge=0.3, le=1.0)]
 
 
@@ -71,12 +72,16 @@ class Datasets(Service):
     def collect(
         self, name: Name, *, score: Word = "", at_most: float | None = None, at_least: float | None = None,
         label: Word = "", corrected: bool = False, deployment: Word = "", release: Word = "",
-        since: datetime | None = None, limit: Annotated[int, Field(ge=1, le=10_000)] = 1000, note: Text = "",
+        since: datetime | None = None, trace_ids: TraceIds | None = None,
+        limit: Annotated[int, Field(ge=1, le=10_000)] = 1000, note: Text = "",
     ) -> DatasetVersion:  # fmt: skip
-        """Make a version of traces, chosen by what people said of them; a corrected answer replaces the given one."""
+        """Make a version of traces, chosen by what people said of them; a corrected answer replaces the given one.
+
+        Where `trace_ids` names traces, only they are taken; `score` then says which judgements the rows carry.
+        """
         choice = collect.Choice(
             score=score, at_most=at_most, at_least=at_least, label=label, corrected=corrected, deployment=deployment,
-            release=release, since=since, limit=limit,
+            release=release, since=since, trace_ids=tuple(trace_ids or ()), limit=limit,
         )  # fmt: skip
         return self._collected(name, choice, note)
 

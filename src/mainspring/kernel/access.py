@@ -17,28 +17,29 @@ Role = Literal["viewer", "annotator", "developer", "operator", "auditor", "admin
 
 ROLES: dict[str, frozenset[str]] = {
     "viewer": frozenset({"*.read"}),
-    "annotator": frozenset({"*.read", "score.write", "queue.write"}),
+    "annotator": frozenset({"*.read", "score.write", "queue.write", "comment.write", "view.write"}),
     "developer": frozenset(
-        {"*.read", "*.use", "run.write", "prompt.label", "queue.manage", "queue.adjudicate"}
+        {"*.read", "*.use", "run.write", "prompt.label", "queue.manage", "queue.adjudicate", "trace.export"}
         | {
             f"{noun}.write"
             for noun in (
                 "dataset profile recipe prompt scorer suite experiment model tune release guard trace score file "
-                "price monitor drift issue queue loadtest redteam pipeline evaluator"
+                "price monitor drift issue queue loadtest redteam pipeline evaluator comment view"
             ).split()
         }
     ),
     "operator": frozenset(
         {"*.read", "*.use", "run.write", "release.approve", "prompt.label", "prompt.promote", "queue.adjudicate"}
+        | {"trace.export"}
         | {
             f"{noun}.write"
             for noun in (
                 "deployment engine provider budget monitor alert channel silence score trace price retention capture "
-                "file pipeline evaluator model dataset guard drift issue route cache"
+                "file pipeline evaluator model dataset guard drift issue route cache comment view"
             ).split()
         }
     ),
-    "auditor": frozenset({"*.read", "audit.verify", "release.approve"}),
+    "auditor": frozenset({"*.read", "audit.verify", "release.approve", "trace.export"}),
     "admin": frozenset({"*.*"}),
 }
 assert set(ROLES) == set(get_args(Role))

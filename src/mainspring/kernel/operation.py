@@ -8,7 +8,7 @@ import math
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin
 
 from mainspring.kernel import access, audit
 from mainspring.kernel.errors import Denied, MainspringError, whole
@@ -78,6 +78,11 @@ def operation(
         return cast(F, call)
 
     return decorate
+
+
+def streamed(annotation: Any) -> Any:
+    """Return what an operation that returns an iterator yields, a line of JSON each; None for any other."""
+    return get_args(annotation)[0] if get_origin(annotation) is Iterator else None
 
 
 def operations(service: type[Service]) -> Iterator[Operation]:

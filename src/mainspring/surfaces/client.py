@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast, get_args, get_origin
 from urllib.parse import quote
@@ -29,7 +30,7 @@ from mainspring.kernel.errors import (
     Unreachable,
     from_dict,
 )
-from mainspring.kernel.operation import Operation, operations
+from mainspring.kernel.operation import Operation, operations, streamed
 from mainspring.kernel.records import FileMarker, Page, SecretMarker
 from mainspring.kernel.runs import FINISHED, Run
 from mainspring.surfaces.nouns import NOUNS
@@ -48,11 +49,14 @@ if TYPE_CHECKING:
     from mainspring.serving.metering.service import Budgets, Limits, Usages
     from mainspring.serving.service import Deployments
     from mainspring.traces.capture_service import Captures, Retentions
+    from mainspring.traces.comments import Comments
     from mainspring.traces.price_service import Prices
-    from mainspring.traces.service import Scores, Sessions, Traces
+    from mainspring.traces.service import Scores, Traces
+    from mainspring.traces.session_service import Sessions, Users
     from mainspring.tuning.service import Runs, Tunes
     from mainspring.workspace.key_service import Keys
     from mainspring.workspace.service import Environments, Members, Projects
+    from mainspring.workspace.views import Views
 
 __all__ = ["Client", "Conflict", "GateFailed", "Invalid", "MainspringError", "NotFound", "TooLarge", "Unavailable"]
 
@@ -79,6 +83,7 @@ class Client:
     project: Projects
     environment: Environments
     member: Members
+    view: Views
     key: Keys
     dataset: Datasets
     profile: Profiles
@@ -101,6 +106,8 @@ class Client:
     guard: Guards
     trace: Traces
     session: Sessions
+    user: Users
+    comment: Comments
     score: Scores
     price: Prices
     capture: Captures
@@ -168,6 +175,18 @@ class Client:
                 body = {}
             raise from_dict(body if isinstance(body, dict) else {}, reply.status_code)
         return reply
+
+    @contextmanager
+    def stream(self, path: str, query: Mapping[str, Any]) -> Iterator[httpx.Response]:
+        """Open a streamed answer. Raises the error that the server answers with, or Unreachable."""
+        try:
+            with self._http.stream("GET", path, params=dict(query), timeout=None) as reply:
+                if reply.is_error:
+                    reply.read()
+                    raise from_dict(reply.json(), reply.status_code)
+                yield reply
+        except httpx.TransportError as problem:
+            raise Unreachable(f"The answer of {self.url} broke off ({problem}).", hint="Ask again.") from None
 
     def upload(self, source: Path | bytes) -> str:
         """Store a file; return its SHA-256. Raises Invalid where the path is no file, TooLarge, NoSpace."""
@@ -263,13 +282,22 @@ def call(client: Client, spec: Operation, args: tuple[Any, ...], kwargs: Mapping
             path = path.replace(f"{{{name}:path}}", quote(str(plain), safe="/"))
         else:
             rest[name] = plain
+    kind = signature.return_annotation
     if spec.method in ("GET", "DELETE"):
         query = {name: value for name, value in rest.items() if value is not None}
+        if item := streamed(kind):
+            return _lines(client, f"/api/v1{path}", query, TypeAdapter(item))
         reply = client.request(spec.method, f"/api/v1{path}", params=query)
     else:
         reply = client.request(spec.method, f"/api/v1{path}", json=rest)
-    kind = signature.return_annotation
     return None if kind is None else TypeAdapter(kind).validate_python(reply.json())
+
+
+def _lines(client: Client, path: str, query: Mapping[str, Any], kind: TypeAdapter[Any]) -> Iterator[Any]:
+    """Yield the items of a stream as they come. Raises what the server answers, or Unreachable where it breaks off."""
+    with client.stream(path, query) as reply:
+        for line in reply.iter_lines():
+            yield kind.validate_json(line)
 
 
 def is_file(annotation: Any) -> bool:

@@ -5,18 +5,18 @@ from __future__ import annotations
 import inspect
 import logging
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Annotated, Any
 
 from fastapi import Body, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
 
 from mainspring import __version__
 from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid, MainspringError
-from mainspring.kernel.operation import Operation, operations
+from mainspring.kernel.operation import Operation, operations, streamed
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
 from mainspring.kernel.service import Service
@@ -25,6 +25,12 @@ from mainspring.surfaces.described import add_gateway
 from mainspring.surfaces.nouns import NOUNS
 
 _log = logging.getLogger(__name__)
+
+
+class Lines(StreamingResponse):
+    """A JSON document a line, as they are made."""
+
+    media_type = "application/x-ndjson"
 
 
 class ErrorBody(Record):
@@ -71,6 +77,8 @@ def rest_app(platform: Platform | None) -> FastAPI:
 
 
 def _mount(app: FastAPI, platform: Platform | None, noun: str, service: type[Service], spec: Operation) -> None:
+    item = streamed(spec.signature.return_annotation)
+    more: dict[str, Any] = {"response_class": Lines} if item else {}
     app.add_api_route(
         spec.path,
         _endpoint(platform, noun, service, spec),
@@ -81,8 +89,9 @@ def _mount(app: FastAPI, platform: Platform | None, noun: str, service: type[Ser
         status_code=spec.status,
         tags=[noun],
         openapi_extra={"x-permission": spec.permission, "x-audited": spec.audited},
-        response_model=spec.signature.return_annotation,
-        responses={"4XX": {"model": ErrorReply}},
+        response_model=None if item else spec.signature.return_annotation,
+        responses={"4XX": {"model": ErrorReply}} | ({200: {"model": item}} if item else {}),
+        **more,
     )
 
 
@@ -95,11 +104,22 @@ def _endpoint(platform: Platform | None, noun: str, service: type[Service], spec
         if body is not None:
             given |= {name: getattr(body, name) for name in body_names}
         with access.acting_as(request.state.caller):
-            return getattr(service(platform), spec.function.__name__)(**given)
+            answer = getattr(service(platform), spec.function.__name__)(**given)
+        return Lines(_lines(answer, request.state.caller)) if isinstance(answer, Iterator) else answer
 
     first = inspect.Parameter("request", inspect.Parameter.KEYWORD_ONLY, annotation=Request)
     endpoint.__signature__ = inspect.Signature([first, *parameters])  # type: ignore[attr-defined]
     return endpoint
+
+
+def _lines(items: Iterator[Record], caller: access.Caller) -> Iterator[bytes]:
+    """Yield each item as a line of JSON; it is made on behalf of the caller, in whatever thread asks for it."""
+    while True:
+        with access.acting_as(caller):
+            item = next(items, None)
+        if item is None:
+            return
+        yield item.model_dump_json().encode() + b"\n"
 
 
 def _parameters(noun: str, spec: Operation) -> tuple[list[inspect.Parameter], list[str]]:

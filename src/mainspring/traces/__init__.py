@@ -22,7 +22,8 @@ from mainspring.traces.price_service import Prices
 from mainspring.traces.prices import book
 from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.scores import of_traces as scores_of_traces
-from mainspring.traces.service import Scores, Sessions, Traces
+from mainspring.traces.service import Scores, Traces
+from mainspring.traces.session_service import Sessions, Users
 from mainspring.traces.tokens import Tokens, anthropic_tokens, openai_tokens, span_attributes, span_tokens
 
 __all__ = [
@@ -43,6 +44,7 @@ __all__ = [
     "TraceLine",
     "Traces",
     "UsageHour",
+    "Users",
     "anthropic_tokens",
     "aware",
     "book",

@@ -11,6 +11,7 @@ from mainspring.kernel import access, hooks
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import SpanFilter, TraceSummary
+from mainspring.traces import comments
 from mainspring.traces import scores as score_store
 from mainspring.traces.models import Erased, RetentionRule, nanoseconds
 from mainspring.traces.tables import awaiting, retentions
@@ -19,12 +20,13 @@ _BATCH = 500
 
 
 def erase_traces(platform: Platform, project: str, trace_ids: Sequence[str]) -> Erased:
-    """Erase traces with their scores. Doing it again, after a failure half-way, finishes it."""
+    """Erase traces with their scores and comments. Doing it again, after a failure half-way, finishes it."""
     spans = platform.spans.delete(project, trace_ids)
     with platform.begin() as tx:
         for at in range(0, len(trace_ids), _BATCH):
             some = awaiting.c.trace_id.in_(trace_ids[at : at + _BATCH])
             tx.execute(delete(awaiting).where(awaiting.c.project == project, some))
+        comments.erase(tx, trace_ids)
         return Erased(spans=spans, scores=score_store.erase(tx, trace_ids))
 
 

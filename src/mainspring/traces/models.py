@@ -9,7 +9,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.records import Record
-from mainspring.kernel.spans import SessionSummary, Span, TraceSummary
+from mainspring.kernel.spans import SessionSummary, Span, SpanLine, TraceSummary
 from mainspring.traces.pricing import Price
 
 TraceId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32}$")]
@@ -287,7 +287,7 @@ class Retention(Record):
     changed_by: str
 
 
-def shown(stored: Span | TraceSummary, awaited_ns: int) -> Status:
+def shown(stored: Span | SpanLine | TraceSummary, awaited_ns: int) -> Status:
     """Return the status to show: an end that was not there before `awaited_ns` is not waited for any more."""
     if stored.status == "running" and stored.start_ns < awaited_ns:
         return "unfinished"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import Field
@@ -13,14 +13,15 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, decode_cursor, encode_cursor, paginate
 from mainspring.kernel.service import Service
 from mainspring.kernel.spans import SpanFilter
+from mainspring.traces import choosing
 from mainspring.traces import scores as score_store
+from mainspring.traces.attributes import Attributes
+from mainspring.traces.choosing import Milliseconds, Number
 from mainspring.traces.erasure import erase_traces
+from mainspring.traces.exploring import Exploring
 from mainspring.traces.models import (
-    ROUTE,
     Erased,
     Score,
-    SessionDetail,
-    SessionLine,
     Source,
     SpanDetail,
     SpanId,
@@ -32,17 +33,14 @@ from mainspring.traces.models import (
     Word,
     moment,
     nanoseconds,
-    shown,
 )
 from mainspring.traces.tables import scores
 from mainspring.traces.usage import dimensions, grouped
 
-Milliseconds = Annotated[float, Field(ge=0, le=1e12, allow_inf_nan=False)]
-Number = Annotated[float, Field(allow_inf_nan=False)]
 _SCORED = 1000
 
 
-class Traces(Service):
+class Traces(Exploring):
     """Traces of production traffic."""
 
     noun = "trace"
@@ -69,36 +67,23 @@ class Traces(Service):
         until: datetime | None = None,
         min_duration_ms: Milliseconds = 0.0,
         query: Word = "",
+        attribute: Attributes = None,
         limit: Limit = 100,
         cursor: Cursor = "",
     ) -> Page[TraceLine]:
         """List traces, newest first, narrowed by what they are, by their scores and by words that stand in them.
 
         `!a,b` leaves out these environments, deployments, releases, models, prompts, services or kinds. A filter by
-        score looks at the last 1,000 traces that have such a score.
+        score looks at the last 1,000 traces that have such a score. `attribute` tests any attribute of a span:
+        `tier=gold`, `retry.count>=2`, `error.type`, `!error.type`; a page of it may be short though more follow.
         """
-        chosen = self._scored(score, score_at_most, score_at_least)
-        if chosen == ():
-            return Page[TraceLine](items=[])
-        where = SpanFilter(
-            environment=environment,
-            deployment=deployment,
-            release=release,
-            model=model,
-            prompt=prompt,
-            session_id=session_id,
-            user_id=user_id,
-            service=service,
-            name=name,
-            kind=kind,
-            status="running" if status == "unfinished" else status or "",
-            since_ns=max(nanoseconds(since), self._awaited_ns() if status == "running" else 0),
-            until_ns=self._unfinished(nanoseconds(until)) if status == "unfinished" else nanoseconds(until),
-            min_duration_ms=min_duration_ms,
-            query=query.strip(),
-            trace_ids=chosen or (),
-        )
-        return self._page(where, limit, cursor)
+        where = choosing.chosen(
+            self.platform, environment=environment, deployment=deployment, release=release, model=model,
+            prompt=prompt, session_id=session_id, user_id=user_id, service=service, name=name, kind=kind,
+            status=status, score=score, score_at_most=score_at_most, score_at_least=score_at_least, since=since,
+            until=until, min_duration_ms=min_duration_ms, query=query, attribute=attribute,
+        )  # fmt: skip
+        return self._page(where, limit, cursor) if where else Page[TraceLine](items=[])
 
     @operation("GET /traces/search", permission="trace.read", mcp=True)
     def search(
@@ -152,16 +137,13 @@ class Traces(Service):
             raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
         with self.read() as tx:
             given = score_store.of_traces(tx, [trace_id])
-        awaited = self._awaited_ns()
+        awaited = choosing.awaited_ns(self.platform)
         start, end = min(span.start_ns for span in spans), max(span.end_ns for span in spans)
-        root = next((span for span in spans if not span.parent_id), spans[0])
-        answered = {span.span_id for span in spans if span.kind == ROUTE and span.status == "ok"}
-        failed = any(span.status == "error" and span.parent_id not in answered for span in spans)
         return TraceDetail(
             trace_id=trace_id,
             started_at=moment(start),
             duration_ms=(end - start) / 1e6,
-            status="error" if failed else shown(root, awaited),
+            status=choosing.status_of(spans, awaited),
             spans=[SpanDetail.of(span, awaited) for span in spans],
             scores=given,
         )
@@ -174,73 +156,12 @@ class Traces(Service):
             raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
         return removed
 
-    def _scored(self, name: str, at_most: float | None, at_least: float | None) -> tuple[str, ...] | None:
-        """Return the traces that have such a score; None where no score is asked for."""
-        if not name and at_most is None and at_least is None:
-            return None
-        with self.read() as tx:
-            found = score_store.find(tx, name=name, at_most=at_most, at_least=at_least, limit=_SCORED)
-        return tuple(dict.fromkeys(item.trace_id for item in found))
-
-    def _awaited_ns(self) -> int:
-        """Return the moment before which a running span is taken for unfinished."""
-        waited = timedelta(minutes=self.platform.settings["traces.unfinished_minutes"])
-        return nanoseconds(self.platform.clock.now() - waited)
-
-    def _unfinished(self, until_ns: int) -> int:
-        return min(until_ns or self._awaited_ns(), self._awaited_ns())
-
     def _page(self, where: SpanFilter, limit: int, cursor: str) -> Page[TraceLine]:
         place = decode_cursor(cursor) if cursor else ""
         lines, following = self.platform.spans.traces(self.caller.project, where, limit=limit, cursor=place)
         return Page[TraceLine](
-            items=[TraceLine.of(line, self._awaited_ns()) for line in lines],
+            items=[TraceLine.of(line, choosing.awaited_ns(self.platform)) for line in lines],
             next_cursor=encode_cursor(following) if following else None,
-        )
-
-
-class Sessions(Service):
-    """Sessions: traces that belong together."""
-
-    noun = "session"
-
-    @operation("GET /sessions", permission="trace.read", mcp=True)
-    def list_(
-        self,
-        *,
-        user_id: Word = "",
-        environment: Word = "",
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: Limit = 100,
-        cursor: Cursor = "",
-    ) -> Page[SessionLine]:
-        """List sessions, last active first."""
-        where = SpanFilter(
-            user_id=user_id, environment=environment, since_ns=nanoseconds(since), until_ns=nanoseconds(until)
-        )
-        place = decode_cursor(cursor) if cursor else ""
-        lines, following = self.platform.spans.sessions(self.caller.project, where, limit=limit, cursor=place)
-        return Page[SessionLine](
-            items=[SessionLine.of(line) for line in lines], next_cursor=encode_cursor(following) if following else None
-        )
-
-    @operation("GET /sessions/{session_id:path}", permission="trace.read", mcp=True)
-    def get(self, session_id: Word) -> SessionDetail:
-        """Return a session with its traces and scores."""
-        project = self.caller.project
-        found, _ = self.platform.spans.sessions(project, SpanFilter(session_id=session_id), limit=1)
-        if not found:
-            raise NotFound(f"There is no session {session_id}.", hint="`mainspring session list` shows them.")
-        lines, _ = self.platform.spans.traces(project, SpanFilter(session_id=session_id), limit=200)
-        with self.read() as tx:
-            mine = (scores.c.project == tx.project) & (scores.c.session_id == session_id)
-            rows = tx.execute(select(scores).where(mine).order_by(scores.c.id).limit(_SCORED)).mappings()
-            given = [score_store.as_score(row) for row in rows]
-            given += score_store.of_traces(tx, [line.trace_id for line in lines])
-        unique = list({score.id: score for score in given}.values())
-        return SessionDetail(
-            session=SessionLine.of(found[0]), traces=[TraceLine.of(line) for line in lines], scores=unique
         )
 
 

@@ -1,4 +1,4 @@
-"""Tables of the traces room: scores, prices, retention and what is captured. Spans lie in the span store."""
+"""Tables of the traces room: scores, comments, prices, retention and what is captured. Spans lie in the span store."""
 
 from __future__ import annotations
 
@@ -40,6 +40,20 @@ prices = Table(
     Column("created_by", String(128), nullable=False),
     Index(None, "project", "id"),
     Index(None, "project", "model", "id"),
+)
+
+comments = Table(
+    "trace_comments",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project", String(128), nullable=False),
+    Column("trace_id", String(32), nullable=False),
+    Column("span_id", String(16), nullable=False),
+    Column("text", Text, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Index(None, "project", "trace_id", "id"),
+    Index(None, "project", "id"),
 )
 
 retentions = Table(

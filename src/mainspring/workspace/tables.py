@@ -37,6 +37,20 @@ members = Table(
     Index(None, "name"),
 )
 
+views = Table(
+    "saved_views",
+    metadata,
+    Column("id", String(36), primary_key=True),
+    Column("project", String(128), nullable=False),
+    Column("page", String(128), nullable=False),
+    Column("title", String(80), nullable=False),
+    Column("state", Json, nullable=False),
+    Column("shared", Boolean, nullable=False),
+    Column("created_at", UtcTime, nullable=False),
+    Column("created_by", String(128), nullable=False),
+    Index(None, "project", "page", "id"),
+)
+
 keys = Table(
     "api_keys",
     metadata,

@@ -29,7 +29,11 @@ _NESTED: dict[str, tuple[str, ...]] = {
 
 
 def show(result: Any, *, as_json: bool) -> None:
-    """Print a result on stdout."""
+    """Print a result on stdout; what comes as a stream a line of JSON each, whether or not it is asked for."""
+    if isinstance(result, Iterator):
+        for item in result:
+            typer.echo(item.model_dump_json())
+        return
     if as_json:
         document = TypeAdapter(Any).dump_python(result, mode="json")
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
