@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickle
+import shutil
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from tests.serving.pooled import Pooled
 from tests.serving.tiny_models import write_llama
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
+from mainspring.backends.engine_transformers.model import Model
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.registry import Models, files
@@ -188,3 +190,19 @@ def test_an_adapter_that_asks_for_another_library_is_not_loaded(
     model = Models(platform).import_("asking", weights, base=models["whole"], config=config).ref
     with pytest.raises(openai.APIStatusError, match="a library of its own"):
         said(client, model, "x")
+
+
+def test_a_template_that_never_ends_is_ended(
+    made: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop = "{% for _ in range(99999) %}"
+    folder = tmp_path / "looping"
+    shutil.copytree(made["folder"], folder)
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    told = folder / "tokenizer_config.json"
+    told.write_text(json.dumps({**json.loads(told.read_text()), "chat_template": loop * 4 + "{% endfor %}" * 4}))
+    model = Model.load(folder, context=512, threads=1)
+    monkeypatch.setattr("mainspring.backends.engine_transformers.model._TEMPLATE_SECONDS", 0.2)
+    with pytest.raises(ValueError, match="The chat template took over"):
+        model.prompt_of([{"role": "user", "content": "x"}])
+    assert model.tokens_of("x"), "the thread goes on as before"

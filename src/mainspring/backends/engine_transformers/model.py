@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import inspect
 import json
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+_TEMPLATE_SECONDS = 10.0
+"""What a chat template may take: it comes with a model, and may loop for years."""
 _WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 
 
@@ -57,9 +62,12 @@ class Model:
         if not self._tokenizer.chat_template:
             raise ValueError("The model brings no chat template; ask /v1/completions.")
         try:
-            text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
+            with interrupting(_TEMPLATE_SECONDS):
+                text = self._tokenizer.apply_chat_template(list(messages), tokenize=False, add_generation_prompt=True)
         except jinja2.exceptions.TemplateError as error:
             raise ValueError(f"The chat template refuses the messages: {error}") from error
+        except TookTooLong:
+            raise ValueError(f"The chat template took over {_TEMPLATE_SECONDS:.0f} seconds.") from None
         return self.tokens_of(text, marks=False)
 
     def tokens_of(self, text: str, *, marks: bool = True) -> list[int]:
@@ -79,6 +87,31 @@ class Model:
         given = torch.tensor([list(tokens)], device=self._network.device)
         out = self._network(input_ids=given, past_key_values=cache, use_cache=True, **self._last)
         return out.logits[0, -1].float().cpu(), out.past_key_values
+
+
+class TookTooLong(BaseException):
+    """Raised within `interrupting` when the time is over."""
+
+
+@contextmanager
+def interrupting(seconds: float) -> Iterator[None]:
+    """Raise TookTooLong in this thread, between two steps of its Python code, once it has been here for so long."""
+    raise_in, thread = ctypes.pythonapi.PyThreadState_SetAsyncExc, ctypes.c_ulong(threading.get_ident())
+    lock, over = threading.Lock(), False
+
+    def strike() -> None:
+        with lock:
+            if not over:
+                raise_in(thread, ctypes.py_object(TookTooLong))
+
+    timer = threading.Timer(seconds, strike)
+    timer.start()
+    try:
+        yield
+    finally:
+        with lock:
+            over = True
+        timer.cancel()
 
 
 def _merged(network: Any, folder: Path) -> Any:
