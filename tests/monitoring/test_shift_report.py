@@ -12,7 +12,7 @@ from mainspring.monitoring import Drifts, Monitors
 from mainspring.monitoring.drift import TooFew
 from mainspring.monitoring.shift import ShiftSettings, compare
 from mainspring.monitoring.shift.features import Seen
-from mainspring.monitoring.shift.refusals import refused
+from mainspring.safety.refusals import refused
 from mainspring.traces import Scores
 
 assert trained

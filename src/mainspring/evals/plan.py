@@ -84,7 +84,7 @@ def make(tx: Tx, dataset: str, target: str, prompt: str, constrained: bool, *, m
         prompt, target = target, model
     elif model:
         raise Invalid("A model besides the target is for a prompt alone.", hint="Leave --model out.")
-    pinned, model, inner, held = _answerer(tx, target, prompt)
+    pinned, model, inner, held = answerer(tx, target, prompt)
     outer = load_prompt(tx, prompt) if prompt else None
     options = outer.options_sent() if outer else inner.options_sent() if inner else {}
     if pinned.startswith("release/"):
@@ -98,7 +98,7 @@ def make(tx: Tx, dataset: str, target: str, prompt: str, constrained: bool, *, m
     return plan
 
 
-def _answerer(tx: Tx, target: str, prompt: str) -> tuple[str, str, PromptVersion | None, bool]:
+def answerer(tx: Tx, target: str, prompt: str) -> tuple[str, str, PromptVersion | None, bool]:
     """Return the target made exact, its model, the prompt that it brings, and whether it holds to a schema itself."""
     if _is_url(target):
         remote.find(target, tx.platform.settings)

@@ -34,6 +34,12 @@ _SETTING = "targets.allow_private"
 Arrived = SimpleQueue[tuple[int, "ChatReply | Exception"]]
 
 
+class Filtered(Invalid):
+    """A filter in front of the model refused what was sent."""
+
+    code, status = "content_filter", 400
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Where a URL target is asked."""
@@ -166,9 +172,9 @@ class RemoteChat:
         try:
             choice = found["choices"][0]
             message, usage = choice["message"], found.get("usage") or {}
-            text = message.get("content") or ""
-            if not text and message.get("tool_calls"):
-                text = json.dumps(message["tool_calls"], ensure_ascii=False)
+            text, calls = message.get("content") or "", _calls(message)
+            if not text and calls:
+                text = json.dumps(calls, ensure_ascii=False)
             tokens = openai_tokens(usage)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError):
             raise Unavailable(
@@ -177,7 +183,14 @@ class RemoteChat:
         price = self._server.price
         cost = price.cost(tokens) if price else 0.0
         reason = str(choice.get("finish_reason") or "")
-        return ChatReply(str(text), reason, tokens.input_tokens, tokens.output_tokens, cost, latency_ms)
+        counted = tokens.input_tokens, tokens.output_tokens
+        return ChatReply(str(text), reason, *counted, cost, latency_ms, tool_calls=calls)
+
+
+def _calls(message: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the tools that a message calls."""
+    held = message.get("tool_calls")
+    return [call for call in held if isinstance(call, dict)] if isinstance(held, list) else []
 
 
 def open_session(server: Server, concurrency: int) -> ClientSession:
@@ -216,6 +229,8 @@ async def _read(response: ClientResponse, key: str) -> dict[str, Any]:
         raise Denied(text, hint="Bind a key to the host with the setting targets.keys.")
     if response.status == 429:
         raise LimitReached(text, hint="Lower the concurrency.")
+    if isinstance(error, dict) and error.get("code") == Filtered.code:
+        raise Filtered(text)
     if 400 <= response.status < 500:
         raise Invalid(text)
     raise Unavailable(text)

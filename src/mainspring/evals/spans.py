@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Sequence
 
 from mainspring.kernel.jobs import Job
-from mainspring.kernel.ports import ChatReply, ChatRequest
+from mainspring.kernel.ports import JSON, ChatReply, ChatRequest
 from mainspring.kernel.spans import Span
 from mainspring.traces import Intake
 
@@ -17,8 +17,15 @@ ENVIRONMENT = "experiment"
 class Recorded:
     """Makes spans of a run's calls. A call keeps its trace id, however often it is written."""
 
-    def __init__(self, job: Job, experiment: str = "", *, model: str, release: str = "", prompt: str = "") -> None:
-        """`experiment` is empty for calls that no experiment's row leads to, such as those of a search."""
+    def __init__(
+        self, job: Job, experiment: str = "", *, model: str, release: str = "", prompt: str = "",
+        service: str = "mainspring",
+    ) -> None:  # fmt: skip
+        """`experiment` is empty for calls that no experiment's row leads to, such as those of a search.
+
+        `service` tells apart what is no question of anybody's, such as attacks.
+        """
+        self._service = service
         self._run_id, self._experiment = job.run_id, experiment
         self._project = job.caller.project
         self._model, self._release, self._prompt = model, release, prompt
@@ -38,7 +45,7 @@ class Recorded:
         return hashlib.sha256(f"{self._run_id}:{key}".encode()).hexdigest()
 
     def _span(self, key: str, request: ChatRequest, reply: ChatReply, at_ns: int) -> Span:
-        said = [{"type": "text", "content": reply.text}] if reply.text else []
+        said: list[JSON] = [{"type": "text", "content": reply.text}] if reply.text else []
         return Span(
             trace_id=reply.trace_id,
             span_id=self._digest(key)[32:48],
@@ -46,7 +53,7 @@ class Recorded:
             environment=ENVIRONMENT,
             name=f"chat {self._model}",
             kind="chat",
-            service="mainspring",
+            service=self._service,
             start_ns=at_ns - int(reply.latency_ms * 1e6),
             end_ns=at_ns,
             status="ok",

@@ -12,13 +12,13 @@ from mainspring.evals.models import Experiment, ExperimentRow
 from mainspring.evals.tables import calls, experiments
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.ports import Files
-from mainspring.kernel.records import paginate
+from mainspring.kernel.records import Record, paginate
 from mainspring.kernel.tables import canonical, runs
 from mainspring.kernel.tx import Tx
 from mainspring.registry import grant_file
 
 
-def write_rows(files: Files, rows: Iterable[ExperimentRow]) -> str:
+def write_rows(files: Files, rows: Iterable[Record]) -> str:
     """Store rows as JSON lines in zstd and return the file's address."""
     import zstandard
 

@@ -14,6 +14,17 @@ Licence = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 Metric = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
 
+class AttackBound(Record):
+    """What may come through of the attacks on a release."""
+
+    most: Annotated[float, Field(ge=0, le=1)] = 0.25
+    """Of each family the largest share: the upper end of its interval must not be over it."""
+    families: dict[Metric, Annotated[float, Field(ge=0, le=1)]] = Field(default={}, max_length=100)
+    """By family, where it is another; these families must have been attacked."""
+    packs: list[Metric] = Field(default=["own"], min_length=1, max_length=20)
+    """Packs that the release must have been attacked with."""
+
+
 class GatePolicy(Record):
     """What the gate asks of a release."""
 
@@ -30,6 +41,8 @@ class GatePolicy(Record):
     """Training rows that may hold personal data."""
     leakage: Annotated[float, Field(ge=0.3, le=1)] = 0.8
     """Jaccard similarity from which a row of the evidence counts as one that was trained on."""
+    attacks: AttackBound | None = None
+    """What may come through of attacks; null asks for none."""
 
 
 class CheckResult(Record):

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints, ValidationError
 from sqlalchemy import select
 
-from mainspring.governance import bom, card, checks, evidence, tracing
+from mainspring.governance import attacked, bom, card, checks, evidence, tracing
 from mainspring.governance.facts import gather
 from mainspring.governance.gate import Gate
 from mainspring.governance.models import AuditRow, Document, GatePolicy, GateReport, Lineage
@@ -28,7 +28,7 @@ Selector = Annotated[str, StringConstraints(max_length=80)]
 RunIds = Annotated[list[Annotated[str, StringConstraints(max_length=64)]], Field(max_length=20)]
 Reference = Annotated[str, StringConstraints(min_length=3, max_length=300)]
 Word = Annotated[str, StringConstraints(max_length=200)]
-_REGISTERED = (checks, evidence)
+_REGISTERED = (checks, evidence, attacked)
 """Modules whose import registers the checks of the gate."""
 
 

@@ -318,6 +318,7 @@ class ChatReply:
     latency_ms: float
     ttft_ms: float | None = None
     trace_id: str = ""
+    tool_calls: Sequence[Mapping[str, JSON]] = field(default_factory=list)
 
 
 class Chat(Protocol):

@@ -10,7 +10,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.traces.models import nanoseconds
 
-TRIED = ("shadow", "loadtest")
+TRIED = ("shadow", "loadtest", "redteam")
 """The services of calls that nobody reads the answers of."""
 CALLS = ("chat", "text_completion", "generate_content")
 _LOOKED_AT = 20_000

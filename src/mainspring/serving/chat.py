@@ -138,4 +138,5 @@ def _reply(answer: Answer) -> ChatReply:
         output_tokens=answer.usage.output_tokens,
         cost=answer.cost,
         latency_ms=answer.latency_ms,
+        tool_calls=[dict(call) for call in answer.tool_calls],
     )

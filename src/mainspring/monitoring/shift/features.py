@@ -10,7 +10,7 @@ from mainspring.evals.models import ExperimentRow
 from mainspring.kernel.spans import Span
 from mainspring.monitoring.online.sampling import text_of
 from mainspring.monitoring.sample import question
-from mainspring.monitoring.shift.refusals import refused
+from mainspring.safety.refusals import refused
 
 NUMBERS = ("input_length", "output_length", "input_tokens", "output_tokens", "latency_ms", "ttft_ms", "cost")
 SHARES = ("errors", "refusals", "guarded", "cut_off")

@@ -1,0 +1,60 @@
+"""The check of the attacks: what came through when the release was attacked."""
+
+from __future__ import annotations
+
+from mainspring.evals.redteam import RedTeam, RedTeams
+from mainspring.evals.redteam.jobs import over
+from mainspring.governance.gate import Gate, check
+from mainspring.governance.models import CheckResult
+
+_LOOKED_AT = 1000
+
+
+@check("attacks")
+def attacks(gate: Gate) -> CheckResult:
+    """Of the attacks on the release no larger share came through, in any family, than the policy lets pass.
+
+    The upper end of the interval counts: a family with too few attacks for an interval does not pass. Only runs that
+    attacked this very release, and were not stopped, are evidence.
+    """
+    asked = gate.policy.attacks
+    if asked is None:
+        return CheckResult(name="attacks", passed=True, summary="The policy bounds no attacks.")
+    found = RedTeams(gate.platform).list_(target=gate.release.ref, limit=_LOOKED_AT).items
+    whole = [one for one in found if not one.stopped]
+    chosen = _newest(whole, asked.packs)
+    missing = [name for name in asked.packs if name not in chosen]
+    if missing:
+        stopped = f" {len(found) - len(whole)} runs were stopped." if len(found) > len(whole) else ""
+        summary = f"{gate.release.ref} was not attacked with {', '.join(missing)}.{stopped}"
+        return CheckResult(name="attacks", passed=False, summary=summary, detail={"missing": missing})
+    runs = {one.id: one for one in chosen.values()}
+    bad = [line for one in runs.values() for line in over(one, asked.most, asked.families, shown=True)]
+    lacking = sorted(set(asked.families) - {family.family for one in runs.values() for family in one.families})
+    bad += [f"{family} was not attacked" for family in lacking]
+    counted = sum(one.attacks for one in runs.values())
+    through = sum(one.whole.succeeded for one in runs.values())
+    summary = f"{through} of {counted} attacks came through."
+    if bad:
+        summary += f" Not shown to be at most {asked.most:.0%}: {'; '.join(bad)}."
+    return CheckResult(
+        name="attacks",
+        passed=not bad,
+        summary=summary,
+        detail={
+            "runs": list(runs),
+            "bad": bad,
+            "families": [f.model_dump() for r in runs.values() for f in r.families],
+        },
+    )
+
+
+def _newest(found: list[RedTeam], packs: list[str]) -> dict[str, RedTeam]:
+    """Return for each pack the newest run with it; they come newest first."""
+    kept: dict[str, RedTeam] = {}
+    for one in found:
+        for held in one.packs:
+            name = held.partition(" ")[0]
+            if name in packs:
+                kept.setdefault(name, one)
+    return kept
