@@ -233,3 +233,29 @@ def test_an_action_is_set_up_and_changed_where_one_may_take_it_alone(platform, a
     with access.acting_as(bound), pytest.raises(Denied):
         Monitors(platform).update("m", window_minutes=5)
     assert Monitors(platform).update("m", window_minutes=5).window_minutes == 5
+
+
+def test_a_monitor_is_tried_on_the_past_before_it_is_there(platform, traffic):
+    for ago, ms in ((9_000, 900), (5_400, 100), (60, 100)):
+        traffic(30, ms=ms, ago=ago)
+    settings = {"metric": "latency_p50", "bound": 500}
+    found = Monitors(platform).preview("metric", target="docs", settings=settings, every_minutes=60, days=0.25)
+    assert (len(found.looks), found.alerts, found.monitor) == (6, 1, "")
+    Monitors(platform).create("m", "metric", target="docs", settings=settings, every_minutes=60, enabled=False)
+    again = Monitors(platform).backtest("m", days=0.25)
+    assert [one.state for one in again.looks] == [one.state for one in found.looks]
+    with pytest.raises(Invalid, match="no metric"):
+        Monitors(platform).preview("metric", settings={"metric": "odd", "bound": 1})
+
+
+def test_channels_and_actions_of_a_monitor_change(platform):
+    Channels(platform).create("ops", "https://hooks.example.org/a")
+    Queues(platform).create("look", [Question(name="why", kind="text")])
+    Monitors(platform).create("m", "no_data", target="docs")
+    changed = Monitors(platform).update("m", channels=["ops"], actions=[Action(do="queue", queue="look")])
+    assert (changed.channels, changed.actions[0].queue) == (["ops"], "look")
+    assert Monitors(platform).update("m", channels=[], actions=[]).actions == []
+    with pytest.raises(NotFound):
+        Monitors(platform).update("m", channels=["none"])
+    with pytest.raises(NotFound):
+        Monitors(platform).update("m", actions=[Action(do="queue", queue="none")])

@@ -253,3 +253,20 @@ def test_erased_traces_are_forgotten(platform):
     erase, request = hooks.erasure_hooks["online"], ErasureRequest("default", (trace(1),))
     assert [erase(platform, request, really) for really in (False, True, True)] == [1, 1, 0]
     assert [call.trace_id for call in evaluators.calls("length").items] == [trace(2)]
+
+
+def test_a_preview_says_what_would_be_drawn_and_draws_as_the_evaluator_does(platform):
+    called(platform, *range(1, 201))
+    called(platform, 900, deployment="other")
+    called(platform, 901, kind="embeddings")
+    service = Evaluators(platform)
+    found = service.preview(choice=Choice(target="docs"), rate=0.25)
+    assert (found.fitting, found.more, found.hours) == (200, False, 24.0)
+    assert 20 < found.drawn < 80 and found.per_day == found.drawn
+    assert len(found.calls) == 20 and found.calls[0].question == "Why?"
+    service.create("short", "length", choice=Choice(target="docs"), rate=0.25)
+    like = service.preview(choice=Choice(target="docs"), rate=0.25, name="short", hours=1)
+    service.backfill("short")
+    assert service.get("short").counts.done == like.drawn
+    assert {call.trace_id for call in like.calls} <= set(given(platform, "short"))
+    assert not service.preview(choice=Choice(target="nothing")).calls

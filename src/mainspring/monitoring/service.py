@@ -46,6 +46,7 @@ Note = Annotated[str, StringConstraints(max_length=2000)]
 Secret = Annotated[str, StringConstraints(max_length=200)]
 AlertId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 Environment = Annotated[str, StringConstraints(max_length=128)]
+Days = Annotated[float, Field(gt=0, le=31)]
 Rows = Annotated[int, Field(ge=20, le=5000)]
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -132,6 +133,8 @@ class Monitors(Service):
         every_minutes: Minutes | None = None,
         window_minutes: Minutes | None = None,
         severity: Severity | None = None,
+        channels: list[Name] | None = None,
+        actions: Annotated[list[Action], Field(max_length=5)] | None = None,
     ) -> Monitor:
         """Change a monitor; it is looked at again at once."""
         given = {
@@ -140,11 +143,15 @@ class Monitors(Service):
             "every_minutes": every_minutes,
             "window_minutes": window_minutes,
             "severity": severity,
+            "channels": channels,
+            "actions": None if actions is None else [action.model_dump(mode="json") for action in actions],
         }
         with self.begin() as tx:
             held = watch.find(tx, name)
+            for channel in channels or []:
+                channel_store.find(tx, channel)
             # What it finds sets its actions going: whoever changes that needs the right to them.
-            action_store.check(tx, held.actions, held.target, held.environment)
+            action_store.check(tx, [*held.actions, *(actions or [])], held.target, held.environment)
             return watch.change(tx, name, {key: value for key, value in given.items() if value is not None})
 
     @operation("DELETE /monitors/{name}", permission="monitor.write")
@@ -160,9 +167,27 @@ class Monitors(Service):
         return checks.look(self.platform, self.get(name))
 
     @operation("POST /monitors/{name}/backtest", permission="monitor.use", audit=False)
-    def backtest(self, name: Name, *, days: Annotated[float, Field(gt=0, le=31)] = 7.0) -> BackTest:
+    def backtest(self, name: Name, *, days: Days = 7.0) -> BackTest:
         """Say what a monitor would have found at each look over the past, and how many alerts it would have opened."""
         return back_test(self.platform, self.get(name), days)
+
+    @operation("POST /monitors/preview", permission="monitor.use", audit=False)
+    def preview(
+        self,
+        kind: Name,
+        *,
+        target: Target = "",
+        environment: Environment | None = None,
+        settings: dict[str, Any] | None = None,
+        every_minutes: Minutes = 15,
+        window_minutes: Minutes = 60,
+        days: Days = 7.0,
+    ) -> BackTest:
+        """Say what a monitor that is not there yet would have found over the past; nothing is stored."""
+        where = self.caller.environment if environment is None else environment
+        return back_test(
+            self.platform, watch.draft(kind, target, where, settings or {}, every_minutes, window_minutes), days
+        )
 
     @operation("POST /monitors/{name}/run", permission="monitor.write")
     def run(self, name: Name) -> MonitorResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, delete, insert, select, update
@@ -32,6 +32,30 @@ def add(tx: Tx, values: dict[str, Any]) -> Monitor:
             f"There is a monitor {values['name']} already.", hint="Change it, or take another name."
         ) from None
     return find(tx, values["name"])
+
+
+def draft(
+    kind: str, target: str, environment: str, settings: dict[str, Any], every_minutes: int, window_minutes: int
+) -> Monitor:
+    """Return a monitor that is stored nowhere. Raises Invalid for settings it cannot have."""
+    never = datetime.min.replace(tzinfo=UTC)
+    checked = checks.settings_of(kind, settings).model_dump(mode="json")
+    return Monitor(
+        name="",
+        kind=kind,
+        target=target,
+        environment=environment,
+        settings=checked,
+        every_minutes=every_minutes,
+        window_minutes=window_minutes,
+        severity="info",
+        channels=[],
+        actions=[],
+        enabled=False,
+        due_at=never,
+        created_at=never,
+        created_by="",
+    )
 
 
 def find(tx: Tx, name: str) -> Monitor:

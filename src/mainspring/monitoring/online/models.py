@@ -84,6 +84,33 @@ class Tried(Record):
     note: str
 
 
+class DrawnCall(Record):
+    """A call that would be drawn."""
+
+    trace_id: str
+    at: datetime
+    deployment: str
+    model: str
+    question: str
+    """What was asked, cut."""
+
+
+class Draw(Record):
+    """What an evaluator would draw, by the calls of the time looked at."""
+
+    hours: float
+    fitting: int
+    """Calls that fit the choice."""
+    drawn: int
+    """Those that fall into the share."""
+    per_day: float
+    """How many that is in a day."""
+    more: bool
+    """Whether there were more than the 20,000 spans that are looked at; `hours` says how far back these reach."""
+    calls: list[DrawnCall]
+    """The latest that would be drawn."""
+
+
 class Retried(Record):
     """How many calls are taken up again."""
 

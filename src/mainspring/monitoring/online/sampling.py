@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import RowMapping
@@ -11,8 +11,9 @@ from sqlalchemy import RowMapping
 from mainspring.evals.scorers import Answer
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
-from mainspring.monitoring.online.models import Choice
+from mainspring.monitoring.online.models import Choice, Draw, DrawnCall
 from mainspring.monitoring.sample import CALLS, TRIED, question
+from mainspring.traces.models import moment
 
 JUDGED = "mainspring.metadata.judged"
 """Attribute of the calls of judges: an evaluator never looks at what another one asked."""
@@ -23,7 +24,44 @@ def drawn(
     platform: Platform, project: str, row: RowMapping, since_ns: int, until_ns: int, *, limit: int = _MOST
 ) -> Iterator[Span]:
     """Yield the calls of a time that an evaluator draws, newest first."""
-    choice, left = Choice(**row["choice"]), limit
+    left = limit
+    for span in _fitting(platform, project, Choice(**row["choice"]), since_ns, until_ns):
+        if left and _is_call(span) and share(row["id"], span.trace_id) < row["rate"]:
+            left -= 1
+            yield span
+        if not left:
+            return
+
+
+def preview(
+    platform: Platform, project: str, row: Mapping[str, Any], since_ns: int, until_ns: int, *, shown: int
+) -> Draw:
+    """Count the calls of a time that fit and those that would be drawn, and return the latest of these."""
+    looked, fit, chosen, calls, oldest = 0, 0, 0, [], until_ns
+    for span in _fitting(platform, project, Choice(**row["choice"]), since_ns, until_ns):
+        looked, oldest = looked + 1, span.start_ns
+        fit += _is_call(span)
+        if not _is_call(span) or share(row["id"], span.trace_id) >= row["rate"]:
+            continue
+        chosen += 1
+        if len(calls) < shown:
+            calls.append(
+                DrawnCall(
+                    trace_id=span.trace_id,
+                    at=moment(span.start_ns),
+                    deployment=span.deployment,
+                    model=span.model,
+                    question=question(span.input)[:300],
+                )
+            )
+    more = looked >= _MOST
+    hours = (until_ns - (oldest if more else since_ns)) / 3.6e12
+    per_day = chosen * 24 / hours if hours > 0 else 0.0
+    return Draw(hours=hours, fitting=fit, drawn=chosen, per_day=per_day, more=more, calls=calls)
+
+
+def _fitting(platform: Platform, project: str, choice: Choice, since_ns: int, until_ns: int) -> Iterator[Span]:
+    """Yield the spans of a time that fit a choice, newest first, at most 20,000."""
     is_release = choice.target.startswith("release/")
     where = SpanFilter(
         environment=choice.environment,
@@ -36,12 +74,7 @@ def drawn(
         since_ns=since_ns,
         until_ns=until_ns,
     )
-    for span in platform.spans.scan(project, where, limit=_MOST):
-        if left and _is_call(span) and share(row["id"], span.trace_id) < row["rate"]:
-            left -= 1
-            yield span
-        if not left:
-            return
+    yield from platform.spans.scan(project, where, limit=_MOST)
 
 
 def share(evaluator_id: str, trace_id: str) -> float:

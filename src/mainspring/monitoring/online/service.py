@@ -18,13 +18,25 @@ from mainspring.kernel.runs import Run
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring.online import sampling, scoring, store
-from mainspring.monitoring.online.models import Choice, Evaluator, MetricText, Rate, Retried, Task, TaskState, Tried
+from mainspring.monitoring.online.models import (
+    Choice,
+    Draw,
+    Evaluator,
+    MetricText,
+    Rate,
+    Retried,
+    Task,
+    TaskState,
+    Tried,
+)
 from mainspring.monitoring.online.tables import evaluators, tasks
 from mainspring.traces.models import nanoseconds
 
 Money = Annotated[float, Field(gt=0, le=1e6)]
 Few = Annotated[int, Field(ge=1, le=20)]
+Hours = Annotated[float, Field(gt=0, le=744)]
 Many = Annotated[int, Field(ge=1, le=20_000)]
+_SHOWN = 20
 _NEEDS = {"reference": "a right answer to compare with", "likelihood": "the model that answered", "schema": "a schema"}
 
 
@@ -50,6 +62,22 @@ class Evaluators(Service):
             return store.add(
                 tx, {**values, "choice": chosen, "max_cost_per_day": max_cost_per_day}, nanoseconds(tx.now)
             )
+
+    @operation("POST /evaluators/preview", permission="evaluator.read", audit=False)
+    def preview(
+        self, *, choice: Choice | None = None, rate: Rate = 0.1, name: Name | None = None, hours: Hours = 24.0
+    ) -> Draw:
+        """Say which of the latest calls would be drawn, and how many a day; nothing is scored or stored.
+
+        With the `name` of an evaluator it draws as that one does; without, a like share of others.
+        """
+        with self.read() as tx:
+            drawing = store.find(tx, name)["id"] if name else ""
+            project, now = tx.project, nanoseconds(tx.now)
+            chosen = (choice or Choice(environment=tx.caller.environment)).model_dump(mode="json")
+        row = {"id": drawing, "choice": chosen, "rate": rate}
+        since = now - int(hours * 3.6e12)
+        return sampling.preview(self.platform, project, row, since, now, shown=_SHOWN)
 
     @operation("GET /evaluators", permission="evaluator.read", mcp=True)
     def list_(self, *, limit: Limit = 100, cursor: Cursor = "") -> Page[Evaluator]:
