@@ -17,6 +17,7 @@ from browser_gateway import make_gateway
 from browser_load import make_load_tests
 from browser_queues import make_queues
 from browser_rollout import make_canaries, make_staging
+from browser_watch import make_watch
 from sqlalchemy import update
 
 from mainspring.kernel import access, lineage, runs
@@ -102,6 +103,7 @@ def fill(platform: Platform) -> dict[str, str]:
         more |= make_load_tests(platform)
         more |= make_gateway(platform)
         more |= make_queues(platform)
+        more |= make_watch(platform)
     make_staging(platform)
     return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1],
             "baseline": ids[0], "under_way": under_way, **more}  # fmt: skip

@@ -66,6 +66,11 @@ const routes = [
   page("/queues/$name/review", () => import("./rooms/annotation/ReviewPage"), "ReviewPage"),
   page("/review", () => import("./rooms/annotation/GuestReview"), "GuestReview"),
   page("/alerts", () => import("./rooms/monitoring/Alerts"), "Alerts"),
+  page("/monitors", () => import("./rooms/monitoring/MonitorList"), "MonitorList"),
+  page("/monitors/$name", () => import("./rooms/monitoring/MonitorPage"), "MonitorPage"),
+  page("/evaluators", () => import("./rooms/monitoring/EvaluatorList"), "EvaluatorList"),
+  page("/evaluators/$name", () => import("./rooms/monitoring/EvaluatorPage"), "EvaluatorPage"),
+  page("/drift", () => import("./rooms/monitoring/DriftPage"), "DriftPage"),
   page("/audit", () => import("./rooms/governance/Audit"), "Audit"),
 ];
 

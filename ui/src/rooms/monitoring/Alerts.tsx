@@ -1,14 +1,10 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { $api } from "../../api/client";
 import type { Alert } from "../../api/types";
-import { Blank, KeyValues, Status, Time } from "../../kit/basics";
-import { Facts } from "../../kit/Facts";
+import { Blank, Status, Time } from "../../kit/basics";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
-import { toast } from "../../kit/toast";
-import { RefLink } from "../../shell/RefLink";
-import { may, useWho } from "../../shell/session";
+import { AlertDetail } from "./AlertDetail";
 
 const STATES = ["open", "acknowledged", "resolved"];
 
@@ -53,7 +49,7 @@ export function Alerts() {
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(a) => a.title}
-        peek={(a) => <Detail alert={a} />}
+        peek={(a) => <AlertDetail key={a.id} alert={a} />}
         hasMore={query.hasNextPage}
         loadMore={() => void query.fetchNextPage()}
         loadingMore={query.isFetchingNextPage}
@@ -67,61 +63,5 @@ export function Alerts() {
         }
       />
     </Page>
-  );
-}
-
-function Detail({ alert }: { alert: Alert }) {
-  const who = useWho();
-  const queries = useQueryClient();
-  const done = (text: string) => ({
-    onSuccess: () => toast(text),
-    onError: (error: unknown) => toast((error as Error).message, { tone: "error" as const }),
-    onSettled: () => void queries.invalidateQueries(),
-  });
-  const acknowledge = $api.useMutation("post", "/alerts/{alert_id}/acknowledge", done("Acknowledged."));
-  const resolve = $api.useMutation("post", "/alerts/{alert_id}/resolve", done("Resolved."));
-  const call = { params: { path: { alert_id: alert.id } }, body: { note: "" } };
-  return (
-    <div className="stack">
-      <p>{alert.summary}</p>
-      {may(who.data, "alert.write") && alert.state !== "resolved" && (
-        <div className="row">
-          {alert.state === "open" && (
-            <button type="button" className="btn" disabled={acknowledge.isPending} onClick={() => acknowledge.mutate(call)}>
-              Acknowledge
-            </button>
-          )}
-          <button type="button" className="btn primary" disabled={resolve.isPending} onClick={() => resolve.mutate(call)}>
-            Resolve
-          </button>
-        </div>
-      )}
-      <KeyValues
-        items={[
-          ["State", <Status key="s" state={alert.state} />],
-          ["Monitor", alert.monitor],
-          ["Target", alert.target || "all traffic"],
-          ["Environment", alert.environment || "all"],
-          ["First seen", <Time key="f" at={alert.first_at} />],
-          ["Last seen", <Time key="l" at={alert.last_at} />],
-          ...(alert.acknowledged_by ? ([["Acknowledged", `by ${alert.acknowledged_by}`]] as [string, string][]) : []),
-          ...(alert.resolved_by ? ([["Resolved", `by ${alert.resolved_by}`]] as [string, string][]) : []),
-          ["Note", alert.note || <span className="faint">none</span>],
-        ]}
-      />
-      {alert.trace_ids.length > 0 && (
-        <>
-          <h3>Traces to look at first</h3>
-          <ul className="stack tight">
-            {alert.trace_ids.map((id) => (
-              <li key={id}>
-                <RefLink value={`trace/${id}`} />
-              </li>
-            ))}
-          </ul>
-        </>
-      )}
-      <Facts value={alert.detail} />
-    </div>
   );
 }
