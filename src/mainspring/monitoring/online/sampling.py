@@ -37,7 +37,8 @@ def preview(
     platform: Platform, project: str, row: Mapping[str, Any], since_ns: int, until_ns: int, *, shown: int
 ) -> Draw:
     """Count the calls of a time that fit and those that would be drawn, and return the latest of these."""
-    looked, fit, chosen, calls, oldest = 0, 0, 0, [], until_ns
+    looked, fit, chosen, oldest = 0, 0, 0, until_ns
+    calls: list[DrawnCall] = []
     for span in _fitting(platform, project, Choice(**row["choice"]), since_ns, until_ns):
         looked, oldest = looked + 1, span.start_ns
         fit += _is_call(span)
