@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
@@ -12,12 +13,12 @@ from mainspring.backends.spans_log.lines import (
     RUNNING,
     STATUS,
     cursor_parts,
-    query_words,
     trace_key,
     whole_number,
 )
 from mainspring.backends.spans_sqlite import overview
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
+from mainspring.backends.spans_sqlite.walks import Equal, holding, match_words, rarest_first
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
 
@@ -219,6 +220,7 @@ class Reader:
             return None
         sql = ["project = ?"]
         values: list[Any] = [number]
+        equal: list[Equal] = []
         for name in _WORD_COLUMNS:
             if not (text := getattr(where, name)):
                 continue
@@ -230,23 +232,26 @@ class Reader:
             found = self._words.find(self._connection, text)
             if found is None:
                 return None
-            indexed = (name, table) in (("release", "traces"), ("prompt", "spans"))
-            sql.append(f"{name} = ?" + (f" AND {name} <> 0" if indexed else ""))
-            values.append(found)
+            equal.append(Equal(name, found))
         for field, column in _TEXT_COLUMNS.items():
             if text := getattr(where, field):
-                sql.append(f"{column} = ?" + (f" AND {column} <> ''" if column != "name" else ""))
-                values.append(text)
+                equal.append(Equal(column, text))
         if where.status:
             if where.status not in STATUS:
                 raise Invalid(f"status is {where.status!r}.", hint=f"It is one of {', '.join(STATUS)}.")
             sql.append("status = 2" if where.status == "error" else f"status = {STATUS.index(where.status)}")
-        if where.since_ns:
-            sql.append("start_ns >= ?")
-            values.append(whole_number(where.since_ns))
-        if where.until_ns:
-            sql.append("start_ns < ?")
-            values.append(whole_number(where.until_ns))
+        bounds = [
+            (f"start_ns {sign} ?", whole_number(at))
+            for sign, at in ((">=", where.since_ns), ("<", where.until_ns))
+            if at
+        ]
+        if table == "traces":
+            sql += rarest_first(self._connection, number, equal, bounds)
+        else:
+            sql += [test.sql for test in equal]
+        values += [test.value for test in equal]
+        sql += [test for test, _ in bounds]
+        values += [at for _, at in bounds]
         if where.min_duration_ms:
             sql.append("end_ns - start_ns >= ?")
             values.append(where.min_duration_ms * 1e6)
@@ -255,9 +260,7 @@ class Reader:
             values += [trace_key(trace_id) for trace_id in where.trace_ids]
         return " AND ".join(sql), values
 
-    def _rows(
-        self, query: str, condition: Condition, limit: int, cursor: str
-    ) -> tuple[list[tuple[Any, ...]], str]:
+    def _rows(self, query: str, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         if query:
             return self._searched(query, condition, limit, cursor)
         return self._listed(condition, limit, cursor)
@@ -297,11 +300,12 @@ class Reader:
 
     def _searched(self, query: str, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition
-        terms = match_words(query)
         before = whole_number(cursor_parts(cursor, 1)[0]) if cursor else 1 << 38
         rows: list[tuple[Any, ...]] = []
-        found = self._holding(terms, before)
-        while chunk := [row for _, row in zip(range(_CHUNK), found, strict=False)]:
+        found = holding(self._connection, query, before)
+        looked = min(limit + 1, _CHUNK)
+        while chunk := list(islice(found, looked)):
+            looked = _CHUNK
             marks = ", ".join("?" * len(chunk))
             rows += self._connection.execute(
                 f"SELECT {_LINE} FROM traces WHERE id IN ({marks}) AND {sql} ORDER BY id DESC",  # noqa: S608
@@ -310,27 +314,6 @@ class Reader:
             if len(rows) > limit:
                 return rows[:limit], f"{rows[limit - 1][0]}"
         return rows, ""
-
-    def _holding(self, terms: list[str], before: int) -> Iterator[int]:
-        """Yield traces (rows) below `before`, last arrived first, whose spans together hold every term.
-
-        Each term is asked for its next trace at or below the best candidate until all agree: a search for a rare
-        word beside a frequent one takes as many steps as the rare one has traces.
-        """
-        sql = "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid < ? ORDER BY rowid DESC LIMIT 1"
-        while True:
-            agreed, candidate = 0, before - 1
-            while agreed < len(terms):
-                for term in terms:
-                    found = self._connection.execute(sql, (term, candidate + 1 << SHIFT)).get
-                    if found is None:
-                        return
-                    row = int(found) >> SHIFT
-                    agreed, candidate = (agreed + 1, candidate) if row == candidate else (1, row)
-                    if agreed >= len(terms):
-                        break
-            yield candidate
-            before = candidate
 
     def _line(self, row: tuple[Any, ...]) -> TraceSummary:
         _, trace, name, kind, start, end, status, environment, service, model, deployment, release, *rest = row
@@ -360,11 +343,6 @@ class Reader:
             input_preview=said,
             output_preview=answered,
         )
-
-
-def match_words(query: str) -> list[str]:
-    """Return the words of a query as quoted FTS5 terms."""
-    return [f'"{word}"' + ("*" if begins else "") for word, begins in query_words(query)]
 
 
 def _bounds(row: int) -> tuple[int, int]:

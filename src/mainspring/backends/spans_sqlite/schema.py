@@ -9,7 +9,7 @@ import apsw
 
 from mainspring.kernel.errors import Invalid
 
-VERSION = 2
+VERSION = 3
 SHIFT = 24
 """A span's row number is its trace's row number shifted by this, plus a count: a trace lies in one place."""
 
@@ -78,6 +78,15 @@ _MIGRATIONS: tuple[str, ...] = (
     SELECT project, user, min(start_ns), max(start_ns), count(*), sum(status = 2), sum(input_tokens),
         sum(output_tokens), sum(cost)
     FROM traces WHERE user <> '' GROUP BY project, user;
+    """,
+    """
+    CREATE INDEX traces_environment ON traces (project, environment, start_ns) WHERE environment <> 0;
+    CREATE INDEX traces_service ON traces (project, service, start_ns) WHERE service <> 0;
+    CREATE INDEX traces_model ON traces (project, model, start_ns) WHERE model <> 0;
+    CREATE INDEX traces_deployment ON traces (project, deployment, start_ns) WHERE deployment <> 0;
+    CREATE INDEX traces_prompt ON traces (project, prompt, start_ns) WHERE prompt <> 0;
+    CREATE INDEX traces_kind ON traces (project, kind, start_ns) WHERE kind <> 0;
+    CREATE INDEX traces_name ON traces (project, name, start_ns) WHERE name <> '';
     """,
 )
 

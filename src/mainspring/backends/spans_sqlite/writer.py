@@ -56,6 +56,8 @@ class _Rows:
         """`last` is the number of the last trace there was."""
         self._last = last
         self.traces: list[tuple[Any, ...]] = []
+        self.lines: list[tuple[Any, ...]] = []
+        """Of traces that were there before."""
         self.spans: list[tuple[Any, ...]] = []
         self.texts: list[tuple[int, str]] = []
 
@@ -65,9 +67,13 @@ class _Rows:
         return self._last
 
     def write(self, connection: Any) -> None:
-        """Write everything."""
+        """Write everything but the texts."""
         connection.executemany(_INSERT_TRACE, self.traces)
+        connection.executemany(_UPDATE_TRACE, self.lines)
         connection.executemany(_INSERT_SPAN, self.spans)
+
+    def write_texts(self, connection: Any) -> None:
+        """Write the texts: last of all, since the index of words empties its memory at each other statement."""
         connection.executemany(_INSERT_TEXT, self.texts)
 
 
@@ -107,6 +113,7 @@ class Writer:
                     sessions |= self._store_trace(number, trace, spans, totals, found, rows)
             rows.write(self.connection)
             self._total(sessions, all_totals.values())
+            rows.write_texts(self.connection)
 
     def erase(self, project: str, traces: Iterable[bytes]) -> int:
         """Remove traces from every table in one transaction, for good; return the number of spans removed."""
@@ -189,7 +196,6 @@ class Writer:
         session = ""
         if found is None:
             row = rows.new()
-            self.connection.execute("INSERT INTO traces (id, project, trace) VALUES (?, ?, ?)", (row, project, trace))
         else:
             row, session, *line = found
             before = self._short_rows(row)
@@ -208,17 +214,22 @@ class Writer:
             number = replaced.id if replaced is not None else following
             following += replaced is None
             short = self._shorten(number, key, span)
-            self.connection.execute(_INSERT_SPAN, (short.id, project, *_columns(short), self.packer.pack(payload)))
-            self.connection.execute(_INSERT_TEXT, (short.id, searchable(span)))
+            rows.spans.append((short.id, project, *_columns(short), self.packer.pack(payload)))
+            rows.texts.append((short.id, searchable(span)))
             totals.add(short, 1)
             fresh[key] = (short, span)
         every = sorted(
             [*(short for key, short in present.items() if key not in fresh), *(short for short, _ in fresh.values())],
             key=lambda short: (short.start_ns, short.id),
         )
-        counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
-        now, line_now = self._summarise(row, every, {span.id: whole for span, whole in fresh.values()}, counted)
-        totals.enter(line_now)
+        spoken = {span.id: whole for span, whole in fresh.values()}
+        values = self._summarise(row, every, spoken, known=found is not None)
+        if found is None:
+            rows.traces.append((*values, row, project, trace))
+        else:
+            rows.lines.append((*values, row))
+        start, status, now, user = values[0], values[4], values[11], values[12]
+        totals.enter(Line(user, start, status, *values[14:17]))
         return {(project, name) for name in {session, now} if name}
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:
@@ -252,34 +263,23 @@ class Writer:
         found = self.connection.execute(_SELECT_SHORT, (row << SHIFT, (row + 1 << SHIFT) - 1))
         return [Short(*columns) for columns in found]
 
-    def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], counted: set[int]) -> tuple[str, Line]:
-        """Write the line of a trace from the short columns of all its spans; return its session, and what it adds."""
+    def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], *, known: bool) -> tuple[Any, ...]:
+        """Make the line of a trace, `known` or new, from the short columns of all its spans."""
         root = root_of(rows)
         ordered = [root, *(short for short in rows if short is not root)]
-        speaker = next((short for short in ordered if short.says), None)
-        shown = self.connection.execute(
-            "SELECT speaker, input_preview, output_preview FROM traces WHERE id = ?", (row,)
-        ).fetchone()
-        if speaker is None:
-            shown = (0, "", "")
-        elif speaker.id in fresh or shown[0] != speaker.id:
-            whole = fresh.get(speaker.id)
-            if whole is None:
-                whole = self.packer.span(
-                    self.connection.execute("SELECT body FROM spans WHERE id = ?", (speaker.id,)).get
-                )
-            shown = (speaker.id, preview(whole.input), preview(whole.output))
+        kinds = {short.kind: self.words.text(self.connection, short.kind) for short in rows}
+        counting = spenders(rows, {code for code, kind in kinds.items() if kind in COUNTED})
+        route = next((code for code, kind in kinds.items() if kind == ROUTE), None)
 
         def first(column: str) -> Any:
             return next((value for short in ordered if (value := getattr(short, column))), getattr(root, column))
 
-        counting = spenders(rows, counted)
-        values = (
+        return (
             min(short.start_ns for short in rows),
             max(short.end_ns for short in rows),
             root.name,
             root.kind,
-            2 if failed(rows, self.words.find(self.connection, ROUTE)) else root.status,
+            2 if failed(rows, route) else root.status,
             *(
                 first(column)
                 for column in ("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
@@ -288,8 +288,21 @@ class Writer:
             sum(short.input_tokens or 0 for short in counting),
             sum(short.output_tokens or 0 for short in counting),
             sum(short.cost or 0.0 for short in counting),
-            *shown,
+            *self._shown(row, ordered, fresh, known=known),
         )
-        self.connection.execute(_UPDATE_TRACE, (*values, row))
-        start, status, user, session = values[0], values[4], values[12], values[11]
-        return str(session), Line(user, start, status, *values[14:17])
+
+    def _shown(self, row: int, ordered: list[Short], fresh: dict[int, Span], *, known: bool) -> tuple[int, str, str]:
+        """Return the first span that says something, and how that begins."""
+        speaker = next((short for short in ordered if short.says), None)
+        if speaker is None:
+            return (0, "", "")
+        whole = fresh.get(speaker.id)
+        if whole is None and known:
+            sql = "SELECT speaker, input_preview, output_preview FROM traces WHERE id = ?"
+            shown: tuple[int, str, str] = self.connection.execute(sql, (row,)).fetchone()
+            if shown[0] == speaker.id:
+                return shown
+        if whole is None:
+            body = self.connection.execute("SELECT body FROM spans WHERE id = ?", (speaker.id,)).get
+            whole = self.packer.span(body)
+        return (speaker.id, preview(whole.input), preview(whole.output))
