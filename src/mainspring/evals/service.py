@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -28,11 +27,10 @@ from mainspring.evals.preference_service import Preferring
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
-from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text, decode_cursor, encode_cursor
+from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text, sliced
 from mainspring.kernel.runs import Run
 from mainspring.kernel.service import Service
 
-T = TypeVar("T")
 MetricName = Annotated[str, Field(min_length=1, max_length=300)]
 MetricNames = Annotated[list[MetricName], Field(max_length=50)]
 Named = Annotated[str, Field(min_length=1, max_length=128)]
@@ -243,7 +241,7 @@ class Experiments(Preferring):
         with self.read() as tx:
             found = [store.load(tx, one) for one in (baseline, candidate, *(more or []))]
         every = align(self.platform.files, found, metric=metric, show=show)
-        return _slice(every, limit, cursor)
+        return sliced(every, limit, cursor)
 
     @operation("GET /experiments/plan", permission="experiment.read", mcp=True)
     def plan(
@@ -362,16 +360,7 @@ class Experiments(Preferring):
             found = store.load(tx, id)
         lines = store.lines(self.platform.files, found.file)
         if not (errors or query or metric):
-            page = _slice(lines, limit, cursor)
+            page = sliced(lines, limit, cursor)
             kept = [ExperimentRow.model_validate_json(line) for line in page.items]
             return Page(items=kept, next_cursor=page.next_cursor)
-        return _slice(store.matching(lines, errors, query, metric, at_most, at_least), limit, cursor)
-
-
-def _slice(every: Sequence[T], limit: int, cursor: str) -> Page[T]:
-    """Return a page of a list; the cursor is the place where it begins. Raises Invalid."""
-    key = decode_cursor(cursor) if cursor else "0"
-    if not key.isdigit():
-        raise Invalid("The cursor is not valid.", hint="Use next_cursor of the page before, unchanged.")
-    end = int(key) + limit
-    return Page(items=list(every[int(key) : end]), next_cursor=encode_cursor(str(end)) if end < len(every) else None)
+        return sliced(store.matching(lines, errors, query, metric, at_most, at_least), limit, cursor)

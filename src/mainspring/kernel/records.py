@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any, Generic, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -103,3 +104,12 @@ def paginate(
     more = len(rows) > limit
     rows = rows[:limit]
     return rows, encode_cursor(str(rows[-1][column.key])) if more and column.key is not None else None
+
+
+def sliced(every: Sequence[T], limit: int, cursor: str) -> Page[T]:
+    """Return a page of a list that is all there; the cursor is the place where it begins. Raises Invalid."""
+    key = decode_cursor(cursor) if cursor else "0"
+    if not key.isdigit():
+        raise Invalid("The cursor is not valid.", hint="Use next_cursor of the page before, unchanged.")
+    end = int(key) + limit
+    return Page(items=list(every[int(key) : end]), next_cursor=encode_cursor(str(end)) if end < len(every) else None)

@@ -4,6 +4,7 @@ The seventh stage: what is live is looked at again and again, and somebody is to
 """
 
 from mainspring.monitoring.annotation import Queues
+from mainspring.monitoring.attacks import Attacks
 from mainspring.monitoring.checks import check
 from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
 from mainspring.monitoring.online import Evaluators
@@ -14,6 +15,7 @@ from mainspring.monitoring.watch import run_due
 __all__ = [
     "Alert",
     "Alerts",
+    "Attacks",
     "Channel",
     "Channels",
     "DriftCheck",

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
+from mainspring.monitoring.attacks.runaways import circles
 from mainspring.monitoring.sample import calls
 from mainspring.stats import mean_interval, quantile_interval
 from mainspring.stats.intervals import TooFewRows
@@ -108,12 +109,19 @@ def _cut(span: Span) -> bool:
     return "length" in (span.attributes.get("gen_ai.response.finish_reasons") or ())
 
 
+def _longest(seen: Sequence[Span]) -> Measured:
+    told = sorted((span for span in seen if span.output_tokens), key=lambda span: -(span.output_tokens or 0))
+    return Measured(float(told[0].output_tokens or 0) if told else None, len(seen), None, None, _ids(told), exact=True)
+
+
 KINDS: dict[str, _Kind] = {
     "requests": _Kind("calls", _count(lambda span: True)),
     "errors": _Kind("calls that failed", _count(_failed)),
     "error_rate": _Kind("share of calls that failed", _share(_failed)),
     "guard_rate": _Kind("share of calls that the guard masked or blocked", _share(_guarded)),
     "cut_rate": _Kind("share of answers cut off at their length", _share(_cut)),
+    "loop_rate": _Kind("share of answers that go round in circles", _share(circles)),
+    "longest_output": _Kind("tokens of the longest answer", _longest),
     "latency_p50": _Kind("median of the whole time, in ms", _quantile(_whole, 0.5)),
     "latency_p95": _Kind("95 % quantile of the whole time, in ms", _quantile(_whole, 0.95)),
     "latency_p99": _Kind("99 % quantile of the whole time, in ms", _quantile(_whole, 0.99)),

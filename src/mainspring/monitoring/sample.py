@@ -13,7 +13,8 @@ from mainspring.traces.models import nanoseconds
 TRIED = ("shadow", "loadtest", "redteam")
 """The services of calls that nobody reads the answers of."""
 CALLS = ("chat", "text_completion", "generate_content")
-_LOOKED_AT = 20_000
+LOOKED_AT = 20_000
+"""Calls that one look goes through at most, the newest."""
 
 
 def calls(
@@ -24,7 +25,7 @@ def calls(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
-    limit: int = _LOOKED_AT,
+    limit: int = LOOKED_AT,
 ) -> Iterator[Span]:
     """Yield model calls of a deployment, a release or all traffic, newest first, at most `limit`."""
     is_release = target.startswith("release/")
@@ -36,7 +37,7 @@ def calls(
         until_ns=nanoseconds(until),
     )
     left = limit
-    for span in platform.spans.scan(project, where, limit=_LOOKED_AT):
+    for span in platform.spans.scan(project, where, limit=LOOKED_AT):
         if left and span.kind in CALLS and span.service not in TRIED:
             left -= 1
             yield span

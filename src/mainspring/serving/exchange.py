@@ -204,6 +204,8 @@ class Exchange:
             found["mainspring.arm"] = target.arm
         if origin.member:
             found |= {"mainspring.member": origin.member, "mainspring.key_id": origin.key_id}
+        if origin.client:
+            found["mainspring.client"] = origin.client
         if target.guard:
             found |= self.findings.attributes(target.guard)
         found |= span_attributes(self.usage)

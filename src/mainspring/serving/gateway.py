@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import hmac
 import logging
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -106,6 +107,8 @@ class Gateway:
         self._router = Router(self._answerer, self._board)
         self._shadows = Shadows(self._answerer, lambda: sum(self._sources.local_load))
         self._threads = ThreadPoolExecutor(8, thread_name_prefix="gateway")
+        secret = platform.keyring.key("clients")
+        self._hashed = functools.lru_cache(4096)(lambda peer: hmac.digest(secret, peer.encode(), "sha256").hex()[:12])
         self._directory = Directory(platform, self._threads, self._priced)
         self.posts: dict[str, Endpoint] = {
             **{path: Endpoint(self._spoken(dialect), dialect.error) for path, dialect in _DIALECTS.items()},
@@ -269,6 +272,7 @@ class Gateway:
         return Origin(
             member=caller.member,
             key_id=caller.key_id,
+            client=self._client(call),
             trace_id=call.trace_id,
             parent_id=parent[2] if parent else "",
             session_id=given.pop("session_id", "") or call.header(b"x-mainspring-session")[:256],
@@ -276,6 +280,11 @@ class Gateway:
             service=source if source in (PLAYGROUND, LOADTEST) else "mainspring",
             metadata=given,
         )
+
+    def _client(self, call: Call) -> str:
+        """Return what stands for the caller's address: the same for the same one, and for nobody to turn back."""
+        peer = call.scope.get("client")
+        return self._hashed(peer[0]) if peer else ""
 
     async def _acting(self, caller: Caller, work: Callable[[], T]) -> T:
         """Do something in a thread on behalf of a caller."""

@@ -90,6 +90,8 @@ class Origin(Struct, frozen=True, kw_only=True):
 
     member: str = ""
     key_id: str = ""
+    client: str = ""
+    """Stands for the address that the call came from, without telling it."""
     trace_id: str = ""
     """32 hex digits of the caller's trace, or empty for a new one."""
     parent_id: str = ""

@@ -70,6 +70,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("alert", "mainspring.monitoring.service", "Alerts", "Alerts."),
     Noun("channel", "mainspring.monitoring.service", "Channels", "Channels that alerts go to."),
     Noun("silence", "mainspring.monitoring.service", "Silences", "Silences: times without messages."),
+    Noun("attack", "mainspring.monitoring.attacks", "Attacks", "Attacks in live traffic, and who may be behind them."),
     Noun("drift", "mainspring.monitoring.service", "Drifts", "Drift of traffic from what a release was made for."),
 )
 JOB_MODULES: tuple[str, ...] = (

@@ -13,9 +13,9 @@ from mainspring.evals.redteam import installed, own, report, store
 from mainspring.evals.redteam import packs as found_packs
 from mainspring.evals.redteam.models import AttackResult, Outcome, PackInfo, RedTeam, RedTeamComparison
 from mainspring.evals.scoring import pinned
-from mainspring.evals.service import Level, Named, TargetText, _slice
+from mainspring.evals.service import Level, Named, TargetText
 from mainspring.kernel.operation import operation
-from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text
+from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text, sliced
 from mainspring.kernel.runs import Run
 from mainspring.kernel.service import Service
 
@@ -143,7 +143,7 @@ class RedTeams(Service):
             and (outcome is None or one.outcome == outcome)
             and (not wanted or wanted in f"{one.messages} {one.answer} {one.technique} {one.id}".lower())
         ]
-        return _slice(kept, limit, cursor)
+        return sliced(kept, limit, cursor)
 
     @operation("DELETE /redteams/{id}", permission="redteam.write")
     def delete(self, id: Named) -> None:
