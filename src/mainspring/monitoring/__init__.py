@@ -4,6 +4,7 @@ The seventh stage: what is live is looked at again and again, and somebody is to
 """
 
 from mainspring.monitoring.annotation import Queues
+from mainspring.monitoring.areas import Issues
 from mainspring.monitoring.attacks import Attacks
 from mainspring.monitoring.checks import check
 from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
@@ -22,6 +23,7 @@ __all__ = [
     "Drifts",
     "Evaluators",
     "Finding",
+    "Issues",
     "MetricOptions",
     "Monitor",
     "MonitorResult",

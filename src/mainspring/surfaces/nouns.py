@@ -71,6 +71,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("channel", "mainspring.monitoring.service", "Channels", "Channels that alerts go to."),
     Noun("silence", "mainspring.monitoring.service", "Silences", "Silences: times without messages."),
     Noun("attack", "mainspring.monitoring.attacks", "Attacks", "Attacks in live traffic, and who may be behind them."),
+    Noun("issue", "mainspring.monitoring.areas", "Issues", "Improvement areas: what goes wrong in much the same way."),
     Noun("drift", "mainspring.monitoring.service", "Drifts", "Drift of traffic from what a release was made for."),
 )
 JOB_MODULES: tuple[str, ...] = (
@@ -85,6 +86,7 @@ JOB_MODULES: tuple[str, ...] = (
     "mainspring.serving.loadjob",
     "mainspring.monitoring.jobs",
     "mainspring.monitoring.online.jobs",
+    "mainspring.monitoring.areas.jobs",
 )
 """Modules that hold jobs and event handlers; every process that composes a platform imports them."""
 
