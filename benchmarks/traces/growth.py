@@ -87,6 +87,9 @@ def questions(store: SqliteSpans, chance: random.Random, held: int) -> dict[str,
     def within(second: int) -> SpanFilter:
         return SpanFilter(since_ns=START + second * GAP, until_ns=START + (second + 600) * GAP)
 
+    def chosen(second: int) -> SpanFilter:
+        return SpanFilter(trace_ids=tuple(f"{0xA1 << 120 | second + at + 1:032x}" for at in range(5)))
+
     return {
         "newest 50": listed(),
         "of a frequent model": listed(model="gpt-4o"),
@@ -110,10 +113,15 @@ def questions(store: SqliteSpans, chance: random.Random, held: int) -> dict[str,
         "of an environment, rare deployment": listed(environment="laboratory", deployment="rarely"),
         "one trace": lambda: store.trace(PROJECT, f"{0xA1 << 120 | chance.randrange(seconds) + 1:032x}"),
         "sessions": lambda: store.sessions(PROJECT, SpanFilter(), limit=50),
+        "sessions of a rare environment": lambda: store.sessions(
+            PROJECT, SpanFilter(environment="laboratory"), limit=50
+        ),
+        "chosen traces": drawn(chosen),
         "a word of one trace": listed(query=PLANTED),
         "a word that is nowhere": listed(query=ABSENT),
         "a frequent word": listed(query="bicycles"),
         "a frequent word and a rare": listed(query=f"bicycles {PLANTED}"),
+        "a frequent word of an environment": listed(query="bicycles", environment="production"),
         "a number among many": drawn(lambda second: SpanFilter(query=f"user-{second}")),
     }  # fmt: skip
 
@@ -146,8 +154,8 @@ def main() -> int:
             while batch := list(islice(made, BATCH)):
                 store.append(batch)
                 while store.crowded:
-                    store.flush()
-            store.flush()
+                    store.flush(timeout=3_600)
+            store.flush(timeout=3_600)
             cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
             size = store.stats()["bytes"]
             each = cpu / (step - held) * 1e6

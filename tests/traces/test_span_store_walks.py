@@ -79,6 +79,7 @@ def test_a_store_of_an_earlier_version_gets_what_it_lacks(tmp_path):
     indexes = {name for (name,) in file.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
     for name in ("environment", "service", "model", "deployment", "prompt", "kind", "name"):
         file.execute(f"DROP INDEX traces_{name}")
+    file.execute("DROP INDEX sessions_environment")
     file.execute("PRAGMA user_version = 2")
     file.close()
     again = SqliteSpans(tmp_path)

@@ -204,7 +204,9 @@ def attributes(pairs: Iterable[Any]) -> dict[str, Any]:
     for pair in pairs:
         if len(found) >= limits.ATTRIBUTES:
             break
-        found[limits.cut(pair.key, limits.NAME)] = value(pair.value)
+        given = pair.value
+        text = given.string_value  # nearly every attribute is a text; empty, it may be something else
+        found[limits.cut(pair.key, limits.NAME)] = limits.cut(text) if text else value(given)
     return found
 
 

@@ -87,6 +87,7 @@ _MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX traces_prompt ON traces (project, prompt, start_ns) WHERE prompt <> 0;
     CREATE INDEX traces_kind ON traces (project, kind, start_ns) WHERE kind <> 0;
     CREATE INDEX traces_name ON traces (project, name, start_ns) WHERE name <> '';
+    CREATE INDEX sessions_environment ON sessions (project, environment, last_ns);
     """,
 )
 

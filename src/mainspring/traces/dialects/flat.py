@@ -10,11 +10,14 @@ _LONGEST = 1000
 
 def take(attributes: dict[str, Any], prefix: str) -> list[Any] | None:
     """Remove what stands under `prefix.` and return the list that it spells; None where there is nothing."""
-    keys = [key for key in attributes if key.startswith(prefix + ".")]
+    begins = prefix + "."
+    keys = [key for key in attributes if key.startswith(begins)]
+    if not keys:
+        return None
     tree: dict[str, Any] = {}
     taken = []
     for key in keys:
-        parts = key[len(prefix) + 1 :].split(".")
+        parts = key[len(begins) :].split(".")
         if parts[0].isdecimal() and len(parts) <= _DEEPEST:
             _place(tree, parts, attributes[key])
             taken.append(key)

@@ -15,7 +15,10 @@ def parsed(value: Any) -> Any:
         found = msgspec.json.decode(value)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return value
-    return found if _shallow(found, _DEEPEST) else value
+    # What opens less often than that cannot be deeper, which is told without walking through it.
+    if value.count("{") + value.count("[") <= _DEEPEST or _shallow(found, _DEEPEST):
+        return found
+    return value
 
 
 _DEEPEST = 32

@@ -188,7 +188,9 @@ def _text(attributes: dict[str, Any], keys: tuple[str, ...]) -> str:
     """Return the first of the texts; it leaves the attributes, another that differs from it stays."""
     found = ""
     for key in keys:
-        value = parsed(attributes.get(key)) if key.startswith("mlflow.") else attributes.get(key)
+        if key not in attributes:
+            continue
+        value = parsed(attributes[key]) if key.startswith("mlflow.") else attributes[key]
         if isinstance(value, str) and value:
             found = found or value
             if value == found:
@@ -204,7 +206,9 @@ def _count(attributes: dict[str, Any], keys: tuple[str, ...]) -> int | None:
 def _number(attributes: dict[str, Any], keys: tuple[str, ...]) -> float | None:
     found: float | None = None
     for key in keys:
-        value = attributes.get(key)
+        if key not in attributes:
+            continue
+        value = attributes[key]
         if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value >= 0:
             found = float(value) if found is None else found
             if found == value:
@@ -214,10 +218,12 @@ def _number(attributes: dict[str, Any], keys: tuple[str, ...]) -> float | None:
 
 def _first_token_ms(attributes: dict[str, Any], start_ns: int) -> float | None:
     for key in names.FIRST_MOMENTS:
+        if key not in attributes:
+            continue
         try:
             at = datetime.fromisoformat(str(parsed(attributes[key])))
             waited = at.timestamp() * 1000 - start_ns / 1e6
-        except (KeyError, ValueError, OverflowError):
+        except (ValueError, OverflowError):
             continue
         if 0 <= waited < 1e9:
             del attributes[key]
