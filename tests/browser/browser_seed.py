@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 from browser_experiments import make_more_experiments, make_runs_of_experiments, make_scores_by_people
+from browser_explore import make_explored
 from browser_gateway import make_gateway
 from browser_load import make_load_tests
 from browser_queues import make_queues
@@ -104,6 +105,7 @@ def fill(platform: Platform) -> dict[str, str]:
         more |= make_gateway(platform)
         more |= make_queues(platform)
         more |= make_watch(platform)
+        more |= make_explored(platform)
     make_staging(platform)
     return {"dataset": dataset, "trace": trace, "run": tune, "release": release, "experiment": ids[1],
             "baseline": ids[0], "under_way": under_way, **more}  # fmt: skip

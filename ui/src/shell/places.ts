@@ -34,6 +34,8 @@ export const PLACES: { group: string; places: Place[] }[] = [
       { label: "Deployments", to: "/deployments", icon: "deploy" },
       { label: "Load tests", to: "/loadtests", icon: "run" },
       { label: "Traces", to: "/traces", icon: "traces" },
+      { label: "Sessions", to: "/sessions", icon: "chat" },
+      { label: "Users", to: "/users", icon: "members" },
       { label: "Queues", to: "/queues", icon: "check" },
       { label: "Evaluators", to: "/evaluators", icon: "evaluator" },
       { label: "Drift", to: "/drift", icon: "drift" },
@@ -58,6 +60,9 @@ export const PLACES: { group: string; places: Place[] }[] = [
   },
   {
     group: "Project",
-    places: [{ label: "Members", to: "/members", icon: "members" }],
+    places: [
+      { label: "Members", to: "/members", icon: "members" },
+      { label: "Capture", to: "/capture", icon: "filter" },
+    ],
   },
 ];

@@ -6,6 +6,7 @@ import { count, plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { SavedViews } from "../../shell/SavedViews";
 import { share } from "../tuning/progress";
 import { amount, bare, headline } from "./figures";
 import { STATES, useLines, type Line, type Narrowed } from "./lines";
@@ -65,7 +66,14 @@ export function ExperimentList() {
     setUrl({ marked: next.join(",") || undefined });
   };
   return (
-    <Page title="Experiments" flush actions={<Compare marked={marked} items={query.items ?? []} clear={() => setUrl({ marked: undefined })} />}>
+    <Page title="Experiments" flush 
+      actions={
+        <>
+          <Compare marked={marked} items={query.items ?? []} clear={() => setUrl({ marked: undefined })} />
+          <SavedViews page="experiments" keys={["dataset", "target", "prompt", "suite", "name", "state"]} />
+        </>
+      }
+    >
       <Filters where={where} />
       <List
         label="Experiments"

@@ -1,10 +1,10 @@
-import type { Trace } from "../../api/types";
+import type { Score } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
 import { figure } from "../../kit/format";
 import { Table } from "../../kit/list";
 
 /** What people, code and models said of a trace. */
-export function Scores({ trace }: { trace: Trace }) {
+export function Scores({ trace }: { trace: { trace_id: string; scores: Score[] } }) {
   if (trace.scores.length === 0)
     return (
       <Blank

@@ -1,10 +1,9 @@
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useMemo, useRef } from "react";
-import type { Span } from "../../api/types";
 import { duration } from "../../kit/format";
 import { Icon, type IconName } from "../../kit/icons";
 import { useKeys } from "../../kit/list";
-import { layOut, type Timed } from "./tree";
+import { layOut, type SpanNode } from "./tree";
 
 const ICONS: Record<string, IconName> = {
   chat: "chat",
@@ -17,8 +16,10 @@ const ICONS: Record<string, IconName> = {
   guardrail: "guard",
 };
 
+const LOOKS: Record<string, string> = { error: "failed", running: "under-way", unfinished: "under-way" };
+
 interface Props {
-  spans: Timed<Span>[];
+  spans: SpanNode[];
   chosen: string;
   collapsed: ReadonlySet<string>;
   setCollapsed: (next: ReadonlySet<string>) => void;
@@ -57,7 +58,7 @@ export function SpanTree({ spans, chosen, collapsed, setCollapsed, choose }: Pro
           const row = rows[item.index]!;
           const { span } = row;
           const folded = collapsed.has(span.span_id);
-          const ms = span.duration_ms;
+          const ms = span.end - span.start;
           return (
             <div
               key={span.span_id}
@@ -66,7 +67,7 @@ export function SpanTree({ spans, chosen, collapsed, setCollapsed, choose }: Pro
               aria-level={row.depth + 1}
               aria-selected={span.span_id === chosen}
               aria-expanded={row.children ? !folded : undefined}
-              className={span.status === "error" ? "tree-row failed" : "tree-row"}
+              className={`tree-row ${LOOKS[span.status] ?? ""}`}
               style={{ transform: `translateY(${item.start}px)` }}
               onClick={() => choose(span.span_id)}
             >
@@ -92,7 +93,7 @@ export function SpanTree({ spans, chosen, collapsed, setCollapsed, choose }: Pro
               <div className="tree-bar">
                 <i style={{ left: `${row.left * 100}%`, width: `max(2px, ${row.width * 100}%)` }} />
               </div>
-              <span className="num dim">{duration(ms)}</span>
+              <span className="num dim">{LOOKS[span.status] === "under-way" ? span.status : duration(ms)}</span>
             </div>
           );
         })}

@@ -8,7 +8,11 @@ import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
-import { FILTERS, filterOf, SINCE } from "./filter";
+import { SavedViews } from "../../shell/SavedViews";
+import { Bulk } from "./Bulk";
+import { FILTERS, filterOf, type Query } from "./filter";
+import { TraceFilters } from "./TraceFilters";
+import { TraceHistogram } from "./TraceHistogram";
 import { TracePeek } from "./TracePeek";
 
 const SNIPPET = `from openai import OpenAI
@@ -20,77 +24,88 @@ answer = client.chat.completions.create(
 # or send what you have already: OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}`;
 
 const COLUMNS: Column<TraceLine>[] = [
-  { key: "status", label: "Status", width: "76px", cell: (t) => <Status state={t.status} /> },
+  { key: "status", label: "Status", width: "88px", cell: (t) => <Status state={t.status} /> },
   { key: "at", label: "Started", width: "92px", cell: (t) => <Time at={t.started_at} /> },
   { key: "name", label: "Name", width: "minmax(140px,1fr)", cell: (t) => t.name || t.kind },
   { key: "input", label: "Input", width: "minmax(180px,2fr)", cell: (t) => <span className="dim">{t.input_preview}</span> },
   { key: "output", label: "Output", width: "minmax(180px,2fr)", cell: (t) => <span className="dim">{t.output_preview}</span> },
   { key: "release", label: "Release", width: "minmax(96px,0.8fr)", cell: (t) => <span className="dim">{t.release.replace("release/", "") || t.model}</span> },
-  { key: "latency", label: "Latency", width: "76px", numeric: true, cell: (t) => <span className="num">{duration(t.duration_ms)}</span> },
+  { key: "latency", label: "Latency", width: "76px", numeric: true, cell: (t) => <span className="num">{t.status === "running" ? "" : duration(t.duration_ms)}</span> },
   { key: "tokens", label: "Tokens", width: "64px", numeric: true, cell: (t) => <span className="num">{count(t.input_tokens + t.output_tokens)}</span> },
   { key: "cost", label: "Cost", width: "76px", numeric: true, cell: (t) => <span className="num">{money(t.cost)}</span> },
 ];
+const NEWEST = 100;
+const TAIL_MS = 2_000;
 
-/** Every call that was recorded: narrowed by filters and words, walked by J and K. */
+/** Every call that was recorded: narrowed by filters and words, walked by J and K, marked by X. */
 export function TraceList() {
   const [url, setUrl] = useUrl();
   const navigate = useNavigate();
+  const live = Boolean(url.live);
   const filter = filterOf(url, Date.now());
-  const traces = $api.useInfiniteQuery(
-    "get",
-    "/traces",
-    { params: { query: { ...filter, limit: 100 } } },
-    {
-      pageParamName: "cursor",
-      initialPageParam: "",
-      getNextPageParam: (page) => page.next_cursor || undefined,
-      refetchInterval: url.live ? 2_000 : false,
-    },
-  );
-  const items = traces.data?.pages.flatMap((page) => page.items);
-  const narrowed = FILTERS.some((name) => url[name]) || url.since;
-  const open = (trace: TraceLine) => void navigate({ to: `/traces/${trace.trace_id}` });
+  const traces = useLines(filter, live);
+  const [marked, setMarked] = useState<readonly string[]>([]);
+  const narrowed = FILTERS.some((name) => url[name]);
+  const shown = JSON.stringify(filter);
+  useEffect(() => setMarked([]), [shown]);
+  const toggle = (id: string) => setMarked((old) => (old.includes(id) ? old.filter((one) => one !== id) : [...old, id].slice(-1000)));
   return (
     <Page
       title="Traces"
       flush
-      actions={
-        <button type="button" className="btn" aria-pressed={Boolean(url.live)} onClick={() => setUrl({ live: url.live ? undefined : "1" })}>
-          <Icon name={url.live ? "pause" : "run"} size={14} /> {url.live ? "Live" : "Go live"}
+      badge={
+        <button type="button" className="btn" aria-pressed={live} onClick={() => setUrl({ live: live ? undefined : "1" })}>
+          <Icon name={live ? "pause" : "run"} size={14} /> {live ? "Live" : "Go live"}
         </button>
       }
+      actions={
+        <>
+          <Bulk marked={marked} filter={filter} clear={() => setMarked([])} />
+          <SavedViews page="traces" keys={FILTERS} />
+        </>
+      }
     >
-      <Filters />
+      <TraceFilters />
+      <TraceHistogram filter={filter} live={live} />
+      {live && <Tail items={traces.items} />}
       <List
         label="Traces"
         noun="trace"
-        items={items}
+        items={traces.items}
         error={traces.error}
         retry={traces.refetch}
         columns={COLUMNS}
         id={(trace) => trace.trace_id}
-        open={open}
+        open={(trace) => void navigate({ to: `/traces/${trace.trace_id}` })}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
+        marks={{ marked, toggle, label: (trace) => `Mark ${trace.name || trace.kind} ${trace.trace_id.slice(0, 8)}` }}
         peek={(trace) => <TracePeek trace={trace} />}
         peekTitle={(trace) => (
           <span className="row">
             {trace.name || trace.kind} <Id value={trace.trace_id} />
           </span>
         )}
-        hasMore={traces.hasNextPage}
-        loadMore={() => void traces.fetchNextPage()}
-        loadingMore={traces.isFetchingNextPage}
+        hasMore={traces.hasMore}
+        loadMore={traces.loadMore}
+        loadingMore={traces.loadingMore}
         blank={
           narrowed ? (
-            <Blank icon="filter" title="No trace matches" text="Take a filter away, or search for fewer words: all of them must stand in the trace." />
-          ) : (
             <Blank
-              icon="traces"
-              title="No traces yet"
-              text="Every call through the gateway becomes a trace; so does whatever an OpenTelemetry exporter sends."
-              code={SNIPPET}
+              icon="filter"
+              title={traces.hasMore ? "None found yet" : "No trace matches"}
+              text={
+                traces.hasMore ? (
+                  <button type="button" className="btn" disabled={traces.loadingMore} onClick={traces.loadMore}>
+                    Look further back
+                  </button>
+                ) : (
+                  "Take a filter away, or search for fewer words: all of them must stand in the trace."
+                )
+              }
             />
+          ) : (
+            <Blank icon="traces" title="No traces yet" text="Every call through the gateway becomes a trace; so does whatever an OpenTelemetry exporter sends." code={SNIPPET} />
           )
         }
       />
@@ -98,67 +113,43 @@ export function TraceList() {
   );
 }
 
-const LABELS: Record<string, string> = { model: "Model", deployment: "Deployment", release: "Release", session_id: "Session", user_id: "User", service: "Service", prompt: "Prompt", environment: "Environment" };
+/** The list page by page; while it is live, its newest page again and again. */
+function useLines(filter: Query, live: boolean) {
+  const asked = { params: { query: { ...filter, limit: NEWEST } as never } };
+  const pages = $api.useInfiniteQuery("get", "/traces", asked, {
+    pageParamName: "cursor",
+    initialPageParam: "",
+    getNextPageParam: (page) => page.next_cursor || undefined,
+    enabled: !live,
+  });
+  // An empty cursor asks the same, and has a place of its own in the cache.
+  const tail = $api.useQuery("get", "/traces", { params: { query: { ...filter, limit: NEWEST, cursor: "" } as never } }, { enabled: live, refetchInterval: TAIL_MS, placeholderData: (old) => old });
+  if (live) return { items: tail.data?.items, error: tail.error, refetch: tail.refetch, hasMore: false, loadMore: () => {}, loadingMore: false };
+  return {
+    items: pages.data?.pages.flatMap((page) => page.items),
+    error: pages.error,
+    refetch: pages.refetch,
+    hasMore: pages.hasNextPage,
+    loadMore: () => void pages.fetchNextPage(),
+    loadingMore: pages.isFetchingNextPage,
+  };
+}
 
-function Filters() {
-  const [url, setUrl] = useUrl();
-  const [words, setWords] = useState(url.query ?? "");
-  useEffect(() => setWords(url.query ?? ""), [url.query]);
+/** What has come since somebody began to watch. */
+function Tail({ items }: { items: TraceLine[] | undefined }) {
+  const [first, setFirst] = useState<string>();
+  const newest = items?.[0]?.trace_id ?? "";
+  useEffect(() => {
+    if (items && first === undefined) setFirst(newest);
+  }, [items, first, newest]);
+  const at = items?.findIndex((one) => one.trace_id === first) ?? 0;
+  const come = first === "" ? (items?.length ?? 0) : at < 0 ? NEWEST : at;
+  const running = items?.filter((one) => one.status === "running").length ?? 0;
   return (
-    <search className="filters">
-      <form
-        className="searchbox"
-        onSubmit={(event) => {
-          event.preventDefault();
-          setUrl({ query: words.trim() || undefined, peek: undefined }, true);
-        }}
-      >
-        <Icon name="search" size={14} />
-        <input
-          className="input"
-          type="search"
-          placeholder="Words in inputs and outputs"
-          aria-label="Search words"
-          value={words}
-          onChange={(event) => setWords(event.target.value)}
-        />
-      </form>
-      <select className="select" aria-label="Status" value={url.status ?? ""} onChange={(event) => setUrl({ status: event.target.value || undefined }, true)}>
-        <option value="">Any status</option>
-        <option value="ok">ok</option>
-        <option value="error">error</option>
-        <option value="running">running</option>
-        <option value="unfinished">unfinished</option>
-      </select>
-      <select className="select" aria-label="Time" value={url.since ?? ""} onChange={(event) => setUrl({ since: event.target.value || undefined }, true)}>
-        <option value="">Any time</option>
-        {Object.entries(SINCE).map(([value, { label }]) => (
-          <option key={value} value={value}>
-            {label}
-          </option>
-        ))}
-      </select>
-      <select
-        className="select"
-        aria-label="Latency"
-        value={url.min_duration_ms ?? ""}
-        onChange={(event) => setUrl({ min_duration_ms: event.target.value || undefined }, true)}
-      >
-        <option value="">Any latency</option>
-        {["100", "500", "1000", "5000", "30000"].map((ms) => (
-          <option key={ms} value={ms}>
-            over {duration(Number(ms))}
-          </option>
-        ))}
-      </select>
-      {Object.keys(LABELS).map(
-        (name) =>
-          url[name] && (
-            <button key={name} type="button" className="btn" aria-label={`Remove the filter ${LABELS[name]}`} onClick={() => setUrl({ [name]: undefined }, true)}>
-              {LABELS[name]}: {url[name]?.replace(/^!/, "not ").replaceAll(",", ", ")} <Icon name="cross" size={12} />
-            </button>
-          ),
-      )}
-    </search>
+    <p className="tail" role="status">
+      <span className="pulse" aria-hidden="true" />
+      {at < 0 && first !== "" ? `${NEWEST} or more` : count(come)} since you began to watch · the newest {NEWEST} are shown, every {TAIL_MS / 1000} s
+      {running > 0 && ` · ${count(running)} running`}
+    </p>
   );
 }

@@ -1,14 +1,18 @@
 import { Link } from "@tanstack/react-router";
-import { $api } from "../../api/client";
 import type { TraceLine } from "../../api/types";
 import { Stats } from "../../kit/basics";
 import { count, duration, money } from "../../kit/format";
-import { Show } from "../../kit/page";
+import { Failure, Show } from "../../kit/page";
 import { Content } from "./Content";
+import { useSpan } from "./SpanDetail";
+import { useOutline } from "./outline";
+import { spansOf } from "./tree";
 
 /** What the peek panel says of a trace: its totals, and what its first model call was asked and answered. */
 export function TracePeek({ trace }: { trace: TraceLine }) {
-  const query = $api.useQuery("get", "/traces/{trace_id}", { params: { path: { trace_id: trace.trace_id } } });
+  const outline = useOutline(trace.trace_id);
+  const saying = outline.data ? (spansOf(outline.data.spans).find((one) => one.says)?.span_id ?? outline.data.spans.span_id[0] ?? "") : "";
+  const query = useSpan(trace.trace_id, saying);
   return (
     <div className="stack">
       <Stats
@@ -19,12 +23,7 @@ export function TracePeek({ trace }: { trace: TraceLine }) {
           { label: "Spans", value: count(trace.spans) },
         ]}
       />
-      <Show query={query}>
-        {(whole) => {
-          const span = whole.spans.find((one) => one.input != null || one.output != null) ?? whole.spans[0];
-          return span ? <Content span={span} /> : null;
-        }}
-      </Show>
+      {outline.error ? <Failure error={outline.error} retry={outline.refetch} /> : <Show query={query}>{(span) => <Content span={span} />}</Show>}
       <p>
         <Link to={`/traces/${trace.trace_id}`} className="link">
           Open the trace

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { layOut, timed, type Node } from "./tree";
+import { layOut, spansOf, totals, type Node } from "./tree";
 
 const span = (id: string, parent: string, start: number, end: number): Node => ({ span_id: id, parent_id: parent, start, end });
 const shape = (rows: ReturnType<typeof layOut>) => rows.map((row) => `${".".repeat(row.depth)}${row.span.span_id}`);
@@ -29,9 +29,28 @@ describe("layOut", () => {
   });
 });
 
-it("keeps nanoseconds that a double would lose", () => {
-  const raw = (id: string, start_ns: string) => ({ span_id: id, parent_id: "", start_ns, duration_ms: 0.001 });
-  const [first, second] = timed([raw("a", "1795467600000000001"), raw("b", "1795467600000001001")]);
-  expect(first!.start).toBe(0);
-  expect(second!.start).toBeCloseTo(0.001, 9);
+const outline = (kinds: string[], parents: number[], tokens: (number | null)[]) => ({
+  span_id: kinds.map((_, at) => String(at)),
+  parent: parents,
+  name: kinds,
+  kind: kinds,
+  service: kinds.map(() => ""),
+  start_ms: kinds.map((_, at) => at),
+  duration_ms: kinds.map(() => 5),
+  status: kinds.map((_, at) => (at === 0 ? ("error" as const) : ("ok" as const))),
+  model: kinds.map(() => ""),
+  input_tokens: tokens,
+  output_tokens: tokens.map(() => null),
+  cost: tokens,
+  says: kinds.map(() => false),
+});
+
+it("takes the columns of an outline apart", () => {
+  const [root, child] = spansOf(outline(["agent", "chat"], [-1, 0], [null, 3]));
+  expect([root!.parent_id, child!.parent_id, child!.start, child!.end]).toEqual(["", "0", 1, 6]);
+});
+
+it("counts a call that client and gateway both report once, and no agent's sum beside it", () => {
+  expect(totals(spansOf(outline(["agent", "chat", "chat", "chat"], [-1, 0, 1, 0], [99, 10, 10, 5])))).toEqual({ input: 15, output: 0, cost: 15, errors: 1 });
+  expect(totals(spansOf(outline(["agent", "tool"], [-1, 0], [7, 1])))).toMatchObject({ input: 8 });
 });

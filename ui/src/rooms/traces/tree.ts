@@ -1,4 +1,6 @@
 /** A trace's spans as the rows of a tree beside a waterfall. */
+import type { Outline } from "../../api/types";
+
 export interface Node {
   span_id: string;
   parent_id: string;
@@ -7,15 +9,56 @@ export interface Node {
   end: number;
 }
 
-export type Timed<T> = T & Node;
+/** A span of an outline: all but its texts and attributes. */
+export interface SpanNode extends Node {
+  name: string;
+  kind: string;
+  service: string;
+  status: string;
+  model: string;
+  input_tokens: number | null;
+  output_tokens: number | null;
+  cost: number | null;
+  says: boolean;
+}
 
-/** Give spans their place in time; nanoseconds come as text, since a double cannot hold them, but their differences it can. */
-export function timed<T extends { start_ns: string; duration_ms: number; span_id: string; parent_id: string }>(spans: readonly T[]): Timed<T>[] {
-  const origin = BigInt(spans[0]?.start_ns ?? 0);
-  return spans.map((span) => {
-    const start = Number(BigInt(span.start_ns) - origin) / 1e6;
-    return { ...span, start, end: start + span.duration_ms };
-  });
+/** The spans of an outline, which come as columns, one by one. */
+export function spansOf(columns: Outline["spans"]): SpanNode[] {
+  return columns.span_id.map((span_id, at) => ({
+    span_id,
+    parent_id: columns.span_id[columns.parent[at]!] ?? "",
+    start: columns.start_ms[at]!,
+    end: columns.start_ms[at]! + columns.duration_ms[at]!,
+    name: columns.name[at]!,
+    kind: columns.kind[at]!,
+    service: columns.service[at]!,
+    status: columns.status[at]!,
+    model: columns.model[at]!,
+    input_tokens: columns.input_tokens[at]!,
+    output_tokens: columns.output_tokens[at]!,
+    cost: columns.cost[at]!,
+    says: columns.says[at]!,
+  }));
+}
+
+const COUNTED = new Set(["chat", "text_completion", "generate_content", "embeddings"]);
+
+/**
+ * What a trace used, and how many of its spans failed: the tokens of model calls that no other model call encloses directly, since a client
+ * and the gateway may both report one; where no model call says anything, those of every span.
+ */
+export function totals(spans: readonly SpanNode[]) {
+  const calls = spans.filter((span) => COUNTED.has(span.kind) && (span.input_tokens ?? span.output_tokens) !== null);
+  const enclosing = new Set(calls.map((span) => span.parent_id));
+  const inner = calls.filter((span) => !enclosing.has(span.span_id));
+  const found = { input: 0, output: 0, cost: 0, errors: 0 };
+  for (const span of inner.length > 0 ? inner : spans) {
+    found.input += span.input_tokens ?? 0;
+    found.output += span.output_tokens ?? 0;
+    found.cost += span.cost ?? 0;
+  }
+  for (const span of spans) if (span.status === "error") found.errors += 1;
+  return found;
 }
 
 export interface TreeRow<T extends Node> {
