@@ -39,7 +39,7 @@ from mainspring.serving.recording import Recorder
 from mainspring.serving.routing import Routed, Router, board_of, with_prompt
 from mainspring.serving.shadows import Shadows
 from mainspring.serving.sources import Sources
-from mainspring.serving.streaming import Call, ClientGone, Connected
+from mainspring.serving.streaming import TRACE_HEADER, Call, ClientGone, Connected
 from mainspring.serving.totals import Totals
 from mainspring.traces import Intake
 from mainspring.workspace import require_asked
@@ -188,9 +188,9 @@ class Gateway:
         ask = _COUNTS.decode(await call.body())
         origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin)
-        with Connected(call.receive):
+        with Connected(call):
             counted = await self._by(target).count(target, question)
-        await call.reply(200, _encode({"input_tokens": counted}), {"x-mainspring-trace-id": origin.trace_id})
+        await call.reply(200, _encode({"input_tokens": counted}), {TRACE_HEADER: origin.trace_id})
 
     async def _embeddings(self, call: Call) -> None:
         body = decode(await call.body(), lists.EmbeddingsBody)
@@ -212,14 +212,14 @@ class Gateway:
         self._billing.count(ticket, Usage(input_tokens=made.tokens))
         await self._recorder.append([made.span])
         answer = lists.embeddings(made.vectors, model=body.model, tokens=made.tokens, encoding=body.encoding_format)
-        await call.reply(200, _encode(answer), {"x-mainspring-trace-id": origin.trace_id})
+        await call.reply(200, _encode(answer), {TRACE_HEADER: origin.trace_id})
 
     async def _embedded_elsewhere(self, call: Call, ask: Ask) -> None:
         origin, target = await self._admit(call, ask)
         question = Question(messages=ask.messages, options=ask.options, origin=origin, operation="embeddings")
         if isinstance(target, Routed):
             question = msgspec.structs.replace(question, headers=call.headers, told=Told())
-        with Connected(call.receive):
+        with Connected(call):
             reply = await self._by(target).embed(target, question)
         await call.reply(200, _encode({**reply, "model": ask.model}), _headers(question, target))
 
@@ -230,11 +230,11 @@ class Gateway:
         if ask.stream:
             pieces = self._by(target).stream(target, question)
             # Until the first piece is here, a refusal can still be an HTTP status.
-            with Connected(call.receive):
+            with Connected(call):
                 first = await anext(pieces)
             await call.stream(dialect.telling(ask, head), first, pieces, _headers(question, target), question.relay)
         else:
-            with Connected(call.receive):
+            with Connected(call):
                 answer = await self._by(target).complete(target, question)
             await call.reply(200, _encode(dialect.whole(ask, head, answer)), _headers(question, target))
         answered = target if question.told is None else question.told.target or target
@@ -266,19 +266,24 @@ class Gateway:
         return replace(target, price=next((price for price in found if price is not None), None))
 
     def _origin(self, call: Call, caller: Caller, user: str, metadata: Mapping[str, str]) -> Origin:
-        parent = _TRACEPARENT.fullmatch(call.header(b"traceparent"))
-        given, source = dict(metadata), call.header(b"x-mainspring-source")
+        given, source = call.header(b"traceparent"), call.header(b"x-mainspring-source")
+        parent = _TRACEPARENT.fullmatch(given) if given else None
         call.trace_id = parent[1] if parent else self._platform.ids.new().replace("-", "")
+        session = metadata.get("session_id", "") or call.header(b"x-mainspring-session")[:256]
+        who = user or metadata.get("user_id", "") or call.header(b"x-mainspring-user")[:256]
+        if metadata:
+            named = ("session_id",) if user else ("session_id", "user_id")
+            metadata = {name: value for name, value in metadata.items() if name not in named}
         return Origin(
             member=caller.member,
             key_id=caller.key_id,
             client=self._client(call),
             trace_id=call.trace_id,
             parent_id=parent[2] if parent else "",
-            session_id=given.pop("session_id", "") or call.header(b"x-mainspring-session")[:256],
-            user_id=user or given.pop("user_id", "") or call.header(b"x-mainspring-user")[:256],
+            session_id=session,
+            user_id=who,
             service=source if source in (PLAYGROUND, LOADTEST) else "mainspring",
-            metadata=given,
+            metadata=metadata,
         )
 
     def _client(self, call: Call) -> str:
@@ -308,7 +313,7 @@ def _headers(question: Question, target: Target) -> dict[str, str]:
     told = question.told
     if told is not None and told.target is not None:
         target = told.target
-    headers = {"x-mainspring-trace-id": question.origin.trace_id, "x-mainspring-model": target.model}
+    headers = {TRACE_HEADER: question.origin.trace_id, "x-mainspring-model": target.model}
     if target.release:
         headers["x-mainspring-release"] = target.release
     if target.deployment:
@@ -318,5 +323,5 @@ def _headers(question: Question, target: Target) -> dict[str, str]:
 
 async def _refuse(call: Call, told: Problem) -> None:
     status, body, headers = told
-    traced = {"x-mainspring-trace-id": call.trace_id} if call.trace_id else {}
+    traced = {TRACE_HEADER: call.trace_id} if call.trace_id else {}
     await call.reply(status, _encode(body), {**headers, **traced})

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from urllib.parse import quote
 
 from mainspring.kernel.access import Caller
@@ -17,17 +18,54 @@ from mainspring.serving.protocols.base import Telling
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
+Headers = Sequence[tuple[bytes, bytes]]
+DIRECT = "mainspring.direct"
+"""The name among a scope's `extensions` of what answers a request without messages in between."""
 _log = logging.getLogger(__name__)
 _SOON = 0.05
 """Seconds before somebody looks whether the client is still there: most answers are sooner."""
-_PLAIN = " !#$&()*+,/:;=?@[]"
+_PLAIN: Mapping[str, Any] = {}
+_UNQUOTED = " !#$&()*+,/:;=?@[]"
 _SAFE = (b"x-content-type-options", b"nosniff")
+TRACE_HEADER = "x-mainspring-trace-id"
+_TRACE = TRACE_HEADER.encode()
 _JSON = (b"content-type", b"application/json")
 _EVENTS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
 )
+
+
+class Direct(Protocol):
+    """A request that came whole, on a connection that its answer is written to at once."""
+
+    body: bytearray
+    named: dict[bytes, bytes]
+    """Its headers, by their names in small letters."""
+    disconnected: bool
+    gone: Callable[[], None] | None
+    """What is to be done when the client leaves."""
+
+    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+        """Answer."""
+        ...
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """Begin an answer that comes in pieces."""
+        ...
+
+    def piece(self, data: bytes) -> bool:
+        """Write a piece; False, and nothing is written, where the client has to be waited for."""
+        ...
+
+    def end(self, data: bytes) -> None:
+        """Write the last piece."""
+        ...
+
+    async def room(self) -> None:
+        """Wait until the client has read."""
+        ...
 
 
 class ClientGone(Exception):
@@ -37,8 +75,8 @@ class ClientGone(Exception):
 class Connected:
     """What is done within it is cancelled when the client leaves; ClientGone comes out then."""
 
-    def __init__(self, receive: Receive) -> None:
-        self._receive = receive
+    def __init__(self, call: Call) -> None:
+        self._receive, self._direct = call.receive, call.direct
         self._task: asyncio.Task[Any] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._looking: asyncio.Task[None] | None = None
@@ -47,12 +85,19 @@ class Connected:
     def __enter__(self) -> Connected:
         loop = asyncio.get_running_loop()
         self._task = asyncio.current_task(loop)
-        self._timer = loop.call_later(_SOON, self._look)
+        if self._direct is None:
+            self._timer = loop.call_later(_SOON, self._look)
+        elif self._direct.disconnected:
+            raise ClientGone
+        else:
+            self._direct.gone = self._leave
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._direct is not None:
+            self._direct.gone = None
         if self._timer is not None:
             self._timer.cancel()
         if self._looking is not None:
@@ -66,6 +111,9 @@ class Connected:
     async def _left(self) -> None:
         while (await self._receive())["type"] != "http.disconnect":
             pass
+        self._leave()
+
+    def _leave(self) -> None:
         self._gone = True
         if self._task is not None:
             self._task.cancel()
@@ -74,7 +122,7 @@ class Connected:
 class Call:
     """One request of the gateway, and its answer."""
 
-    __slots__ = ("_headers", "receive", "scope", "send", "trace_id")
+    __slots__ = ("_headers", "direct", "receive", "scope", "send", "trace_id")
 
     def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
         self.scope = scope
@@ -82,7 +130,8 @@ class Call:
         self.send = send
         self.trace_id = ""
         """The trace that an error names too, once it is known."""
-        self._headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.direct: Direct | None = scope.get("extensions", _PLAIN).get(DIRECT)
+        self._headers = dict(scope["headers"]) if self.direct is None else self.direct.named
 
     @property
     def caller(self) -> Caller:
@@ -104,6 +153,8 @@ class Call:
 
     async def body(self) -> bytes:
         """Return the whole body. Raises ClientGone where it does not come."""
+        if self.direct is not None:
+            return bytes(self.direct.body)
         message = await self.receive()
         whole: bytes = message.get("body", b"")
         while message.get("more_body"):
@@ -116,6 +167,9 @@ class Call:
     async def reply(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
         """Answer at once, in JSON."""
         raw = [_JSON, (b"content-length", b"%d" % len(body)), _SAFE, *_raw(headers)]
+        if self.direct is not None:
+            self.direct.whole(status, raw, body)
+            return
         await self.send({"type": "http.response.start", "status": status, "headers": raw})
         await self.send({"type": "http.response.body", "body": body})
 
@@ -132,23 +186,18 @@ class Call:
         The rest is closed in any case. What comes by the `relay` in the meantime is told at once. Raises ClientGone
         where the client leaves.
         """
-        send = self.send
-
-        def tell(piece: Piece) -> bool:
-            return _at_once(send({"type": "http.response.body", "body": telling.told(piece), "more_body": True}))
-
         try:
-            with Connected(self.receive):
-                await send({"type": "http.response.start", "status": 200, "headers": [*_EVENTS, _SAFE, *_raw(headers)]})
+            with Connected(self):
+                await self._begin([*_EVENTS, _SAFE, *_raw(headers)])
                 try:
                     begun = telling.opened()
                     while not piece.finish_reason:
                         event = telling.told(piece)
                         if begun:
                             event, begun = begun + event, b""
-                        await send({"type": "http.response.body", "body": event, "more_body": True})
+                        await self._more(event)
                         if relay is not None:
-                            relay.tell = tell
+                            relay.tell = self._teller(telling)
                         piece = await anext(rest)
                     last = begun + telling.ended(piece)
                 except MainspringError as failure:
@@ -161,7 +210,32 @@ class Call:
             if relay is not None:
                 relay.tell = None
             await rest.aclose()
-        await send({"type": "http.response.body", "body": last, "more_body": False})
+        if self.direct is not None:
+            self.direct.end(last)
+        else:
+            await self.send({"type": "http.response.body", "body": last, "more_body": False})
+
+    async def _begin(self, headers: Headers) -> None:
+        if self.direct is not None:
+            self.direct.begin(200, headers)
+        else:
+            await self.send({"type": "http.response.start", "status": 200, "headers": headers})
+
+    async def _more(self, data: bytes) -> None:
+        direct = self.direct
+        if direct is None:
+            await self.send({"type": "http.response.body", "body": data, "more_body": True})
+            return
+        while not direct.piece(data):
+            await direct.room()
+
+    def _teller(self, telling: Telling) -> Callable[[Piece], bool]:
+        """Return what tells a piece at once; False, and nothing is told, where the client has to be waited for."""
+        direct, told, send = self.direct, telling.told, self.send
+        if direct is not None:
+            write = direct.piece
+            return lambda piece: write(told(piece))
+        return lambda piece: _at_once(send({"type": "http.response.body", "body": told(piece), "more_body": True}))
 
 
 def _at_once(sending: Awaitable[None]) -> bool:
@@ -176,9 +250,15 @@ def _at_once(sending: Awaitable[None]) -> bool:
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode("latin-1"), _safe(value)) for name, value in headers.items()]
+    return [_pair(name, value) if name != TRACE_HEADER else (_TRACE, value.encode()) for name, value in headers.items()]
+
+
+@lru_cache(1000)
+def _pair(name: str, value: str) -> tuple[bytes, bytes]:
+    """Return a header that most answers of a model have alike."""
+    return name.encode("latin-1"), _safe(value)
 
 
 def _safe(value: str) -> bytes:
     """Return a value as a header may say it: some are names that a client wrote."""
-    return (value if value.isascii() and value.isprintable() else quote(value, safe=_PLAIN)).encode()
+    return (value if value.isascii() and value.isprintable() else quote(value, safe=_UNQUOTED)).encode()

@@ -19,6 +19,7 @@ from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge,
 from mainspring.kernel.platform import Platform
 from mainspring.registry import grant_file, require_file
 from mainspring.serving.gateway import Endpoint, Gateway, problem
+from mainspring.serving.streaming import DIRECT, Direct
 from mainspring.surfaces import guests
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
@@ -44,6 +45,7 @@ _STRANGER = 256 << 10
 """Bytes of a body that comes without a key: it is held in memory before anybody knows who sent it."""
 OTLP = ("/", "/v1/traces", "/v1/logs", "/v1/metrics")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
+_PLAIN: Mapping[str, Any] = {}
 
 
 def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarded:
@@ -96,7 +98,7 @@ class Guarded:
         """`posts` are asked for their paths without a framework in between; they set the safe headers themselves."""
         self.platform = platform
         self.app = app
-        self._posts = posts
+        self.posts = posts
         config = platform.settings
         self._limits = {"files": int(config["upload.max_bytes"]), "otlp": int(config["otlp.max_bytes"])}
         self._limit = int(config["body.max_bytes"])
@@ -109,14 +111,19 @@ class Guarded:
                 await self.app(scope, receive, send)
             return
         path, method = scope["path"], scope["method"]
+        direct: Direct | None = scope.get("extensions", _PLAIN).get(DIRECT)
         try:
             if method in WRITES or path.startswith(PROTECTED):
                 if (method, path) not in self._open:
-                    scope.setdefault("state", {})["caller"] = await self._caller(scope)
+                    scope.setdefault("state", {})["caller"] = await self._caller(scope, direct)
                 elif method in WRITES and path not in guests.PATHS:
                     _same_site(_headers(scope), required=False)
-                receive = bounded(scope, receive, self._limit_of(path))
-            endpoint = self._posts.get(path) if method == "POST" else None
+                limit = self._limit_of(path)
+                if direct is None:
+                    receive = bounded(scope, receive, limit)
+                elif len(direct.body) > limit:
+                    raise _too_large(limit)
+            endpoint = self.posts.get(path) if method == "POST" else None
             if endpoint is not None:
                 await endpoint(scope, receive, send)
             else:
@@ -135,8 +142,8 @@ class Guarded:
             return self._limits["files"]
         return self._limits["otlp"] if path in OTLP else self._limit
 
-    async def _caller(self, scope: Scope) -> access.Caller:
-        headers = dict(scope["headers"])
+    async def _caller(self, scope: Scope, direct: Direct | None) -> access.Caller:
+        headers = dict(scope["headers"]) if direct is None else direct.named
         token = headers.get(b"x-api-key", b"").decode("latin-1")
         scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":

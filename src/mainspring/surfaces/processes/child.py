@@ -80,11 +80,12 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     from mainspring.surfaces.processes.readiness import missing
 
     platform = build_platform(config, role="api")
-    door = Door(build_app(platform, lambda: missing(platform)), AccessLog.of(config))
+    app = build_app(platform, lambda: missing(platform))
+    door = Door(app, AccessLog.of(config), app.posts)
     # What the start made stays: looking through it for garbage again and again is dear in the middle of calls.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(50_000, 20, 20)
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
     door.close()
     if platform.spans_port is not None:

@@ -24,6 +24,10 @@ class Cork:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
 
+    def is_closing(self) -> bool:
+        """Whether it closes, or has been."""
+        return bool(self._transport.is_closing())
+
     def write(self, data: bytes) -> None:
         """Write at the end of the turn."""
         if not self._held:
