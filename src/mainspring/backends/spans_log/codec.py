@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import msgspec
@@ -14,7 +15,11 @@ _SEARCHED = 32_768
 """Characters of one span that are searchable."""
 _PREVIEW = 200
 _DEEPEST = 32
+_TRACE, _SPAN = re.compile("(?!0+$)[0-9a-f]{32}"), re.compile("(?!0+$)[0-9a-f]{16}")
+_PARENT = re.compile("[0-9a-f]{16}")
 _INT64 = 1 << 63
+_HOLDERS = (dict, list, tuple)
+"""What a decoded value may hold others in."""
 
 # A dictionary of our own making holds nothing of anybody's data, so erasure never has to reach it; it stands for
 # the keys that nearly every span repeats. Bodies written with it need it for ever: add another, never edit it.
@@ -40,10 +45,10 @@ _decoder = msgspec.json.Decoder(Span)
 
 def encode(span: Span) -> bytes:
     """Return the span as JSON. Raises Invalid for one that no store could hold."""
-    for name, value, digits in (("trace_id", span.trace_id, 32), ("span_id", span.span_id, 16)):
-        if len(value) != digits or not _is_hex(value) or not value.strip("0"):
+    for name, value, grammar, digits in (("trace_id", span.trace_id, _TRACE, 32), ("span_id", span.span_id, _SPAN, 16)):
+        if not grammar.fullmatch(value):
             raise Invalid(f"{name} {value[:40]!r} is not {digits} lower-case hex digits other than zeros.")
-    if span.parent_id and (len(span.parent_id) != 16 or not _is_hex(span.parent_id)):
+    if span.parent_id and not _PARENT.fullmatch(span.parent_id):
         raise Invalid(f"parent_id {span.parent_id[:40]!r} is not 16 lower-case hex digits.")
     if not span.project:
         raise Invalid("A span belongs to a project.")
@@ -102,22 +107,24 @@ def preview(value: Any) -> str:
     if isinstance(value, dict | list):
         found: list[str] = []
         for part in value if isinstance(value, list) else (value,):
-            _collect(part["content"] if isinstance(part, dict) and "content" in part else part, 0, found)
-        value = " ".join(found)
+            said = part.get("content", part) if isinstance(part, dict) else part
+            if type(said) is str:
+                found.append(said)
+            else:
+                _collect(said, 0, found)
+        value = found[0] if len(found) == 1 else " ".join(found)
     return " ".join(("" if value is None else str(value))[: _PREVIEW * 4].split())[:_PREVIEW]
 
 
 def _collect(value: Any, depth: int, found: list[str]) -> None:
     """Add every text within a value."""
-    if isinstance(value, str):
+    kind = type(value)
+    if kind is str:
         found.append(value)
-    elif depth < _DEEPEST and isinstance(value, dict | list | tuple):
-        for item in value.values() if isinstance(value, dict) else value:
-            if type(item) is str:
+    elif kind in _HOLDERS and depth < _DEEPEST:
+        for item in value.values() if kind is dict else value:
+            inner = type(item)
+            if inner is str:
                 found.append(item)
-            else:
+            elif inner in _HOLDERS:
                 _collect(item, depth + 1, found)
-
-
-def _is_hex(text: str) -> bool:
-    return not text.strip("0123456789abcdef")

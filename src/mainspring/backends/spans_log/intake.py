@@ -50,7 +50,8 @@ class Intake:
         self._pending_bytes = 0
         self.pending = 0
         """Spans appended here that are not in the tables yet."""
-        self._state = threading.Condition()
+        self._lock = threading.RLock()
+        self._state = threading.Condition(self._lock)
         self._added = self._applied = 0
         self._hurry = False
         self._synced = 0.0
@@ -68,7 +69,8 @@ class Intake:
         if not spans:
             return
         payloads = [encode(span) for span in spans]
-        if max(map(len, payloads)) > _LARGEST_SPAN:
+        size = sum(map(len, payloads))
+        if size > _LARGEST_SPAN and max(map(len, payloads)) > _LARGEST_SPAN:
             raise TooLarge(
                 f"A span takes at most {_LARGEST_SPAN >> 20} MiB.", hint="Cut long messages, or switch capture off."
             )
@@ -79,10 +81,10 @@ class Intake:
         if self.closing:
             raise Unavailable("The span store is closed.")
         segment = self._wal.append(payloads, synced=synced)
-        with self._state:
+        with self._lock:
             self._pending.append((segment, payloads))
             self.pending += len(payloads)
-            self._pending_bytes += sum(map(len, payloads))
+            self._pending_bytes += size
             self._added += 1
             # One more of many wakes nobody: the thread looks by itself once its batch had time to grow.
             if len(self._pending) == 1 or (self.pending >= BATCH and not self._hurry):

@@ -49,7 +49,8 @@ class WriteAhead:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._state = threading.Condition()
+        self._lock = threading.RLock()
+        self._state = threading.Condition(self._lock)
         self._prefix = f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}"
         self._made = 0
         self._sealed: list[Segment] = []
@@ -61,8 +62,8 @@ class WriteAhead:
         What is not synced survives the end of this process; `sync` brings it to the disk. Raises Unavailable where the
         disk refuses.
         """
-        data = b"".join(_FRAME.pack(len(payload), crc32(payload)) + payload for payload in payloads)
-        with self._state:
+        data = b"".join([_FRAME.pack(len(payload), crc32(payload)) + payload for payload in payloads])
+        with self._lock:
             if self._active.broken or self._active.size > _SEAL_BYTES:
                 self._seal()
             segment = self._active
@@ -159,11 +160,11 @@ class WriteAhead:
         os.close(segment.fd)
 
     def _write(self, segment: Segment, data: bytes) -> None:
-        at, view = segment.size, memoryview(data)
+        at = segment.size
         try:
-            while view:
-                count = os.pwrite(segment.fd, view, at)
-                at, view = at + count, view[count:]
+            while data:
+                count = os.pwrite(segment.fd, data, at)
+                at, data = at + count, data[count:]
         except OSError as error:
             os.ftruncate(segment.fd, segment.size)
             raise _refused(error) from error

@@ -10,6 +10,7 @@ import apsw
 from mainspring.kernel.errors import Invalid
 
 VERSION = 3
+_TOGETHER = 10_000
 SHIFT = 24
 """A span's row number is its trace's row number shifted by this, plus a count: a trace lies in one place."""
 
@@ -136,12 +137,14 @@ class Words:
     def __init__(self) -> None:
         self._numbers: dict[str, int] = {}
         self._texts: dict[int, str] = {}
+        self._together: dict[tuple[str, ...], tuple[int, ...]] = {}
         self.forget()
 
     def forget(self) -> None:
         """Drop what is remembered: after a rollback or a restore numbers may mean something else."""
         self._numbers = {"": 0}
         self._texts = {0: ""}
+        self._together = {}
 
     def intern(self, connection: Any, text: str) -> int:
         """Return the number of a text, made where there is none, within the open write transaction."""
@@ -151,6 +154,15 @@ class Words:
             self._numbers[text] = number
             self._texts[number] = text
         return number
+
+    def interned(self, connection: Any, texts: tuple[str, ...]) -> tuple[int, ...]:
+        """Return the numbers of several texts, as `intern` does; the same ones come together again and again."""
+        numbers = self._together.get(texts)
+        if numbers is None:
+            if len(self._together) >= _TOGETHER:
+                self._together.clear()
+            numbers = self._together[texts] = tuple(self.intern(connection, text) for text in texts)
+        return numbers
 
     def find(self, connection: Any, text: str) -> int | None:
         """Return the number of a text, or None."""

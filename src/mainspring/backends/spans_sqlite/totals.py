@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mainspring.backends.spans_log.lines import HOUR_NS, RUNNING, bucket
@@ -44,8 +43,7 @@ class Line(NamedTuple):
     cost: float
 
 
-@dataclass(frozen=True, slots=True)
-class Short:
+class Short(NamedTuple):
     """The short columns of a span's row."""
 
     id: int
@@ -86,9 +84,13 @@ class Totals:
         duration = span.end_ns - span.start_ns
         key = (span.start_ns // HOUR_NS, span.environment, span.deployment, span.release, span.model, span.kind)
         sums = self._sums[*key, bucket(duration)]
-        amounts = (1, span.status == 2, span.parent is None, span.input_tokens, span.output_tokens, span.cost, duration)
-        for index, amount in enumerate(amounts):
-            sums[index] += sign * (amount or 0)
+        sums[0] += sign
+        sums[1] += sign * (span.status == 2)
+        sums[2] += sign * (span.parent is None)
+        sums[3] += sign * (span.input_tokens or 0)
+        sums[4] += sign * (span.output_tokens or 0)
+        sums[5] += sign * (span.cost or 0)
+        sums[6] += sign * duration
 
     def write(self, connection: Any) -> None:
         """Add what was gathered to the tables; those of the traces must have been written."""

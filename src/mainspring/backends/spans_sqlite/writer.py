@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from operator import attrgetter
 from typing import Any
 
 from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
@@ -45,8 +44,8 @@ _INSERT_SESSION = """
     SELECT project, session, max(user), max(environment), min(start_ns), max(end_ns), count(*),
         sum(status = 2), sum(input_tokens), sum(output_tokens), sum(cost)
     FROM traces WHERE project = ? AND session = ? AND session <> '' GROUP BY project, session"""
-_columns = attrgetter(*Short.__slots__[1:])
-_place = attrgetter("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
+_PLACE = slice(Short._fields.index("environment"), Short._fields.index("user") + 1)
+"""Where a span was made, as the line of its trace says it too."""
 
 
 class _Rows:
@@ -172,12 +171,12 @@ class Writer:
         """Put a new trace of one span into `rows`; return the session that changed. Most traces are such."""
         row = rows.new()
         short = self._shorten(row << SHIFT, bytes.fromhex(span.span_id), span)
-        rows.spans.append((short.id, project, *_columns(short), self.packer.pack(payload)))
+        rows.spans.append((short.id, project, *short[1:], self.packer.pack(payload)))
         rows.texts.append((short.id, searchable(span)))
         totals.add(short, 1)
         counts = (1, short.input_tokens or 0, short.output_tokens or 0, short.cost or 0.0)
         shown = (short.id, preview(span.input), preview(span.output)) if short.says else (0, "", "")
-        what = (short.start_ns, short.end_ns, short.name, short.kind, short.status, *_place(short))
+        what = (short.start_ns, short.end_ns, short.name, short.kind, short.status, *tuple(short)[_PLACE])
         rows.traces.append((*what, *counts, *shown, row, project, trace))
         totals.enter(Line(short.user, short.start_ns, short.status, *counts[1:]))
         return {(project, short.session)} if short.session else set()
@@ -214,7 +213,7 @@ class Writer:
             number = replaced.id if replaced is not None else following
             following += replaced is None
             short = self._shorten(number, key, span)
-            rows.spans.append((short.id, project, *_columns(short), self.packer.pack(payload)))
+            rows.spans.append((short.id, project, *short[1:], self.packer.pack(payload)))
             rows.texts.append((short.id, searchable(span)))
             totals.add(short, 1)
             fresh[key] = (short, span)
@@ -234,28 +233,30 @@ class Writer:
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:
         """Make the short columns of a span."""
-        intern = self.words.intern
+        names = (span.kind, span.environment, span.service, span.model, span.deployment, span.release, span.prompt)
+        kind, environment, service, model, deployment, release, prompt = self.words.interned(self.connection, names)
+        # In the order of the fields, without their names: this is done for every span there is.
         return Short(
-            id=number,
-            span=key,
-            parent=bytes.fromhex(span.parent_id) if span.parent_id.strip("0") else None,
-            start_ns=span.start_ns,
-            end_ns=span.end_ns,
-            status=STATUS.index(span.status),
-            name=span.name,
-            kind=intern(self.connection, span.kind),
-            environment=intern(self.connection, span.environment),
-            service=intern(self.connection, span.service),
-            model=intern(self.connection, span.model),
-            deployment=intern(self.connection, span.deployment),
-            release=intern(self.connection, span.release),
-            prompt=intern(self.connection, span.prompt),
-            session=span.session_id,
-            user=span.user_id,
-            input_tokens=span.input_tokens,
-            output_tokens=span.output_tokens,
-            cost=span.cost,
-            says=int(span.input is not None or span.output is not None),
+            number,
+            key,
+            bytes.fromhex(span.parent_id) if span.parent_id.strip("0") else None,
+            span.start_ns,
+            span.end_ns,
+            STATUS.index(span.status),
+            span.name,
+            kind,
+            environment,
+            service,
+            model,
+            deployment,
+            release,
+            prompt,
+            span.session_id,
+            span.user_id,
+            span.input_tokens,
+            span.output_tokens,
+            span.cost,
+            int(span.input is not None or span.output is not None),
         )
 
     def _short_rows(self, row: int) -> list[Short]:
