@@ -80,8 +80,12 @@ class Answerer:
             reply = await self._whole(exchange, body)
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.take(text, calls, decoding.usage(reply))
-            size = judged(exchange.target.policy, len(text) + len(str(calls)))
-            await _apart(size, _guard_whole, exchange, text, calls)
+            policy = exchange.target.policy
+            if policy is None:
+                exchange.text, exchange.tool_calls = text, calls
+            else:
+                size = judged(policy, len(text) + len(str(calls)))
+                await _apart(size, _guard_whole, policy, exchange, text, calls)
         except BaseException as error:
             await self._record_failure(exchange, error)
             raise
@@ -264,6 +268,8 @@ def _told(exchange: Exchange, event: Mapping[str, Any] | Piece, calls: decoding.
 
 
 async def _prepared(exchange: Exchange) -> dict[str, JSON]:
+    if exchange.target.policy is None:
+        return _prepare(exchange)
     return await _apart(_size(exchange), _prepare, exchange)
 
 
@@ -361,12 +367,8 @@ def _pinned(target: Target, options: Mapping[str, JSON]) -> dict[str, JSON]:
     return merged
 
 
-def _guard_whole(exchange: Exchange, text: str, calls: list[dict[str, Any]]) -> None:
+def _guard_whole(policy: Policy, exchange: Exchange, text: str, calls: list[dict[str, Any]]) -> None:
     """Put the guarded answer into the exchange; one that is refused becomes empty."""
-    policy = exchange.target.policy
-    if policy is None:
-        exchange.text, exchange.tool_calls = text, list(calls)
-        return
     try:
         guarded = guard_output(policy, text, exchange.findings) if text or not calls else text
         exchange.tool_calls = guard_calls(policy, calls, exchange.findings)

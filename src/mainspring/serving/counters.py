@@ -29,7 +29,8 @@ class Counters:
             labels, totals = self._labels(target.model, target.deployment, target.environment), self._totals
             totals.count("requests_total", (*labels, ("outcome", outcome)))
             totals.observe("e2e_request_latency_seconds", labels, exchange.elapsed_ms / 1000)
-            count_guard(totals, target.guard, exchange.findings)
+            if target.guard:
+                count_guard(totals, target.guard, exchange.findings)
             if outcome == "limited":
                 kind = "budget" if getattr(error, "code", "") == "insufficient_quota" else "limit"
                 totals.count("limit_refusals_total", (*labels, ("kind", kind)))

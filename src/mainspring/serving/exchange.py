@@ -33,6 +33,7 @@ _REQUEST_ATTRIBUTES = {
 }
 
 
+_UNUSED = Usage()
 _NOTHING = Findings()
 """What is found where no guard looks: nothing is ever added to it."""
 _random = random.Random(os.urandom(16))  # noqa: S311 - a span's id is no secret
@@ -42,37 +43,38 @@ os.register_at_fork(after_in_child=_random.seed)
 class Exchange:
     """What is known of one call: filled in on the way, turned into a span at its end."""
 
+    sent: Mapping[str, JSON] = {}
+    """The options as they went to the engine."""
+    text = ""
+    tool_calls: Sequence[Mapping[str, Any]] = ()
+    finish_reason = ""
+    stop_sequence = ""
+    usage = _UNUSED
+    ttft_ms: float | None = None
+    streams = False
+    ticket: Ticket | None = None
+    """What the call has reserved, once it has."""
+    asked = 0
+    """Bytes of what the model was asked."""
+    images = 0
+    """Images that the model was sent."""
+    heard = 0
+    """Bytes of text that came back, guarded or not."""
+    answered = False
+    """Whether a whole answer came back, whatever was in it."""
+    lookup: Lookup | None = None
+    """What was asked of the cache, where the target has one."""
+    estimated = False
+    """Whether the usage is an estimate, because nobody counted the tokens."""
+    _costed: Usage | None = None
+    _nano = 0
+
     def __init__(self, target: Target, question: Question, clock: Clock, ids: Ids) -> None:
         self.target = target
         self.question = question
         self.findings = Findings(target.policy.timeout_ms) if target.policy is not None else _NOTHING
         self.messages: Sequence[Message] = question.messages if target.policy is None else []
         """The client's messages as they may be stored: none before the guard has read them."""
-        self.sent: Mapping[str, JSON] = {}
-        """The options as they went to the engine."""
-        self.text = ""
-        self.tool_calls: list[Mapping[str, Any]] = []
-        self.finish_reason = ""
-        self.stop_sequence = ""
-        self.usage = Usage()
-        self._costed: Usage | None = None
-        self._cost: float | None = None
-        self.ttft_ms: float | None = None
-        self.streams = False
-        self.ticket: Ticket | None = None
-        """What the call has reserved, once it has."""
-        self.asked = 0
-        """Bytes of what the model was asked."""
-        self.images = 0
-        """Images that the model was sent."""
-        self.heard = 0
-        """Bytes of text that came back, guarded or not."""
-        self.answered = False
-        """Whether a whole answer came back, whatever was in it."""
-        self.lookup: Lookup | None = None
-        """What was asked of the cache, where the target has one."""
-        self.estimated = False
-        """Whether the usage is an estimate, because nobody counted the tokens."""
         self.trace_id = question.origin.trace_id or ids.new().replace("-", "")
         self._span_id = f"{_random.getrandbits(64) or 1:016x}"
         self._start_ns = int(clock.now().timestamp() * 1e9)
@@ -104,9 +106,12 @@ class Exchange:
         self.heard, self.usage = _size(text, calls), usage or Usage()
 
     def said(self, piece: Piece) -> None:
-        """Note a piece of text that was passed on."""
-        self.text += piece.text
-        self.hear(piece, None)
+        """Note a piece of mere text that was passed on."""
+        text = piece.text
+        self.text += text
+        self.heard += _size(text, ())
+        if self.ttft_ms is None:
+            self.ttft_ms = self.elapsed_ms
 
     @property
     def call(self) -> str:
@@ -116,12 +121,17 @@ class Exchange:
     @property
     def cost(self) -> float | None:
         """US dollars, where the target's price is known here."""
-        if self.hit is not None:
+        if self.lookup is not None and self.hit is not None:
             return 0.0
+        return None if self.target.price is None else self.nano / 1e9
+
+    @property
+    def nano(self) -> int:
+        """Nanodollars that the tokens cost; 0 where no price is known here."""
         if self._costed is not self.usage:
             self._costed = self.usage
-            self._cost = self.target.price.cost(self.usage) if self.target.price else None
-        return self._cost
+            self._nano = self.target.price.nano(self.usage) if self.target.price is not None else 0
+        return self._nano
 
     def answer(self) -> Answer:
         """Return the whole answer, with what a mask took out of the request put back for the caller."""
@@ -143,7 +153,7 @@ class Exchange:
 
     def span(self, status: SpanStatus, message: str) -> Span:
         """Return the span of the call."""
-        target, question, origin = self.target, self.question, self.question.origin
+        target, question, origin, cost = self.target, self.question, self.question.origin, self.cost
         above = target.above if self._may_not_be_the_last(status) else None
         output = {"role": "assistant", "parts": self._output_parts(), "finish_reason": self.finish_reason}
         made = Span(
@@ -169,7 +179,7 @@ class Exchange:
             input_tokens=self.usage.input_tokens,
             output_tokens=self.usage.output_tokens,
             cached_tokens=self.usage.cached_tokens,
-            cost=self.cost,
+            cost=cost,
             ttft_ms=self.ttft_ms,
             input=[_parts(message) for message in self.messages],
             output=[output] if self.finish_reason else None,

@@ -46,9 +46,9 @@ class Choice:
     def pick(self, subject: Subject = _NOBODY) -> Target:
         """Return where a call goes; the same always for the same subject. Raises what ails the release chosen."""
         move, chosen = self.move, self.baseline
-        tried = move is not None and deployments.arm_of(move, subject.unit(move.split)) == "canary"
-        if tried and self.canary is not None:
-            chosen = self.canary
+        if move is not None and self.canary is not None:
+            tried = deployments.arm_of(move, subject.unit(move.split)) == "canary"
+            chosen = self.canary if tried else chosen
         if isinstance(chosen, MainspringError):
             raise chosen.with_traceback(None)  # it is kept, and must not keep who asked
         if move is not None and self.shadow is not None and deployments.is_shadowed(move, subject.request):

@@ -68,7 +68,9 @@ class Totals:
     def observe(self, name: str, labels: Labels, value: float, times: int = 1) -> None:
         """Add a value to a histogram, so many times."""
         bounds = BUCKETS[name]
-        held = self.histograms.setdefault((name, labels), [0.0] * (len(bounds) + 2))
+        held = self.histograms.get((name, labels))
+        if held is None:
+            held = self.histograms[name, labels] = [0.0] * (len(bounds) + 2)
         held[bisect_left(bounds, value)] += times
         held[-1] += value * times
 

@@ -12,7 +12,6 @@ import ssl
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -49,8 +48,7 @@ class Place(NamedTuple):
     port: int
 
 
-@dataclass(frozen=True, slots=True)
-class Waits:
+class Waits(NamedTuple):
     """Seconds that each phase may take."""
 
     connect: float
@@ -75,7 +73,7 @@ class Connection(asyncio.Protocol):
         self._paused = self._keeps = False
         self._deadline = 0.0
         self.status = 0
-        self.headers: dict[str, str] = {}
+        self._named: list[tuple[bytes, bytes]] = []
         self.begun = self.headed = self.done = False
         self.error: BaseException | None = None
         self.idle_since = 0.0
@@ -89,9 +87,8 @@ class Connection(asyncio.Protocol):
         """Send a request; its answer is expected from now on, and the headers before `deadline` of the loop's time."""
         self._pieces.clear()
         self._size = self._header_size = 0
-        self.status, self.headers = 0, {}
+        self.status, self._named = 0, []
         self.begun = self.headed = self.done = False
-        self._parser = httptools.HttpResponseParser(self)
         self.expect(deadline)
         assert self._transport is not None
         self._transport.write(request)
@@ -203,7 +200,7 @@ class Connection(asyncio.Protocol):
         self._header_size += len(name) + len(value)
         if self._header_size > _HEADERS:
             raise Broken("the headers are too long")
-        self.headers[name.decode("latin-1").lower()] = value.decode("latin-1")
+        self._named.append((name, value))
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -211,7 +208,12 @@ class Connection(asyncio.Protocol):
             self.status, self.headed = status, True
             self._keeps = self._parser.should_keep_alive()
         else:
-            self.headers = {}
+            self._named = []
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers of the answer, by their names in small letters."""
+        return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in self._named}
 
     def on_body(self, body: bytes) -> None:
         if self._through is not None:
@@ -237,7 +239,8 @@ class Connection(asyncio.Protocol):
 
     def _until_closed(self) -> bool:
         """Whether the answer names neither its length nor chunks, so that its end is that of the connection."""
-        return "content-length" not in self.headers and "chunked" not in self.headers.get("transfer-encoding", "")
+        headers = self.headers
+        return "content-length" not in headers and "chunked" not in headers.get("transfer-encoding", "")
 
 
 class Answer:
@@ -247,10 +250,15 @@ class Answer:
         self._pool, self._place, self._connection = pool, place, connection
         self._waits, self._ends = waits, ends
         connection.between, connection.ends = waits.between, ends
-        self.status, self.headers = connection.status, connection.headers
+        self.status = connection.status
         self._begun = False
         self.ended = False
         """Whether what is said is said, and only the end of the message is to come."""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Its headers, by their names in small letters."""
+        return self._connection.headers
 
     async def piece(self, through: Through | None = None) -> bytes:
         """Return the next piece of the body, as much as is there; empty at its end. Raises Broken or TimeoutError.

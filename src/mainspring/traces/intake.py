@@ -42,6 +42,7 @@ class Intake:
         self._known: dict[str, Known] = {}
         self._lock = threading.Lock()
         self._sampler = Sampler()
+        self._content, self._redact = (bool(platform.settings[f"capture.{name}"]) for name in ("content", "redact"))
 
     def receive(self, spans: Sequence[Span]) -> None:
         """Store what the project's rules keep of the spans that one request of an application brought, durably."""
@@ -60,12 +61,11 @@ class Intake:
 
     def prepared(self, span: Span) -> Span:
         """Return the span as it may be written: with its cost, and without what the settings keep out."""
-        settings = self._platform.settings
         if span.cost is None and span.model and (span.input_tokens is not None or span.output_tokens is not None):
             span = msgspec.structs.replace(span, cost=self.cost(span))
-        if not settings["capture.content"]:
+        if not self._content:
             span = without_content(span)
-        if settings["capture.redact"]:
+        if self._redact:
             span = redacted(span)
         return self._of(span.project).masker.masked(span)
 
@@ -79,9 +79,7 @@ class Intake:
         return self._of(project).prices.price(model, at, provider=provider)
 
     def _of(self, project: str) -> Known:
-        now = time.monotonic()
-        with self._lock:
-            known = self._known.get(project)
+        now, known = time.monotonic(), self._known.get(project)
         if known is None or now - known.since > _KNOWN_SECONDS:
             with access.acting_as(access.system(project)), self._platform.read() as tx:
                 rules, prices = captured(tx), book(tx)

@@ -61,6 +61,11 @@ class Rates(Record):
         read = _whole(self.cached_per_million, _MILLION, fresh)
         return fresh, read, short, long, said, _whole(self.reasoning_per_million, _MILLION, said)
 
+    @cached_property
+    def _dearest(self) -> tuple[int, int]:
+        """Picodollars for one token at most: of the input, and of the output."""
+        return max(self._each[:4]), max(self._each[4:])
+
 
 class Tier(Rates):
     """Rates of calls with a long input: all tokens of such a call cost these."""
@@ -103,9 +108,10 @@ class Price(Rates):
     def most(self, input_tokens: int, output_tokens: int, images: int = 0) -> int:
         """Return the most nanodollars that a call with at most so much can cost, whatever its tokens turn out to be."""
         each, image = self._once
-        rates: list[Rates] = [self, *(tier for tier in self.tiers if tier.above < input_tokens)]
-        sent = max(max(held._each[:4]) for held in rates)
-        made = max(max(held._each[4:]) for held in rates)
+        sent, made = self._dearest
+        for tier in self._rising:
+            if tier.above < input_tokens:
+                sent, made = max(sent, tier._dearest[0]), max(made, tier._dearest[1])
         return -(-(each + image * images + sent * input_tokens + made * output_tokens) // 1000)
 
     def cost(self, tokens: Tokens) -> float:

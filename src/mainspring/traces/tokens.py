@@ -14,6 +14,8 @@ from msgspec import Struct
 from mainspring.kernel.spans import Span
 
 _CACHE_WRITE = ("gen_ai.usage.cache_creation.input_tokens", "gen_ai.usage.cache_creation_input_tokens")
+_MOST = 1 << 40
+_NONE: Mapping[str, Any] = {}
 _REASONING = ("gen_ai.usage.reasoning.output_tokens", "llm.token_count.completion_details.reasoning")
 
 
@@ -91,6 +93,8 @@ def span_tokens(span: Span) -> Tokens:
 
 def span_attributes(tokens: Tokens) -> dict[str, int]:
     """Return the attributes that tell a span what its fields have no room for; `span_tokens` reads them back."""
+    if not (tokens.cache_write_tokens or tokens.cache_write_1h_tokens or tokens.reasoning_tokens or tokens.images):
+        return {}
     said = {
         _CACHE_WRITE[0]: tokens.cache_write_tokens,
         "mainspring.usage.cache_write_1h_tokens": tokens.cache_write_1h_tokens,
@@ -101,13 +105,17 @@ def span_attributes(tokens: Tokens) -> dict[str, int]:
 
 
 def _part(usage: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
-    return next((part for name in names if isinstance(part := usage.get(name), Mapping)), {})
+    for name in names:
+        part = usage.get(name)
+        if isinstance(part, dict):
+            return part
+    return _NONE
 
 
 def _count(usage: Mapping[str, Any], *names: str) -> int:
     """Return the first whole number of these names; 0 where none says one."""
     for name in names:
         value = usage.get(name)
-        if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 1 << 40:
+        if (type(value) is int or type(value) is float) and 0 <= value < _MOST:
             return int(value)
     return 0

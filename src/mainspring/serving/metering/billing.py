@@ -50,6 +50,7 @@ class Billing:
         """
         target, origin = exchange.target, exchange.question.origin
         exchange.asked, exchange.images = len(_encode(body)), _images(body)
+        asked = _asked(body)
         payer = Payer(
             target.project,
             target.environment,
@@ -62,9 +63,10 @@ class Billing:
         if exchange.hit is not None:
             exchange.ticket = await self.hold(exchange.call, payer, Need(requests=1, hits=1))
             return body
-        exchange.ticket = await self.hold(exchange.call, payer, _most(target, body, exchange.asked))
-        bounded = any(lease.allowance.measure != "requests" for lease, _ in exchange.ticket.takes)
-        if target.provider != LOCAL and bounded and _asked(body) is None:
+        sent = exchange.asked + _FRAME + _EACH * len(body.get("messages") or ()) + _IMAGE * exchange.images
+        ticket = exchange.ticket = await self.hold(exchange.call, payer, _most(target, sent, asked, exchange.images))
+        endless = asked is None and target.provider != LOCAL
+        if endless and any(lease.allowance.measure != "requests" for lease, _ in ticket.takes):
             return {**body, "max_tokens": MAX_TOKENS}
         return body
 
@@ -94,7 +96,8 @@ class Billing:
         if exchange.images:
             exchange.usage = msgspec.structs.replace(exchange.usage, images=exchange.images)
         price, provider = exchange.target.price, exchange.target.provider
-        self._meter.settle(ticket, amounts(exchange.usage, price, provider, estimated=exchange.estimated))
+        unpriced = price is None and provider != LOCAL
+        self._meter.settle(ticket, _used(exchange.usage, exchange.nano, unpriced, exchange.estimated))
 
     def count(self, ticket: Ticket, used: Tokens) -> None:
         """Settle a call to a local model that no exchange stands for."""
@@ -110,17 +113,21 @@ class Billing:
             self._meter.settle(asked.result(), Amounts())
 
 
-def amounts(used: Tokens, price: Price | None, provider: str, *, estimated: bool = False) -> Amounts:
+def amounts(used: Tokens, price: Price | None, provider: str) -> Amounts:
     """Return what one call used, with its cost."""
+    return _used(used, price.nano(used) if price else 0, price is None and provider != LOCAL, False)
+
+
+def _used(used: Tokens, nano: int, unpriced: bool, estimated: bool) -> Amounts:
     # Whatever a server claims: a sum that no database holds would keep every project's usage from being written.
     return Amounts(
         requests=1,
         estimated=int(estimated),
-        unpriced=int(price is None and provider != LOCAL),
+        unpriced=int(unpriced),
         input_tokens=min(used.input_tokens, _TOKENS),
         output_tokens=min(used.output_tokens, _TOKENS),
         cached_tokens=min(used.cached_tokens, _TOKENS),
-        cost=min(price.nano(used), _NANO) if price else 0,
+        cost=min(nano, _NANO),
     )
 
 
@@ -131,8 +138,8 @@ def _spared(hit: Hit, price: Price | None) -> Amounts:
 
 def _asked(body: Mapping[str, JSON]) -> int | None:
     """Return how many tokens the answer may have at most, as the request says."""
-    given = [body[name] for name in ("max_tokens", "max_completion_tokens") if body.get(name)]
-    return min(map(int, given), default=None)
+    tokens, completion = int(body.get("max_tokens") or 0), int(body.get("max_completion_tokens") or 0)
+    return (min(tokens, completion) if tokens and completion else tokens or completion) or None
 
 
 def _images(body: Mapping[str, JSON]) -> int:
@@ -145,10 +152,11 @@ def _images(body: Mapping[str, JSON]) -> int:
     return found
 
 
-def _most(target: Target, body: Mapping[str, JSON], size: int) -> Need:
-    """Return the most that a call may use: no token is shorter than a byte, and the answer's length is bounded."""
-    images = _images(body)
-    sent, made = size + _FRAME + _EACH * len(body.get("messages") or ()) + _IMAGE * images, _asked(body)
+def _most(target: Target, sent: int, made: int | None, images: int) -> Need:
+    """Return the most that a call may use, with `sent` tokens at most and `made` of them in its answer.
+
+    No token is shorter than a byte, and the answer's length is bounded.
+    """
     if isinstance(target.spec, EngineSpec):
         # A local model reads and writes no more than its context.
         context = target.spec.context

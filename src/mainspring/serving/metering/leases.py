@@ -58,13 +58,13 @@ def listed(takes: Sequence[tuple[Lease, int]]) -> list[Take]:
 
 def covering(rules: Rules, payer: Payer, need: Need) -> list[Allowance]:
     """Return what a payer's call counts against. Raises Conflict for a budget over a model without a price."""
-    keys = (
-        ("project", ""),
-        ("environment", payer.environment),
-        ("member", payer.member),
-        ("key", payer.key_id),
-    )
-    found = [allowance for key in keys for allowance in rules.get(key, ())]
+    if not rules:
+        return []
+    found: list[Allowance] = []
+    whose = (("project", ""), ("environment", payer.environment), ("member", payer.member), ("key", payer.key_id))
+    for key in whose:
+        if key in rules:
+            found += rules[key]
     if need.unpriced:
         for allowance in found:
             if allowance.measure == "money":

@@ -146,7 +146,8 @@ class Meter:
                 lease.spent += amount
                 lease.touched = True
             key = (ticket.payer, ticket.hour)
-            self._state.usage[key] = self._state.usage.get(key, Amounts()).plus(used)
+            before = self._state.usage.get(key)
+            self._state.usage[key] = used if before is None else before.plus(used)
             self._state.flying -= 1
 
     def forget_rules(self) -> None:

@@ -42,8 +42,10 @@ from mainspring.serving.protocols.base import (
     sse,
 )
 
-_FIELDS = (b'"id":', b'"model":', b'"created":')
+_ID, _MODEL, _CREATED = b'"id":', b'"model":', b'"created":'
 _ROLES = ("system", "developer", "user", "assistant", "tool")
+_PLAIN_ROLES = ("system", "user", "assistant")
+"""Whose messages are kept as they came where they are mere text."""
 _UNSUPPORTED = ("logprobs", "top_logprobs", "echo", "best_of", "suffix", "logit_bias", "audio", "functions")
 """Options whose silent omission would change the answer's meaning."""
 _OPTIONS = ("max_tokens", "temperature", "top_p", "top_k", "frequency_penalty", "presence_penalty", "seed", "stop")
@@ -51,6 +53,7 @@ _CHAT_OPTIONS = (
     "response_format", "tools", "tool_choice", "parallel_tool_calls", "reasoning_effort", "verbosity", "service_tier",
     "prompt_cache_key",
 )  # fmt: skip
+_EVERY_OPTION = (*_OPTIONS, *_CHAT_OPTIONS)
 
 
 class StreamOptions(Struct):
@@ -106,8 +109,10 @@ class ChatBody(_Options, kw_only=True):
 
     def options(self) -> dict[str, JSON]:
         """Return the generation options that were given."""
-        limit = {"max_tokens": self.max_completion_tokens} if self.max_completion_tokens else {}
-        return {**given(self, _OPTIONS), **limit, **given(self, _CHAT_OPTIONS)}
+        found = given(self, _EVERY_OPTION)
+        if self.max_completion_tokens:
+            found["max_tokens"] = self.max_completion_tokens
+        return found
 
 
 class TextBody(_Options, kw_only=True):
@@ -183,7 +188,8 @@ class _Telling:
         size = len(self._theirs)
         if size and raw.startswith(self._theirs) and raw.find(b"\n") == len(raw) - 2:
             after = raw[size:]
-            if not any(field in after for field in _FIELDS):
+            # For bytes, `in` is several times dearer than `find`.
+            if after.find(_ID) < 0 and after.find(_MODEL) < 0 and after.find(_CREATED) < 0:
                 return self._ours + after
         return self._labelled(raw)
 
@@ -224,8 +230,10 @@ def messages_of(body: ChatBody) -> list[dict[str, JSON]]:
     return [_message(message, f"messages[{index}]") for index, message in enumerate(body.messages)]
 
 
-def _message(message: Mapping[str, Any], where: str) -> dict[str, JSON]:
+def _message(message: dict[str, Any], where: str) -> dict[str, JSON]:
     role = message.get("role")
+    if len(message) == 2 and role in _PLAIN_ROLES and type(message.get("content")) is str:
+        return message
     if role not in _ROLES:
         raise Invalid(f"{where}.role is {role!r}.", hint=f"One of {', '.join(_ROLES)}.", param=f"{where}.role")
     calls = message.get("tool_calls")

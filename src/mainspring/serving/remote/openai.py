@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -24,17 +25,21 @@ def request(remote: Remote, operation: Operation, body: Mapping[str, JSON]) -> t
         made["messages"] = [_message(message) for message in made["messages"]]
     if "tools" in made:
         made["tools"] = [without_mark(tool) for tool in made["tools"]]
-    host = urlsplit(remote.url).hostname or ""
-    if operation == "chat" and "max_tokens" in made and host.endswith(_OWN):
+    if operation == "chat" and "max_tokens" in made and _is_own(remote.url):
         made["max_completion_tokens"] = made.pop("max_tokens")
     return PATHS[operation], made
 
 
-def whole(reply: Mapping[str, Any]) -> dict[str, Any]:
+@lru_cache(1000)
+def _is_own(url: str) -> bool:
+    return (urlsplit(url).hostname or "").endswith(_OWN)
+
+
+def whole(reply: dict[str, Any]) -> dict[str, Any]:
     """Return a whole answer as serving speaks it. Raises Unavailable for another shape."""
     if not isinstance(reply.get("choices"), list) or not reply["choices"]:
         raise Unavailable("The provider answered in another dialect than OpenAI's.", hint="Is its URL that of its /v1?")
-    return dict(reply)
+    return reply
 
 
 async def events(heard: AsyncGenerator[dict[str, Any], None]) -> AsyncGenerator[dict[str, Any], None]:
