@@ -62,6 +62,13 @@ def test_a_rare_value_beside_frequent_ones_is_found_whole(filled):
     assert frequent == [n for n in range(1_200, 0, -1) if n % 2 and n % 7 == 1 and n not in RARE]
 
 
+def test_chosen_traces_are_pages_too(filled):
+    ids = tuple(f"{number:032x}" for number in (3, 4, 700, 701, 5_000))
+    assert found(filled, 2, trace_ids=ids) == [701, 700, 4, 3]
+    assert found(filled, 1, trace_ids=ids, deployment="rare", since_ns=SECOND, model="n") == [700, 4]
+    assert found(filled, trace_ids=ids, since_ns=5 * SECOND, until_ns=701 * SECOND) == [700]
+
+
 def test_the_pages_of_a_search_follow_each_other(filled):
     every = [n for n in range(1_200, 0, -1) if n % 3 == 0]
     assert found(filled, 7, query="pears") == every

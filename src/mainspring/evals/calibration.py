@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
 from mainspring import stats
@@ -19,6 +18,7 @@ from mainspring.evals.scorers.judges import Judge
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.records import Record
 from mainspring.kernel.tx import Tx
+from mainspring.stats.arrays import np
 from mainspring.stats.means import design_effect, effective_rows, has_repeats
 from mainspring.traces import Score
 from mainspring.traces import scores as score_store

@@ -5,20 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import Any, TypeAlias
 
 from mainspring import stats
 from mainspring.evals.models import ExperimentRow, Figure, MetricComparison, Verdict
 from mainspring.evals.scorers import Metric
+from mainspring.stats.arrays import np, npt
 from mainspring.stats.intervals import group_codes, normal_quantile
 
 _PERMUTATIONS = 1000
 _LEAST_UNITS = 20
 """Rows, or groups of rows, under which a corpus figure gets no interval."""
-Sums = npt.NDArray[np.float64]
+Sums: TypeAlias = "npt.NDArray[np.float64]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-
 from mainspring import stats
 from mainspring.evals import scorers, store
 from mainspring.evals.columns import Cell, column
@@ -14,6 +12,7 @@ from mainspring.evals.models import Experiment, MetricComparison, RowPlan
 from mainspring.evals.repeats import as_units
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.ports import Files
+from mainspring.stats.arrays import np
 from mainspring.stats.means import design_effect, has_repeats
 from mainspring.stats.paired import LEAST_PAIRS
 

@@ -5,10 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 
-import numpy as np
-import numpy.typing as npt
-import scipy
-
+from mainspring.stats.arrays import np, npt, scipy
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, group_codes, normal_quantile, t_quantile
 
 RESAMPLES = 2000

@@ -6,9 +6,7 @@ import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-
+from mainspring.stats.arrays import np, npt
 from mainspring.stats.intervals import Floats, checked
 
 _FLOOR = 1e-4

@@ -8,9 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
+from mainspring.stats.arrays import np, npt
 from mainspring.stats.bootstrap import LEAST_GROUPS
 from mainspring.stats.intervals import (
     Floats,

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
 
-import numpy as np
-
+from mainspring.stats.arrays import np
 from mainspring.stats.bootstrap import LEAST_GROUPS, studentised_interval
 from mainspring.stats.intervals import (
     Floats,

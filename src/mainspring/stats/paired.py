@@ -5,9 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import numpy as np
-import scipy
-
+from mainspring.stats.arrays import np, scipy
 from mainspring.stats.intervals import Floats, checked, normal_quantile
 
 LEAST_PAIRS = 20

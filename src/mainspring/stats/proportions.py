@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import scipy
-
+from mainspring.stats.arrays import scipy
 from mainspring.stats.intervals import Interval, TooFewRows, normal_quantile, wilson
 
 LEAST_ROWS = 35

@@ -6,8 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-import numpy as np
-
+from mainspring.stats.arrays import np
 from mainspring.stats.bootstrap import RESAMPLES, draws
 from mainspring.stats.intervals import Floats, TooFewRows
 

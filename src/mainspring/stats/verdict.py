@@ -11,8 +11,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
+from mainspring.stats.arrays import np
 from mainspring.stats.bootstrap import group_sums, studentised_interval
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, is_binary
 from mainspring.stats.means import design_effect, effective_rows, has_repeats

@@ -12,8 +12,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-import numpy as np
-
+from mainspring.stats.arrays import np
 from mainspring.stats.intervals import Interval
 
 

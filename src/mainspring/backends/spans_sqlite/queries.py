@@ -29,6 +29,7 @@ _LINE = (
     "user, spans, input_tokens, output_tokens, cost, input_preview, output_preview"
 )
 _CHUNK = 256
+_CHOSEN = "trace IN"
 
 Condition = tuple[str, list[Any]]
 
@@ -245,7 +246,10 @@ class Reader:
             for sign, at in ((">=", where.since_ns), ("<", where.until_ns))
             if at
         ]
-        if table == "traces":
+        if table == "traces" and where.trace_ids:
+            sql += [f"+{test.column} = ?" for test in equal]
+            bounds = [(f"+{test}", at) for test, at in bounds]
+        elif table == "traces":
             sql += rarest_first(self._connection, number, equal, bounds)
         else:
             sql += [test.sql for test in equal]
@@ -256,7 +260,7 @@ class Reader:
             sql.append("end_ns - start_ns >= ?")
             values.append(where.min_duration_ms * 1e6)
         if where.trace_ids and table == "traces":
-            sql.append(f"trace IN ({', '.join('?' * len(where.trace_ids))})")
+            sql.append(f"{_CHOSEN} ({', '.join('?' * len(where.trace_ids))})")
             values += [trace_key(trace_id) for trace_id in where.trace_ids]
         return " AND ".join(sql), values
 
@@ -286,12 +290,14 @@ class Reader:
 
     def _listed(self, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition
+        # Where few are chosen, they are looked up: a plus keeps the index of the start from being walked along.
+        start_ns, id_ = ("+start_ns", "+id") if _CHOSEN in sql else ("start_ns", "id")
         if cursor:
             start, row = cursor_parts(cursor, 2)
-            sql += " AND (start_ns, id) < (?, ?)"
+            sql += f" AND ({start_ns}, {id_}) < (?, ?)"
             values = [*values, whole_number(start), whole_number(row)]
         rows = self._connection.execute(
-            f"SELECT {_LINE} FROM traces WHERE {sql} ORDER BY start_ns DESC, id DESC LIMIT ?",  # noqa: S608
+            f"SELECT {_LINE} FROM traces WHERE {sql} ORDER BY {start_ns} DESC, {id_} DESC LIMIT ?",  # noqa: S608
             (*values, limit + 1),
         ).fetchall()
         more = len(rows) > limit

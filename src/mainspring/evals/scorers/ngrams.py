@@ -7,9 +7,9 @@ import string
 from collections import defaultdict
 from collections.abc import Sequence
 from itertools import chain
+from typing import TypeAlias
 
-import numpy as np
-import numpy.typing as npt
+from mainspring.stats.arrays import np, npt
 
 ORDER = 4
 _MARKS = re.compile(r"([{-~\[-`!-&(-+:-@/])")
@@ -19,7 +19,7 @@ _BEFORE_TEXT = re.compile(r"([.,])([^0-9])")
 _DASH = re.compile(r"([0-9])(-)")
 _ENTITIES = (("&quot;", '"'), ("&amp;", "&"), ("&lt;", "<"), ("&gt;", ">"))
 _LIMIT = 1 << 61
-Ints = npt.NDArray[np.int64]
+Ints: TypeAlias = "npt.NDArray[np.int64]"
 
 
 def tokens(texts: Sequence[str]) -> list[list[str]]:
