@@ -1,8 +1,8 @@
 """The same spans in the dialect that each product reads best, as OTLP requests in protobuf.
 
-Mainspring gets the GenAI conventions of OpenTelemetry, Phoenix OpenInference, MLflow its own attributes. All is said
-once in each: messages flat for Phoenix, with `input.value` and `output.value` beside them only as far as its lists show
-and its search reads them.
+Mainspring gets the GenAI conventions of OpenTelemetry, Phoenix OpenInference, MLflow its own attributes, each as the
+instrumentation of that dialect writes a model call; `tests/traces/golden` holds what they really sent. So OpenInference
+tells messages twice, flat and as the request and the answer in JSON; MLflow tells the tools three times.
 """
 
 from __future__ import annotations
@@ -20,6 +20,31 @@ Attributes = dict[str, str | int | float]
 Dialect = Callable[[MadeTrace, Made], Attributes]
 _OPERATIONS = {"agent": "invoke_agent", "retriever": "retrieval", "chat": "chat", "tool": "execute_tool"}
 _OPENINFERENCE = {"agent": "AGENT", "retriever": "RETRIEVER", "chat": "LLM", "tool": "TOOL"}
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "description": f"{what} Takes the number of an order or of an article, and answers in plain words.",
+            "parameters": {
+                "type": "object",
+                "properties": {
+                    "order": {"type": "string", "description": "The number of the order, nine digits."},
+                    "article": {"type": "string", "description": "The number of the article, as in the catalogue."},
+                },
+                "required": ["order"],
+            },
+        },
+    }
+    for name, what in (
+        ("find_order", "Finds an order and says what is in it."),
+        ("stock_level", "Says how many of an article are in stock."),
+        ("delivery_date", "Says when an order is to arrive."),
+        ("price_of", "Says what an article costs today."),
+    )
+]
+_TOOLS = json.dumps(TOOLS)
+_SCHEMAS = [json.dumps(tool) for tool in TOOLS]
 _MLFLOW = {"agent": "AGENT", "retriever": "RETRIEVER", "chat": "CHAT_MODEL", "tool": "TOOL"}
 
 
@@ -64,7 +89,10 @@ def genai(trace: MadeTrace, span: Made) -> Attributes:
             "gen_ai.provider.name": "openai",
             "gen_ai.request.model": span.model,
             "gen_ai.request.temperature": 0.2,
+            "gen_ai.tool.definitions": _TOOLS,
+            "gen_ai.response.model": span.model,
             "gen_ai.response.id": span.call_id,
+            "gen_ai.response.finish_reasons": '["stop"]',
             "gen_ai.usage.input_tokens": span.input_tokens,
             "gen_ai.usage.output_tokens": span.output_tokens,
         }
@@ -88,6 +116,9 @@ def openinference(trace: MadeTrace, span: Made) -> Attributes:
     if span.kind == "tool":
         said["tool.name"] = span.name.rpartition(" ")[2]
     if span.kind == "chat":
+        said["input.mime_type"] = said["output.mime_type"] = "application/json"
+        said["input.value"], said["output.value"] = json.dumps(_request(span)), json.dumps(_answer(span))
+        said |= {f"llm.tools.{at}.tool.json_schema": schema for at, schema in enumerate(_SCHEMAS)}
         for list_, messages in (("llm.input_messages", span.said), ("llm.output_messages", span.answered)):
             for at, message in enumerate(messages):
                 said[f"{list_}.{at}.message.role"] = message["role"]
@@ -95,8 +126,8 @@ def openinference(trace: MadeTrace, span: Made) -> Attributes:
         said |= {
             "llm.provider": "openai",
             "llm.model_name": span.model,
-            "llm.invocation_parameters": '{"temperature": 0.2}',
-            "gen_ai.response.id": span.call_id,
+            "llm.invocation_parameters": json.dumps({"model": span.model, "temperature": 0.2}),
+            "llm.finish_reason": "stop",
             "llm.token_count.prompt": span.input_tokens,
             "llm.token_count.completion": span.output_tokens,
             "llm.token_count.total": span.input_tokens + span.output_tokens,
@@ -116,17 +147,38 @@ def mlflow(trace: MadeTrace, span: Made) -> Attributes:
     elif span.kind == "tool":
         said["mlflow.spanInputs"] = {"call": span.said[0]["content"]}
         said["mlflow.spanOutputs"] = span.answered[0]["content"]
-    else:
+    elif span.kind == "agent":
         said["mlflow.spanInputs"] = {"messages": span.said}
-        said["mlflow.spanOutputs"] = {"choices": [{"message": message} for message in span.answered]}
-    if span.kind == "chat":
+        said["mlflow.spanOutputs"] = span.answered[0]
+    else:
+        said["mlflow.spanInputs"], said["mlflow.spanOutputs"] = _request(span), _answer(span)
+        said |= {"model": span.model, "temperature": 0.2, "tools": TOOLS, "mlflow.chat.tools": TOOLS}
+        said["mlflow.message.format"] = "openai"
         used = {"input_tokens": span.input_tokens, "output_tokens": span.output_tokens}
         said["mlflow.chat.tokenUsage"] = {**used, "total_tokens": sum(used.values())}
-        said |= {"mlflow.llm.model": span.model, "mlflow.llm.provider": "openai"}
-        said |= {"temperature": 0.2, "response_id": span.call_id}
+        said["mlflow.llm.model"] = span.model
     if span.kind == "agent":
         said |= {"mlflow.trace.session": trace.session, "mlflow.trace.user": trace.user}
     return {key: json.dumps(value) for key, value in said.items()}
+
+
+def _request(span: Made) -> dict[str, Any]:
+    return {"model": span.model, "messages": span.said, "tools": TOOLS, "temperature": 0.2}
+
+
+def _answer(span: Made) -> dict[str, Any]:
+    used = {"prompt_tokens": span.input_tokens, "completion_tokens": span.output_tokens}
+    return {
+        "id": span.call_id,
+        "choices": [
+            {"finish_reason": "stop", "index": 0, "logprobs": None, "message": {**message, "refusal": None}}
+            for message in span.answered
+        ],
+        "created": span.end_ns // 10**9,
+        "model": span.model,
+        "object": "chat.completion",
+        "usage": {**used, "total_tokens": sum(used.values())},
+    }
 
 
 def _parts(role: str, content: str) -> dict[str, Any]:

@@ -29,8 +29,8 @@ GAP = 10**9
 BATCH = 500
 PROJECT = "default"
 MOST = 2.0
-FLOOR_MS = 0.2
-"""Below this a question is quick however it grew: what is measured is then the clock and the scheduler."""
+FLOOR_MS = 0.5
+"""Below this a question is quick however it grew: what is measured is whether a page happened to be at hand."""
 EARLY = 10_000
 """Spans at the beginning that carry values which never come again."""
 KINDS = {"agent": "invoke_agent", "retriever": "retrieval", "chat": "chat", "tool": "execute_tool"}

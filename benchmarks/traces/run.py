@@ -67,16 +67,25 @@ class Bench:
         """Start it twice, let it come to rest, and look at its memory; it stays up."""
         found = self.found[product.name] = {}
         found[EMPTY] = product.start()
-        time.sleep(1)  # what it still prepares behind its first answer is not to be cut off
+        self._rest(product)  # what it still prepares behind its first answer is not to be cut off
         product.stop()
         found[AGAIN] = product.start()
-        time.sleep(self.options.rest)
+        self._rest(product)
         cpu, seen = product.cpu(), []
         for _ in range(4):
             time.sleep(1)
             seen.append(product.pss())
         found[MEMORY] = statistics.median(seen) / (1 << 20)
         self.idle[product.name] = (product.cpu() - cpu) / 4
+
+    def _rest(self, product: Product) -> None:
+        """Wait until what goes on behind the first answer is over, at least as long as the options say."""
+        time.sleep(self.options.rest)
+        for _ in range(45):
+            cpu = product.cpu()
+            time.sleep(1)
+            if product.cpu() - cpu < 0.15:
+                return
 
     def ingest(self, product: Product) -> None:
         """Send everything, wait until it is found, and note CPU, time and bytes."""

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import random
+import resource
 import secrets
 import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import httpx
+import psutil
 import pytest
 from fault_servers import Server, wait_for
 from tests.serving.conftest import Served
@@ -18,6 +22,8 @@ from tests.serving.vendor import KEY, Vendor
 
 pytestmark = pytest.mark.slow
 Launch = Callable[..., Server]
+KILLS = int(os.environ.get("KILLS", "3"))
+"""How often a process is killed in the midst of traffic. `KILLS=50 pytest …` takes some minutes."""
 
 
 @pytest.fixture
@@ -76,10 +82,12 @@ class Traffic:
         return self.acknowledged
 
 
-def kill_thrice(server: Server, name: str, traffic: Traffic) -> None:
-    for _ in range(3):
-        seen = len(traffic.acknowledged)
-        wait_for("traffic", lambda seen=seen: len(traffic.acknowledged) > seen + 20)
+def kill_often(server: Server, name: str, traffic: Traffic) -> None:
+    """Kill the process again and again, each time after some more was acknowledged, how much is left to chance."""
+    chance = random.Random(3)
+    for _ in range(KILLS):
+        seen = len(traffic.acknowledged) + chance.randrange(40)
+        wait_for("traffic", lambda seen=seen: len(traffic.acknowledged) > seen)
         old = server.child(name)["pid"]
         os.kill(old, signal.SIGKILL)
         wait_for(f"a new {name}", lambda old=old: server.child(name)["pid"] not in (0, old))
@@ -99,12 +107,48 @@ def test_a_trace_that_got_200_survives_the_api(launch: Launch) -> None:
 
         traffic = Traffic(send)
         try:
-            kill_thrice(server, "api", traffic)
+            kill_often(server, "api", traffic)
         finally:
             acknowledged = traffic.stop()
-        assert len(acknowledged) > 60
-        lost = [one for one in acknowledged if http.get(f"/api/v1/traces/{one}").status_code != 200]
-        assert lost == []
+        replies = [http.get(f"/api/v1/traces/{one}") for one in acknowledged]
+        assert [reply.status_code for reply in replies] == [200] * len(acknowledged)
+        assert {len(reply.json()["spans"]) for reply in replies} == {1}
+        counted = sum(hour["spans"] for hour in http.get("/api/v1/traces/usage").json())
+        assert counted == sum(line["spans"] for line in every_trace(http)) >= len(acknowledged)
+
+
+def every_trace(http: httpx.Client) -> Iterator[dict[str, Any]]:
+    cursor = ""
+    while True:
+        page = http.get("/api/v1/traces", params={"limit": 1000, "cursor": cursor}).json()
+        yield from page["items"]
+        if not (cursor := page["next_cursor"]):
+            return
+
+
+def test_a_full_disk_refuses_traces_and_takes_them_again_once_there_is_space(launch: Launch) -> None:
+    server = launch()
+    api = psutil.Process(server.child("api")["pid"])
+    unlimited = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
+    kept: list[str] = []
+    with client(server) as http:
+
+        def send() -> int:
+            trace_id = secrets.token_hex(16)
+            reply = http.post("/v1/traces", content=otlp(trace_id), headers={"Content-Type": "application/json"})
+            kept.extend([trace_id] if reply.status_code == 200 else [])
+            return reply.status_code
+
+        assert send() == 200
+        # No file may grow at all: what a disk without space does to a process, but to this one alone.
+        api.rlimit(psutil.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+        refused = [send() for _ in range(20)]
+        assert set(refused) == {503}
+        api.rlimit(psutil.RLIMIT_FSIZE, unlimited)
+        assert send() == 200
+        assert wait_for("a trace that is found", lambda: http.get(f"/api/v1/traces/{kept[-1]}").status_code == 200)
+        found = {line["trace_id"] for line in every_trace(http)}
+    assert found == set(kept)
 
 
 def test_a_call_that_was_answered_has_its_trace_after_the_api_was_killed(launch: Launch, vendor: Vendor) -> None:
@@ -121,7 +165,7 @@ def test_a_call_that_was_answered_has_its_trace_after_the_api_was_killed(launch:
 
         traffic = Traffic(send)
         try:
-            kill_thrice(server, "api", traffic)
+            kill_often(server, "api", traffic)
         finally:
             acknowledged = traffic.stop()
         lost = [one for one in acknowledged if http.get(f"/api/v1/traces/{one}").status_code != 200]
@@ -139,7 +183,7 @@ def test_a_version_that_got_201_survives_the_api_and_the_audit_chain_holds(launc
 
         traffic = Traffic(send, 2)
         try:
-            kill_thrice(server, "api", traffic)
+            kill_often(server, "api", traffic)
         finally:
             acknowledged = traffic.stop()
         lost = [name for name in acknowledged if http.get(f"/api/v1/prompts/{name}").status_code != 200]

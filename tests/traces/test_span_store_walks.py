@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import apsw
@@ -95,3 +96,15 @@ def test_a_store_of_an_earlier_version_gets_what_it_lacks(tmp_path):
     file = apsw.Connection(str(tmp_path / "spans.sqlite"))
     assert {name for (name,) in file.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")} == indexes
     file.close()
+
+
+def test_the_log_of_sqlite_gives_its_space_back_once_nothing_comes(tmp_path):
+    store = SqliteSpans(tmp_path)
+    store.append([made(number) for number in range(1, 200)])
+    store.flush()
+    log, until = tmp_path / "spans.sqlite-wal", time.monotonic() + 30
+    while log.stat().st_size:
+        assert time.monotonic() < until, "the log keeps its size"
+        time.sleep(0.01)  # a step of waiting on a condition
+    assert len(found(store)) == 199
+    store.close()

@@ -25,6 +25,7 @@ _SYNC_SECONDS = 0.5
 _LARGEST_SPAN = 16 << 20
 _OTHERS_SECONDS = 10.0
 _BEHIND_SECONDS = 10.0
+_CALM_SECONDS = 3.0
 
 log = logging.getLogger("mainspring.spans")
 
@@ -32,15 +33,25 @@ log = logging.getLogger("mainspring.spans")
 class Intake:
     """Takes spans durably, and applies them to the tables until that succeeds."""
 
-    def __init__(self, folder: Path, apply: Callable[[list[bytes]], None], *, gather: float = _GATHER_SECONDS) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        apply: Callable[[list[bytes]], None],
+        *,
+        gather: float = _GATHER_SECONDS,
+        calm: Callable[[], None] = lambda: None,
+    ) -> None:
         """Keep write-ahead files in `folder`; `apply` stores a batch of encoded spans, more than once where it failed.
 
-        `gather` is how many seconds a batch waits to grow. What a process that died left behind is applied first.
+        `gather` is how many seconds a batch waits to grow; `calm` is called while `writing` is held, some seconds after
+        a batch, once nothing waits. What a process that died left behind is applied first.
         """
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._folder = folder
         self._apply = apply
         self._gather = gather
+        self._calm = calm
+        self._stirred, self._calmed = False, 0.0
         self.writing = threading.Lock()
         """Held while the tables change."""
         self._behind = not self._recovered()
@@ -188,6 +199,7 @@ class Intake:
                 self._behind = not self._recovered()
                 self._again = time.monotonic() + _BEHIND_SECONDS
             self._finish(batch)
+            self._settled(idle=not batch)
 
     def _take(self) -> list[tuple[wal.Segment, list[bytes]]]:
         batch, count = [], 0
@@ -207,6 +219,16 @@ class Intake:
             return False
         self._failure = None
         return True
+
+    def _settled(self, *, idle: bool) -> None:
+        self._stirred = self._stirred or not idle
+        if idle and self._stirred and time.monotonic() - self._calmed > _CALM_SECONDS:
+            self._stirred, self._calmed = False, time.monotonic()
+            try:
+                with self.writing:
+                    self._calm()
+            except Exception:  # the spans are where they belong; the next time tries again
+                log.exception("the span store could not be tidied")
 
     def _finish(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> None:
         self._wal.done([segment for segment, _ in batch])

@@ -14,6 +14,9 @@ _TOGETHER = 10_000
 SHIFT = 24
 """A span's row number is its trace's row number shifted by this, plus a count: a trace lies in one place."""
 
+BUSY_MS = 15_000
+"""How long a connection waits for another's."""
+
 _MIGRATIONS: tuple[str, ...] = (
     """
     CREATE TABLE words (id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);
@@ -99,7 +102,7 @@ def connect(path: Path, *, write: bool = False) -> Any:
         path.touch(mode=0o600)
     flags = apsw.SQLITE_OPEN_READWRITE
     connection = apsw.Connection(str(path), flags=flags)
-    connection.set_busy_timeout(15_000)
+    connection.set_busy_timeout(BUSY_MS)
     connection.execute("PRAGMA cache_size = -16000")
     connection.execute("PRAGMA temp_store = MEMORY")
     if write:

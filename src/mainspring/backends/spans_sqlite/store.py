@@ -14,7 +14,7 @@ import apsw
 from mainspring.backends.spans_log.codec import Packer
 from mainspring.backends.spans_log.intake import BATCH, Intake
 from mainspring.backends.spans_sqlite.queries import Reader
-from mainspring.backends.spans_sqlite.schema import VERSION, Words, connect, migrate
+from mainspring.backends.spans_sqlite.schema import BUSY_MS, VERSION, Words, connect, migrate
 from mainspring.backends.spans_sqlite.writer import Writer
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
@@ -44,7 +44,7 @@ class SqliteSpans:
         self._writer = Writer(connect(self._path, write=True), self._words)
         migrate(self._writer.connection)
         self._readers: queue.SimpleQueue[tuple[Any, Reader]] = queue.SimpleQueue()
-        self._intake = Intake(folder / "wal", self._writer.apply)
+        self._intake = Intake(folder / "wal", self._writer.apply, calm=self._shrink)
 
     def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
         """Store durably before returning; see `Intake.append`."""
@@ -177,6 +177,15 @@ class SqliteSpans:
             while not self._readers.empty():
                 self._readers.get()[0].close()
             self._writer.connection.close()
+
+    def _shrink(self) -> None:
+        """Empty SQLite's own log, which keeps the size of its largest batch, unless somebody uses it right now."""
+        connection = self._writer.connection
+        connection.set_busy_timeout(0)
+        try:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        finally:
+            connection.set_busy_timeout(BUSY_MS)
 
     def _checkpoint(self) -> None:
         """Empty SQLite's own log, which holds old pages; a reader in mid-query may make it wait."""
