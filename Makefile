@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types layers budgets bench bench-gateway lock ui models clean
+.PHONY: help install demo test check lint types layers budgets bench bench-gateway bench-traces lock ui models clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -63,6 +63,9 @@ bench: install ## Run the benchmarks and print their figures
 
 bench-gateway: install ## Measure the gateway beside nginx, and the peers that LITELLM and TENSORZERO name
 	$(BIN)/python benchmarks/gateway/run.py $(BENCH)
+
+bench-traces: install ## Measure traces beside Phoenix and MLflow where PHOENIX and MLFLOW name them
+	$(BIN)/python benchmarks/traces/run.py $(BENCH)
 
 lock: ## Pin every dependency again, with hashes and no registry address
 	$(BIN)/python scripts/lock.py
