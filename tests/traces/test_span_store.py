@@ -296,3 +296,53 @@ def test_a_closed_store_says_so(open_store):
     store.close()
     with pytest.raises(Unavailable):
         store.append([span(1)])
+
+
+def test_calls_are_summed_by_step_and_group(store):
+    common = {"ttft_ms": 30.0, "input_tokens": 10, "output_tokens": 2, "cached_tokens": 4, "cost": 0.5, "status": "ok"}
+    store.append(
+        [span(n, model=("a", "a", "b")[n % 3], user_id=f"u{n % 2}", prompt="prompt/p@1", **common) for n in range(1, 7)]
+        + [
+            span(
+                7,
+                model="c",
+                status="error",
+                attributes={"mainspring.guard.action": "block", "mainspring.cache": "miss"},
+            ),
+            span(8, model="a", attributes={"mainspring.guard.action": "mask", "mainspring.cache": "semantic"}),
+            span(9, kind="execute_tool", model="a"),
+            span(10, status="running", model="a"),
+        ]
+    )
+    where = SpanFilter(since_ns=START, until_ns=START + 12_000_000_000)
+    [all_] = store.calls("default", where, step_ns=12_000_000_000)
+    assert (all_.calls, all_.errors, all_.input_tokens, all_.cached_tokens, all_.cost) == (8, 1, 60, 24, 3.0)
+    assert (all_.masked, all_.blocked, all_.hits, all_.lookups) == (1, 1, 1, 2)
+    assert (sum(all_.latencies.values()), sum(all_.first_tokens.values())) == (8, 6)
+    found = store.calls("default", where, by="model", step_ns=4_000_000_000, groups=1)
+    assert [((one.at_ns - START) // 10**9, one.group, one.calls) for one in found] == [
+        (0, "a", 2), (0, None, 1), (4, "a", 2), (4, None, 2), (8, "a", 1)
+    ]  # fmt: skip
+    for by, groups in (("user_id", ["u0", "u1", ""]), ("prompt", ["prompt/p@1", ""]), ("deployment", [""])):
+        assert {one.group for one in store.calls("default", where, by=by, step_ns=HOUR)} == set(groups)
+    narrow = SpanFilter(since_ns=START, model="!a,c", user_id="u0")
+    assert [one.calls for one in store.calls("default", narrow, step_ns=HOUR)] == [1]
+    assert store.calls("other", where, step_ns=HOUR) == []
+    for wrong in ({"by": "odd", "step_ns": HOUR}, {"step_ns": 0}, {"step_ns": 1}, {"step_ns": HOUR, "groups": 51}):
+        with pytest.raises(Invalid):
+            store.calls("default", where, **wrong)
+
+
+def test_a_call_that_client_and_gateway_report_is_summed_once_whoever_comes_first(store):
+    where = SpanFilter(since_ns=START)
+    outer, inner = span(1, 1, model="outer", cost=1.0), span(1, 2, model="inner", cost=1.0)
+    store.append([outer])
+    assert [one.group for one in store.calls("default", where, by="model", step_ns=HOUR)] == ["outer"]
+    store.append([inner])
+    assert [one.group for one in store.calls("default", where, by="model", step_ns=HOUR)] == ["inner"]
+    store.append([span(1, 2, model="inner", cost=2.0, start_ns=START + 9)])
+    assert [(one.calls, one.cost) for one in store.calls("default", where, step_ns=HOUR)] == [(1, 2.0)]
+    store.append([span(2, 2, model="inner"), span(2, 1, model="outer")])
+    assert [one.calls for one in store.calls("default", where, by="model", step_ns=HOUR)] == [2]
+    store.delete("default", [f"{1:032x}", f"{2:032x}"])
+    assert store.calls("default", where, step_ns=HOUR) == []

@@ -196,3 +196,27 @@ class Usage(msgspec.Struct, frozen=True, kw_only=True):
     """Sum over the spans."""
     latencies: dict[int, int]
     """Count of spans by latency bucket: bucket k holds durations in [1.2**k, 1.2**(k+1)) milliseconds."""
+
+
+class CallTotals(msgspec.Struct, kw_only=True):
+    """Sums of the model calls of one step of time and one group."""
+
+    at_ns: int
+    """When the step begins."""
+    group: str | None
+    """None for what is not among the groups with most calls."""
+    calls: int = 0
+    errors: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float = 0.0
+    masked: int = 0
+    blocked: int = 0
+    hits: int = 0
+    """Answered from a cache, of the `lookups` in one."""
+    lookups: int = 0
+    latencies: dict[int, int] = msgspec.field(default_factory=dict)
+    """Counts by latency bucket, as in `Usage`."""
+    first_tokens: dict[int, int] = msgspec.field(default_factory=dict)
+    """The same of the times to the first token."""

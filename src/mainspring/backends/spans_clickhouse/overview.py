@@ -77,9 +77,7 @@ def one_span(server: Server, project: str, trace_id: str, span_id: str) -> Span 
     return decode(found[0][0].encode()) if found else None
 
 
-def users(
-    server: Server, project: str, where: SpanFilter, limit: int, cursor: str
-) -> tuple[list[UserSummary], str]:
+def users(server: Server, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
     """Return a page of users, last seen first; those seen at the same moment are told apart by their names' order."""
     if limit < 1:
         return [], ""

@@ -53,9 +53,7 @@ def page_of_traces(
     return [_line(row) for row in rows], following
 
 
-def _rows(
-    server: Server, sql: str, values: dict[str, Any], limit: int, cursor: str
-) -> tuple[list[Sequence[Any]], str]:
+def _rows(server: Server, sql: str, values: dict[str, Any], limit: int, cursor: str) -> tuple[list[Sequence[Any]], str]:
     if cursor:
         start, trace = cursor_parts(cursor, 2)
         values = {**values, "start": whole_number(start), "after": trace_key(trace).hex()}

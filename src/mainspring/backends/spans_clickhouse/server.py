@@ -53,6 +53,13 @@ _TABLES = (
     SETTINGS {_ON_DISK} COMMENT 'mainspring {VERSION}'""",
 )
 
+_ADDED = (
+    "ALTER TABLE spans ADD COLUMN IF NOT EXISTS first Nullable(Int16)",
+    "ALTER TABLE spans ADD COLUMN IF NOT EXISTS cached Nullable(UInt64)",
+    "ALTER TABLE spans ADD COLUMN IF NOT EXISTS guard UInt8",
+    "ALTER TABLE spans ADD COLUMN IF NOT EXISTS cache UInt8",
+)
+"""Columns that came later; what was stored before them has none of what they say."""
 
 log = logging.getLogger("mainspring.spans")
 
@@ -140,8 +147,8 @@ class Server:
         if not client.query(found, parameters={"name": database}).result_rows[0][0]:
             client.command(f"CREATE DATABASE IF NOT EXISTS `{database}`")
         client.database = database
-        for table in _TABLES:
-            client.command(table)
+        for statement in _TABLES + _ADDED:
+            client.command(statement)
         sql = "SELECT comment FROM system.tables WHERE database = {name:String} AND name = 'erased'"
         said = str(client.query(sql, parameters={"name": database}).result_rows[0][0])
         if said != f"mainspring {VERSION}":

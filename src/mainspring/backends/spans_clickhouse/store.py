@@ -10,14 +10,23 @@ from typing import Any
 import msgspec
 import zstandard
 
-from mainspring.backends.spans_clickhouse import overview, queries
+from mainspring.backends.spans_clickhouse import calls, overview, queries
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.writer import Writer
 from mainspring.backends.spans_log.codec import decode
 from mainspring.backends.spans_log.intake import BATCH, Intake
-from mainspring.backends.spans_log.lines import trace_key
+from mainspring.backends.spans_log.lines import check_calls, trace_key
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
+from mainspring.kernel.spans import (
+    CallTotals,
+    SessionSummary,
+    Span,
+    SpanFilter,
+    SpanLine,
+    TraceSummary,
+    Usage,
+    UserSummary,
+)
 
 _GATHER_SECONDS = 0.2
 """How long a batch waits to grow: every insert makes a part that the server has to merge."""
@@ -102,6 +111,14 @@ class ClickHouseSpans:
         """Return hourly totals from `since_ns` to `until_ns`, narrowed by the dimensions that `Usage` names."""
         self._intake.settle(_PATIENCE)
         return queries.hours(self._server, project, where)
+
+    def calls(
+        self, project: str, where: SpanFilter, *, by: str = "", step_ns: int, groups: int = 10
+    ) -> list[CallTotals]:
+        """Return sums of ended model calls by step and group."""
+        check_calls(by, step_ns, groups, where)
+        self._intake.settle(_PATIENCE)
+        return calls.totals(self._server, project, where, by, step_ns, groups)
 
     def delete(self, project: str, trace_ids: Sequence[str]) -> int:
         """Erase traces everywhere: tables, word index, write-ahead files; return the number of spans.

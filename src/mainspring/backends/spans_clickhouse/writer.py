@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.words import stored
 from mainspring.backends.spans_log.codec import decode, preview, searchable
-from mainspring.backends.spans_log.lines import COUNTED, ROUTE, STATUS, bucket, failed, root_of, spenders
+from mainspring.backends.spans_log.lines import COUNTED, ROUTE, STATUS, bucket, facts, failed, root_of, spenders
 from mainspring.kernel.spans import Span
 
 CHUNK = 500
@@ -23,7 +23,8 @@ _SHORT = (
     "span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, release, prompt, "
     "session, user, input_tokens, output_tokens, cost, says, input_preview, output_preview, version"
 )
-_SPAN = ["project", "trace", *_SHORT.split(", "), "bucket", "words", "body"]
+_COUNTED = ("first", "cached", "guard", "cache")
+_SPAN = ["project", "trace", *_SHORT.split(", "), "bucket", *_COUNTED, "words", "body"]
 _LINE = (
     "project, trace, start_ns, end_ns, name, kind, status, environment, service, model, deployment, release, prompt, "
     "session, user, spans, input_tokens, output_tokens, cost, input_preview, output_preview, version"
@@ -138,6 +139,9 @@ class Writer:
             preview(span.output),
             self._version(span),
             bucket(span.end_ns - span.start_ns),
+            None if span.ttft_ms is None else bucket(int(span.ttft_ms * 1e6)),
+            span.cached_tokens,
+            *facts(span),
             stored(searchable(span)),
             payload,
         )

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Sequence
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from mainspring.kernel.errors import Invalid
+from mainspring.kernel.spans import Span, SpanFilter
 
 HOUR_NS = 3_600_000_000_000
 STATUS = ("unset", "ok", "error", "running")
 RUNNING = 3
 COUNTED = ("chat", "text_completion", "generate_content", "embeddings")
 """Kinds whose tokens are counted; other spans, such as an agent's, often repeat the sums of their children."""
+_GUARDED = {"log": 1, "mask": 2, "block": 3}
+_CACHED = {"miss": 1, "hit": 2, "semantic": 2}
+CALL_DIMENSIONS = ("", "environment", "model", "deployment", "release", "prompt", "service", "kind", "user_id")
+MOST_STEPS = 1000
+MOST_GROUPS = 50
 ROUTE = "route"
 """Kind of the span above several attempts at one call: how it ended is how the call did."""
 
@@ -90,6 +96,33 @@ def failed(rows: Sequence[Row], route: Any) -> bool:
 def bucket(duration_ns: int) -> int:
     """Return the latency bucket of a duration: k for [1.2**k, 1.2**(k+1)) milliseconds, at least -40."""
     return max(-40, math.floor(math.log(max(duration_ns, 1) / 1e6) / math.log(1.2)))
+
+
+def check_calls(by: str, step_ns: int, groups: int, where: SpanFilter) -> None:
+    """Raise Invalid where calls cannot be summed so."""
+    if by not in CALL_DIMENSIONS:
+        known = ", ".join(filter(None, CALL_DIMENSIONS))
+        raise Invalid(f"Calls are not grouped by {by!r}.", hint=f"There are {known}.")
+    if step_ns < 1 or not 1 <= groups <= MOST_GROUPS:
+        raise Invalid("A step is at least a nanosecond, and there are 1 to 50 groups.")
+    if where.until_ns and (where.until_ns - where.since_ns) // step_ns > MOST_STEPS:
+        raise Invalid(f"The time holds more than {MOST_STEPS} steps.", hint="Take wider steps, or less time.")
+
+
+class Facts(NamedTuple):
+    """What a call's attributes say that boards count."""
+
+    guard: int
+    """0 where the guard found nothing or there was none, 1 noted, 2 masked, 3 blocked."""
+    cache: int
+    """0 where no cache was asked, 1 had no answer, 2 answered."""
+
+
+def facts(span: Span) -> Facts:
+    """Read what boards count from a span's attributes."""
+    said = span.attributes
+    guard = _GUARDED.get(str(said.get("mainspring.guard.action", "")), 0)
+    return Facts(guard, _CACHED.get(str(said.get("mainspring.cache", "")), 0))
 
 
 def query_words(query: str) -> list[tuple[str, bool]]:

@@ -19,9 +19,7 @@ _OUTLINE = (
 )
 
 
-def histogram(
-    connection: Any, condition: tuple[str, list[Any]], edges: Sequence[int]
-) -> list[tuple[int, int] | None]:
+def histogram(connection: Any, condition: tuple[str, list[Any]], edges: Sequence[int]) -> list[tuple[int, int] | None]:
     """Count bin by bin, newest first, until the time is up: each is a walk along an index."""
     sql, values = condition
     ends = time.monotonic() + _COUNTING_SECONDS
@@ -70,9 +68,7 @@ def outline(connection: Any, word: Callable[[int], str], row: int) -> list[SpanL
     return lines
 
 
-def users(
-    connection: Any, project: int, where: SpanFilter, limit: int, cursor: str
-) -> tuple[list[UserSummary], str]:
+def users(connection: Any, project: int, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
     """Return a page of users, last seen first; those seen at the same moment are told apart by their names' order."""
     sql, values = "project = ?", [project]
     tests: list[tuple[bool, str, Any]] = [

@@ -16,11 +16,20 @@ from mainspring.backends.spans_log.lines import (
     trace_key,
     whole_number,
 )
-from mainspring.backends.spans_sqlite import overview
+from mainspring.backends.spans_sqlite import calls, overview
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.walks import Equal, holding, match_words, rarest_first
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
+from mainspring.kernel.spans import (
+    CallTotals,
+    SessionSummary,
+    Span,
+    SpanFilter,
+    SpanLine,
+    TraceSummary,
+    Usage,
+    UserSummary,
+)
 
 _WORD_COLUMNS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
 _TEXT_COLUMNS = {"session_id": "session", "user_id": "user", "name": "name"}
@@ -174,6 +183,13 @@ class Reader:
         for row in rows:
             groups.setdefault(row[1:7], []).append(row[7:])
         return [self._hour(key, parts) for key, parts in groups.items()]
+
+    def calls(self, project: str, where: SpanFilter, by: str, step_ns: int, groups: int) -> list[CallTotals]:
+        """Return sums of model calls by step and group."""
+        number = self._words.find(self._connection, project)
+        if number is None:
+            return []
+        return calls.totals(self._connection, self._words, number, where, by, step_ns, groups)
 
     def counts(self) -> tuple[int, int]:
         """Return the number of spans and of traces, over all projects."""

@@ -9,7 +9,9 @@ import apsw
 
 from mainspring.kernel.errors import Invalid
 
-VERSION = 3
+VERSION = 4
+_CALLS = 4
+"""The version that the table of calls came with."""
 _TOGETHER = 10_000
 SHIFT = 24
 """A span's row number is its trace's row number shifted by this, plus a count: a trace lies in one place."""
@@ -93,6 +95,16 @@ _MIGRATIONS: tuple[str, ...] = (
     CREATE INDEX traces_name ON traces (project, name, start_ns) WHERE name <> '';
     CREATE INDEX sessions_environment ON sessions (project, environment, last_ns);
     """,
+    """
+    CREATE TABLE calls (
+        project INTEGER NOT NULL, start_ns INTEGER NOT NULL, id INTEGER NOT NULL,
+        environment INTEGER NOT NULL, model INTEGER NOT NULL, deployment INTEGER NOT NULL, release INTEGER NOT NULL,
+        prompt INTEGER NOT NULL, service INTEGER NOT NULL, kind INTEGER NOT NULL, user TEXT NOT NULL,
+        status INTEGER NOT NULL, bucket INTEGER NOT NULL, first INTEGER, input_tokens INTEGER NOT NULL,
+        output_tokens INTEGER NOT NULL, cached_tokens INTEGER NOT NULL, cost REAL NOT NULL,
+        guard INTEGER NOT NULL, cache INTEGER NOT NULL, PRIMARY KEY (project, start_ns, id)
+    ) WITHOUT ROWID;
+    """,
 )
 
 
@@ -127,6 +139,10 @@ def migrate(connection: Any) -> None:
             )
         for script in _MIGRATIONS[found:]:
             connection.execute(script)
+        if found < _CALLS:
+            from mainspring.backends.spans_sqlite.calls import backfill
+
+            backfill(connection)
         connection.execute(f"PRAGMA user_version = {VERSION}")
     except BaseException:
         connection.execute("ROLLBACK")

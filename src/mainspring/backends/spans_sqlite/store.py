@@ -13,11 +13,21 @@ import apsw
 
 from mainspring.backends.spans_log.codec import Packer
 from mainspring.backends.spans_log.intake import BATCH, Intake
+from mainspring.backends.spans_log.lines import check_calls
 from mainspring.backends.spans_sqlite.queries import Reader
 from mainspring.backends.spans_sqlite.schema import BUSY_MS, VERSION, Words, connect, migrate
 from mainspring.backends.spans_sqlite.writer import Writer
 from mainspring.kernel.errors import Invalid
-from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, SpanLine, TraceSummary, Usage, UserSummary
+from mainspring.kernel.spans import (
+    CallTotals,
+    SessionSummary,
+    Span,
+    SpanFilter,
+    SpanLine,
+    TraceSummary,
+    Usage,
+    UserSummary,
+)
 
 T = TypeVar("T")
 
@@ -100,6 +110,13 @@ class SqliteSpans:
     def usage(self, project: str, where: SpanFilter) -> list[Usage]:
         """Return hourly totals from `since_ns` to `until_ns`, narrowed by the dimensions that `Usage` names."""
         return self._ask(lambda reader: reader.usage(project, where))
+
+    def calls(
+        self, project: str, where: SpanFilter, *, by: str = "", step_ns: int, groups: int = 10
+    ) -> list[CallTotals]:
+        """Return sums of ended model calls by step and group."""
+        check_calls(by, step_ns, groups, where)
+        return self._ask(lambda reader: reader.calls(project, where, by, step_ns, groups))
 
     def delete(self, project: str, trace_ids: Sequence[str]) -> int:
         """Erase traces everywhere: tables, word index, SQLite's own log, write-ahead files; return the number of spans.

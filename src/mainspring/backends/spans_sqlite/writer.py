@@ -9,6 +9,7 @@ from typing import Any
 
 from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
 from mainspring.backends.spans_log.lines import COUNTED, ROUTE, RUNNING, STATUS, failed, root_of, spenders
+from mainspring.backends.spans_sqlite import calls
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.totals import Line, Short, Totals
 from mainspring.kernel.spans import Span
@@ -59,6 +60,9 @@ class _Rows:
         """Of traces that were there before."""
         self.spans: list[tuple[Any, ...]] = []
         self.texts: list[tuple[int, str]] = []
+        self.calls: list[tuple[Any, ...] | None] = []
+        self.gone: list[tuple[int, int, int]] = []
+        """Calls that are there no more, or that are written anew."""
 
     def new(self) -> int:
         """Return the number of a new trace."""
@@ -70,6 +74,8 @@ class _Rows:
         connection.executemany(_INSERT_TRACE, self.traces)
         connection.executemany(_UPDATE_TRACE, self.lines)
         connection.executemany(_INSERT_SPAN, self.spans)
+        calls.forget(connection, self.gone)
+        calls.write(connection, self.calls)
 
     def write_texts(self, connection: Any) -> None:
         """Write the texts: last of all, since the index of words empties its memory at each other statement."""
@@ -127,9 +133,11 @@ class Writer:
                 if row is None:
                     continue
                 bounds = (row[0] << SHIFT, (row[0] + 1 << SHIFT) - 1)
-                for short in self._short_rows(row[0]):
+                shorts = self._short_rows(row[0])
+                for short in shorts:
                     totals.add(short, -1)
-                    removed += 1
+                calls.forget(self.connection, [(number, short.start_ns, short.id) for short in shorts])
+                removed += len(shorts)
                 self.connection.execute("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", bounds)
                 self.connection.execute("DELETE FROM spans WHERE id BETWEEN ? AND ?", bounds)
                 self.connection.execute("DELETE FROM traces WHERE id = ?", (row[0],))
@@ -173,6 +181,7 @@ class Writer:
         short = self._shorten(row << SHIFT, bytes.fromhex(span.span_id), span)
         rows.spans.append((short.id, project, *short[1:], self.packer.pack(payload)))
         rows.texts.append((short.id, searchable(span)))
+        rows.calls.append(calls.row(project, short, span))
         totals.add(short, 1)
         counts = (1, short.input_tokens or 0, short.output_tokens or 0, short.cost or 0.0)
         shown = (short.id, preview(span.input), preview(span.output)) if short.says else (0, "", "")
@@ -229,6 +238,10 @@ class Writer:
             rows.lines.append((*values, row))
         start, status, now, user = values[0], values[4], values[11], values[12]
         totals.enter(Line(user, start, status, *values[14:17]))
+        counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
+        gone, kept = calls.renewed(project, before, every, fresh, counted)
+        rows.gone += gone
+        rows.calls += kept
         return {(project, name) for name in {session, now} if name}
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:

@@ -1,0 +1,82 @@
+"""Model calls summed by time and by what they have in common: what boards show."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from mainspring.backends.spans_clickhouse.server import Server
+from mainspring.backends.spans_log.calls import gathered
+from mainspring.backends.spans_log.lines import COUNTED, RUNNING, STATUS, whole_number
+from mainspring.kernel.spans import CallTotals, SpanFilter
+
+_WORDS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
+_NEAR_NS = 3_600_000_000_000
+"""How far from the edge of the time an inner call is looked for that says the same as an outer one."""
+_SUMS = (
+    "count(), countIf(status = 2), sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
+    "sum(coalesce(cached, 0)), sum(coalesce(spans.cost, 0)), countIf(guard = 2), countIf(guard = 3), "
+    "countIf(cache = 2), countIf(cache > 0)"
+)
+
+
+def totals(server: Server, project: str, where: SpanFilter, by: str, step_ns: int, groups: int) -> list[CallTotals]:
+    """Sum calls by step and group; what is not among the `groups` with most calls is one group."""
+    sql, values = _condition(project, where)
+    column = {"": "''", "user_id": "user"}.get(by, by)
+    top = f"SELECT {column} AS one FROM spans FINAL WHERE {sql} GROUP BY one ORDER BY count() DESC, one LIMIT {{most:UInt64}}"  # noqa: S608, E501
+    chosen = [str(one) for (one,) in server.query(top, **values, most=groups)]
+    if not chosen:
+        return []
+    values |= {"step": step_ns, "chosen": chosen}
+    keys = (
+        "toInt64(intDiv(start_ns - {since:UInt64}, {step:UInt64})) AS at, "
+        f"if({column} IN {{chosen:Array(String)}}, {column}, '') AS one, "
+        f"{column} NOT IN {{chosen:Array(String)}} AS rest"
+    )
+    rows = server.query(
+        f"SELECT {keys}, bucket, {_SUMS} FROM spans FINAL WHERE {sql} GROUP BY at, one, rest, bucket",  # noqa: S608
+        **values,
+    )
+    firsts = server.query(
+        f"SELECT {keys}, first, count() FROM spans FINAL WHERE {sql} AND first IS NOT NULL GROUP BY at, one, rest, first",  # noqa: S608, E501
+        **values,
+    )
+    begin = where.since_ns
+    return gathered(
+        [(begin + at * step_ns, None if rest else one, *sums) for at, one, rest, *sums in rows],
+        [(begin + at * step_ns, None if rest else one, *more) for at, one, rest, *more in firsts],
+    )
+
+
+def _condition(project: str, where: SpanFilter) -> tuple[str, dict[str, Any]]:
+    until = where.until_ns or 1 << 62
+    values: dict[str, Any] = {
+        "project": project,
+        "since": whole_number(where.since_ns),
+        "until": whole_number(until),
+        "counted": list(COUNTED),
+        "before": max(0, where.since_ns - _NEAR_NS),
+        "after": until + _NEAR_NS,
+    }
+    inner = (
+        "SELECT trace, parent FROM spans FINAL WHERE project = {project:String} AND kind IN {counted:Array(String)} "
+        "AND start_ns >= {before:UInt64} AND start_ns < {after:UInt64}"
+    )
+    sql = [
+        "project = {project:String}",
+        "start_ns >= {since:UInt64}",
+        "start_ns < {until:UInt64}",
+        "kind IN {counted:Array(String)}",
+        f"status <> {RUNNING}",
+        f"(trace, toString(span)) NOT IN ({inner})",
+    ]
+    for name in _WORDS:
+        if text := getattr(where, name):
+            sql.append(f"{name} {'NOT ' if text.startswith('!') else ''}IN {{w_{name}:Array(String)}}")
+            values[f"w_{name}"] = text.lstrip("!").split(",")
+    if where.user_id:
+        sql.append("user = {user:String}")
+        values["user"] = where.user_id
+    if where.status:
+        sql.append(f"status = {STATUS.index(where.status)}")
+    return " AND ".join(sql), values

@@ -1,0 +1,141 @@
+"""Model calls as narrow rows in order of time: what boards count, group and take quantiles of."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Collection, Iterable, Sequence
+from contextlib import closing
+from operator import attrgetter
+from typing import Any
+
+from mainspring.backends.spans_log.calls import gathered
+from mainspring.backends.spans_log.codec import Packer
+from mainspring.backends.spans_log.lines import COUNTED, RUNNING, STATUS, bucket, facts
+from mainspring.backends.spans_sqlite.schema import SHIFT, Words
+from mainspring.backends.spans_sqlite.totals import Short
+from mainspring.kernel.spans import CallTotals, Span, SpanFilter
+
+_INSERT = f"INSERT OR REPLACE INTO calls VALUES ({', '.join('?' * 20)})"  # noqa: S608
+_DELETE = "DELETE FROM calls WHERE project = ? AND start_ns = ? AND id = ?"
+_WORDS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
+_MOST = 100_000
+"""Rows that an answer is made of at most."""
+
+
+_place = attrgetter(*_WORDS)
+
+
+def row(project: int, short: Short, span: Span) -> tuple[Any, ...] | None:
+    """Return the row of a span; None for one that is no model call, or that has not ended."""
+    if span.kind not in COUNTED or short.status == RUNNING:
+        return None
+    return (
+        project,
+        short.start_ns,
+        short.id,
+        *_place(short),
+        short.user,
+        short.status,
+        bucket(short.end_ns - short.start_ns),
+        None if span.ttft_ms is None else bucket(int(span.ttft_ms * 1e6)),
+        short.input_tokens or 0,
+        short.output_tokens or 0,
+        span.cached_tokens or 0,
+        short.cost or 0.0,
+        *facts(span),
+    )
+
+
+def write(connection: Any, rows: Iterable[tuple[Any, ...] | None]) -> None:
+    """Store rows; those that stood there are replaced."""
+    connection.executemany(_INSERT, [one for one in rows if one is not None])
+
+
+def renewed(
+    project: int,
+    before: Sequence[Short],
+    every: Sequence[Short],
+    fresh: dict[bytes, tuple[Short, Span]],
+    counted: Collection[int],
+) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...] | None]]:
+    """Return the keys of a trace's calls that go and the rows that come.
+
+    A call that encloses another one directly is the same call as its caller saw it, and does not count.
+    """
+    enclosing = {short.parent for short in every if short.kind in counted}
+    gone = [short for short in before if short.span in fresh or short.span in enclosing]
+    kept = [pair for key, pair in fresh.items() if key not in enclosing]
+    rows = [row(project, short, span) for short, span in kept]
+    return [(project, short.start_ns, short.id) for short in gone], rows
+
+
+def forget(connection: Any, keys: Iterable[tuple[int, int, int]]) -> None:
+    """Remove calls."""
+    connection.executemany(_DELETE, keys)
+
+
+def backfill(connection: Any) -> None:
+    """Make the rows of spans that were stored before there was such a table."""
+    packer, marks = Packer(), ", ".join("?" * len(COUNTED))
+    chosen = f"SELECT project, body, {', '.join(Short._fields)} FROM spans WHERE kind IN "  # noqa: S608
+    chosen += f"(SELECT id FROM words WHERE text IN ({marks})) AND status <> {RUNNING} ORDER BY id"  # noqa: S608
+    with closing(connection.cursor()) as cursor:
+        for _, trace in itertools.groupby(cursor.execute(chosen, COUNTED), key=lambda one: one[2] >> SHIFT):
+            found = [(project, packer.span(body), Short(*short)) for project, body, *short in trace]
+            enclosing = {short.parent for _, _, short in found}
+            kept = [one for one in found if one[2].span not in enclosing]
+            write(connection, (row(project, short, span) for project, span, short in kept))
+
+
+def totals(
+    connection: Any, words: Words, project: int, where: SpanFilter, by: str, step_ns: int, groups: int
+) -> list[CallTotals]:
+    """Sum calls by step and group; what is not among the `groups` with most calls is one group."""
+    sql, values = _condition(connection, words, project, where)
+    column = {"": "0", "user_id": "user"}.get(by, by)
+    top = f"SELECT {column} FROM calls WHERE {sql} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ?"  # noqa: S608
+    chosen = [value for (value,) in connection.execute(top, (*values, groups))]
+    marks = ", ".join("?" * len(chosen)) or "NULL"
+    keys = f"(start_ns - ?) / ? AS at, CASE WHEN {column} IN ({marks}) THEN {column} END AS one"
+    bound = (where.since_ns, step_ns, *chosen, *values, _MOST)
+    rows = connection.execute(
+        f"SELECT {keys}, bucket, count(*), sum(status = 2), sum(input_tokens), sum(output_tokens), "  # noqa: S608
+        f"sum(cached_tokens), sum(cost), sum(guard = 2), sum(guard = 3), sum(cache = 2), sum(cache > 0) "
+        f"FROM calls WHERE {sql} GROUP BY 1, 2, 3 LIMIT ?",
+        bound,
+    ).fetchall()
+    firsts = connection.execute(
+        f"SELECT {keys}, first, count(*) FROM calls WHERE {sql} AND first IS NOT NULL GROUP BY 1, 2, 3 LIMIT ?",  # noqa: S608
+        bound,
+    ).fetchall()
+
+    def name(one: Any) -> str | None:
+        if one is None or by == "user_id":
+            return one  # type: ignore[no-any-return]
+        return words.text(connection, one) if by else ""
+
+    return gathered(
+        [(where.since_ns + at * step_ns, name(one), *rest) for at, one, *rest in rows],
+        [(where.since_ns + at * step_ns, name(one), *rest) for at, one, *rest in firsts],
+    )
+
+
+def _condition(connection: Any, words: Words, project: int, where: SpanFilter) -> tuple[str, list[Any]]:
+    sql = ["project = ?", "start_ns >= ?"]
+    values: list[Any] = [project, where.since_ns]
+    if where.until_ns:
+        sql.append("start_ns < ?")
+        values.append(where.until_ns)
+    for name in _WORDS:
+        if not (text := getattr(where, name)):
+            continue
+        numbers = [words.find(connection, word) for word in text.lstrip("!").split(",")]
+        sql.append(f"{name} {'NOT ' if text.startswith('!') else ''}IN ({', '.join('?' * len(numbers))})")
+        values += [-1 if number is None else number for number in numbers]
+    if where.user_id:
+        sql.append("user = ?")
+        values.append(where.user_id)
+    if where.status:
+        sql.append("status = ?")
+        values.append(STATUS.index(where.status))
+    return " AND ".join(sql), values
