@@ -18,6 +18,7 @@ import "./styles/playground.css";
 import "./styles/experiments.css";
 import "./styles/serving.css";
 import "./styles/annotation.css";
+import "./styles/boards.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

@@ -76,6 +76,8 @@ const routes = [
   page("/evaluators", () => import("./rooms/monitoring/EvaluatorList"), "EvaluatorList"),
   page("/evaluators/$name", () => import("./rooms/monitoring/EvaluatorPage"), "EvaluatorPage"),
   page("/drift", () => import("./rooms/monitoring/DriftPage"), "DriftPage"),
+  page("/boards", () => import("./rooms/boards/BoardList"), "BoardList"),
+  page("/boards/$name", () => import("./rooms/boards/BoardPage"), "BoardPage"),
   page("/audit", () => import("./rooms/governance/Audit"), "Audit"),
 ];
 

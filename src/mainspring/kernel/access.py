@@ -24,7 +24,7 @@ ROLES: dict[str, frozenset[str]] = {
             f"{noun}.write"
             for noun in (
                 "dataset profile recipe prompt scorer suite experiment model tune release guard trace score file "
-                "price monitor drift issue queue loadtest redteam pipeline evaluator comment view"
+                "price monitor drift issue queue loadtest redteam pipeline evaluator comment view board"
             ).split()
         }
     ),
@@ -35,7 +35,7 @@ ROLES: dict[str, frozenset[str]] = {
             f"{noun}.write"
             for noun in (
                 "deployment engine provider budget monitor alert channel silence score trace price retention capture "
-                "file pipeline evaluator model dataset guard drift issue route cache comment view"
+                "file pipeline evaluator model dataset guard drift issue route cache comment view board"
             ).split()
         }
     ),

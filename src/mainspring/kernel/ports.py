@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from mainspring.kernel.spans_port import Spans as Spans
+from mainspring.kernel.spans_port import Spans as Spans  # noqa: PLC0414 - a port like the others
 
 if TYPE_CHECKING:
     import numpy as np

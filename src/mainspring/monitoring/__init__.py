@@ -6,6 +6,7 @@ The seventh stage: what is live is looked at again and again, and somebody is to
 from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.areas import Issues
 from mainspring.monitoring.attacks import Attacks
+from mainspring.monitoring.boards import Boards
 from mainspring.monitoring.checks import check
 from mainspring.monitoring.models import Alert, Channel, DriftCheck, Finding, Monitor, MonitorResult
 from mainspring.monitoring.online import Evaluators
@@ -17,6 +18,7 @@ __all__ = [
     "Alert",
     "Alerts",
     "Attacks",
+    "Boards",
     "Channel",
     "Channels",
     "DriftCheck",

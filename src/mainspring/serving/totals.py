@@ -38,6 +38,8 @@ HELP = {
     "inter_token_latency_seconds": "Between two tokens of an answer that streams: the mean of each answer.",
     "num_requests_running": "Calls that models answer now.",
     "num_requests_waiting": "Calls that wait for a local model.",
+    "score_mean": "Mean of the scores that were given in the last hour, by name.",
+    "scores_last_hour": "How many these are.",
     "shadow_requests_total": "Copies of calls for shadows.",
     "route_attempts_total": "What a route's candidates were asked, and how it ended.",
     "breaker_state": "Whether an upstream is asked: 0 yes, 1 for a trial, 2 not.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
 from sqlalchemy import func, select
 from starlette.requests import Request
@@ -17,7 +18,10 @@ from mainspring.kernel.tables import event_deliveries, runs
 from mainspring.serving.engine_metrics import add_engines
 from mainspring.serving.totals import Totals
 from mainspring.surfaces.shared_totals import SharedTotals
+from mainspring.traces.tables import scores
 
+_MOST = 1000
+"""Names of scores that are told apart."""
 CONTENT_TYPE = "text/plain; version=0.0.4"
 
 
@@ -51,11 +55,19 @@ def _hold(platform: Platform, found: Totals) -> None:
         found.gauge(f"spans_{name}", (), value)
     with access.acting_as(access.system()), platform.read() as tx:
         number = func.count().label("number")
+        mean = func.avg(scores.c.number).label("mean")
+        lately = scores.c.number.is_not(None) & (scores.c.created_at >= tx.now - timedelta(hours=1))
+        group = (scores.c.project, scores.c.name)
+        given = tx.execute(select(*group, mean, number).where(lately).group_by(*group).limit(_MOST)).mappings().all()
         states = tx.execute(select(runs.c.state, number).group_by(runs.c.state)).mappings().all()
         pending = event_deliveries.c.state.in_(["pending", "dead"])
         column = event_deliveries.c.state
         due = tx.execute(select(column, number).where(pending).group_by(column)).mappings().all()
     for row in states:
         found.gauge("runs", (("state", row["state"]),), row["number"])
+    for row in given:
+        labels = (("project", row["project"]), ("name", row["name"]))
+        found.gauge("score_mean", labels, row["mean"])
+        found.gauge("scores_last_hour", labels, row["number"])
     for row in due:
         found.gauge("event_deliveries", (("state", row["state"]),), row["number"])

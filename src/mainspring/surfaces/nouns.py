@@ -72,6 +72,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("silence", "mainspring.monitoring.service", "Silences", "Silences: times without messages."),
     Noun("attack", "mainspring.monitoring.attacks", "Attacks", "Attacks in live traffic, and who may be behind them."),
     Noun("issue", "mainspring.monitoring.areas", "Issues", "Improvement areas: what goes wrong in much the same way."),
+    Noun("board", "mainspring.monitoring.boards", "Boards", "Boards: figures of the calls over time."),
     Noun("drift", "mainspring.monitoring.service", "Drifts", "Drift of traffic from what a release was made for."),
 )
 JOB_MODULES: tuple[str, ...] = (

@@ -101,3 +101,7 @@ export type TraceComment = Schemas["Comment"];
 export type Capture = Schemas["Capture"];
 export type SampleRule = Schemas["SampleRule"];
 export type MaskRule = Schemas["MaskRule"];
+export type Board = Schemas["Board"];
+export type Figures = Schemas["Figures"];
+export type FigureSeries = Schemas["Series"];
+export type Panel = Schemas["Panel"];

@@ -63,7 +63,7 @@ export function Words({ placeholder, name = "q" }: { placeholder: string; name?:
 export function Chip({ name, label, value }: { name: string; label: string; value: string }) {
   const [, setUrl] = useUrl();
   return (
-    <button type="button" className="btn" aria-label={`Remove the filter ${label}`} onClick={() => setUrl({ [name]: undefined, peek: undefined }, true)}>
+    <button type="button" className="btn" aria-label={`Remove the filter ${label}: ${value}`} onClick={() => setUrl({ [name]: undefined, peek: undefined }, true)}>
       {label}: {value} <Icon name="cross" size={12} />
     </button>
   );

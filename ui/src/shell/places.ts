@@ -36,6 +36,7 @@ export const PLACES: { group: string; places: Place[] }[] = [
       { label: "Traces", to: "/traces", icon: "traces" },
       { label: "Sessions", to: "/sessions", icon: "chat" },
       { label: "Users", to: "/users", icon: "members" },
+      { label: "Boards", to: "/boards", icon: "board" },
       { label: "Queues", to: "/queues", icon: "check" },
       { label: "Evaluators", to: "/evaluators", icon: "evaluator" },
       { label: "Drift", to: "/drift", icon: "drift" },
