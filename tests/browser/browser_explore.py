@@ -24,9 +24,9 @@ def _span(trace: int, number: int, start: int, ms: int, **more: Any) -> Span:
 def make_explored(platform: Platform) -> dict[str, str]:
     """Append the traces and return the names of those that tests open."""
     now = int(platform.clock.now().timestamp() * 1e9) - 60_000_000_000
-    spans = [*_visits(now), *_agent(2_000_001, now, "shop@1", False), *_agent(2_000_002, now, "shop@2", True)]
-    spans += [_span(2_000_003, 1, now + 59_000_000_000, 0, name="checkout", kind="invoke_agent", status="running")]
-    platform.spans.append([*spans, *_large(2_000_009, now - 3_600_000_000_000)])
+    spans = [*_visits(now), *_agent(77_000_001, now, "shop@1", False), *_agent(77_000_002, now, "shop@2", True)]
+    spans += [_span(77_000_003, 1, now + 59_000_000_000, 0, name="checkout", kind="invoke_agent", status="running")]
+    platform.spans.append([*spans, *_large(77_000_009, now - 3_600_000_000_000)])
     platform.spans.flush()
     from mainspring.monitoring import Queues
     from mainspring.monitoring.annotation import Question
@@ -34,9 +34,9 @@ def make_explored(platform: Platform) -> dict[str, str]:
 
     Queues(platform).create("shop-checks", [Question(name="right", kind="thumbs")])
 
-    for trace, number in ((2_000_001, 1.0), (2_000_002, 0.0)):
+    for trace, number in ((77_000_001, 1.0), (77_000_002, 0.0)):
         Scores(platform).create("shop-thumb", trace_id=f"{trace:032x}", number=number)
-    found = {"good": 2_000_001, "bad": 2_000_002, "running": 2_000_003, "large": 2_000_009}
+    found = {"good": 77_000_001, "bad": 77_000_002, "running": 77_000_003, "large": 77_000_009}
     return {name: f"{trace:032x}" for name, trace in found.items()}
 
 
@@ -53,7 +53,7 @@ def _visits(now: int) -> list[Span]:
             failed = not answered
             found.append(
                 _span(
-                    2_000_100 + visit * 10 + turn, visit * 10 + turn, start, 400 + 200 * turn, name="chat shop-model",
+                    77_000_100 + visit * 10 + turn, visit * 10 + turn, start, 400 + 200 * turn, name="chat shop-model",
                     kind="chat", model="shop-model", session_id=f"visit-{visit}", user_id=f"shopper/{user}",
                     status="error" if failed else "ok", status_message="The stock system is away." if failed else "",
                     input=list(told), output=None if failed else _said("assistant", answered), input_tokens=20 + turn,

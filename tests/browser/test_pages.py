@@ -15,7 +15,7 @@ PAGES = {
     "/": "Home",
     "/traces": "Traces",
     "/traces?status=error": "Traces",
-    "/traces?attribute=shop.tier%3Dgold&live=1&peek=000000000000000000000000001e8516": "Traces",
+    "/traces?attribute=shop.tier%3Dgold&live=1&peek=0000000000000000000000000496edae": "Traces",
     "/traces/compare?ids={good},{bad}": "Compare",
     "/traces/compare": "Compare",
     "/traces/{large}": "batch of the night",

@@ -54,7 +54,10 @@ export function SavedViews({ page, keys }: { page: string; keys: readonly string
                 {view.shared && <span className="tag">{view.created_by === who.data?.member ? "shared" : view.created_by}</span>}
               </button>
               {(view.created_by === who.data?.member || may(who.data, "view.delete")) && (
-                <button type="button" className="btn icon quiet" aria-label={`Delete the view ${view.title}`} onClick={() => drop.mutate({ params: { path: { view_id: view.id } } })}>
+                <button type="button" className="btn icon quiet" aria-label={`Delete the view ${view.title}`} onClick={() => {
+                    drop.mutate({ params: { path: { view_id: view.id } } });
+                    setOpened(false);
+                  }}>
                   <Icon name="cross" size={12} />
                 </button>
               )}
