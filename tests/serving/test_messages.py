@@ -15,6 +15,7 @@ from tests.serving.vendor import ANTHROPIC_USAGE, KEY, Vendor
 
 from mainspring.kernel.platform import Platform
 from mainspring.registry import Providers
+from mainspring.serving.metering import Limits, Usages
 
 HI: Any = [{"role": "user", "content": "Say hi"}]
 CALLS = [
@@ -166,6 +167,19 @@ def test_tokens_are_counted_beforehand(claude: Anthropic, providers: Providers, 
     assert "max_tokens" not in vendor.bodies[-1]
     with pytest.raises(anthropic.BadRequestError, match="Nobody counts"):
         claude.messages.count_tokens(model="acme/big", messages=HI)
+
+
+def test_counting_tokens_is_a_request_too(
+    claude: Anthropic, platform: Platform, providers: Providers, vendor: Vendor
+) -> None:
+    Limits(platform).set(2, measure="requests", per="day")
+    for _ in range(2):
+        claude.messages.count_tokens(model="anth/big", messages=HI)
+    with pytest.raises(anthropic.RateLimitError):
+        claude.messages.count_tokens(model="anth/big", messages=HI)
+    assert len(vendor.bodies) == 2
+    [row] = Usages(platform).report(by="")
+    assert (row.requests, row.input_tokens, row.unpriced) == (2, 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Heads of requests: nobody makes the server hold one that is too long, or that never ends."""
+"""Connections and requests: nobody makes the server hold too many, one that is too long, or one that never ends."""
 
 from __future__ import annotations
 
@@ -10,17 +10,26 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from mainspring.surfaces.processes.bounded import HEAD_BYTES, Bounded
+from mainspring.surfaces.processes.bounded import BODY_BYTES, HEAD_BYTES, Bounded
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
+reading = asyncio.Event()
+
+
 async def app(scope: Any, receive: Any, send: Any) -> None:
     size, more = 0, True
+    if scope["path"] == "/later":
+        await reading.wait()
     while more:
         message = await receive()
         size, more = size + len(message.get("body", b"")), message.get("more_body", False)
     await PlainTextResponse(str(size))(scope, receive, send)
+
+
+class Hasty(Bounded):
+    seconds = 0.05
 
 
 def talking(talk: Talk, kind: type[Bounded] = Bounded) -> None:
@@ -66,9 +75,6 @@ def test_a_head_that_grows_without_end_is_cut_off(begun: bytes) -> None:
 
 
 def test_a_head_that_never_ends_is_given_up() -> None:
-    class Hasty(Bounded):
-        seconds = 0.05
-
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
@@ -87,3 +93,52 @@ def test_long_bodies_and_many_requests_go_through() -> None:
             assert await reader.readexactly(len(str(size))) == str(size).encode()
 
     talking(talk)
+
+
+@pytest.mark.parametrize("framing", [b"content-length: 2000000", b"transfer-encoding: chunked"])
+def test_a_body_that_comes_too_slowly_is_given_up(framing: bytes) -> None:
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"POST / HTTP/1.1\r\nhost: x\r\n" + framing + b"\r\n\r\n")
+        ended = asyncio.ensure_future(reader.read())
+        while not ended.done():
+            writer.write(b"1\r\ny\r\n")
+            await asyncio.wait({ended}, timeout=0.01)
+        assert ended.result() == b""
+
+    talking(talk, Hasty)
+
+
+def test_a_body_that_nobody_reads_yet_is_waited_for() -> None:
+    looks: list[bool] = []
+
+    class Looking(Hasty):
+        def _late(self) -> None:
+            super()._late()
+            looks.append(self.transport.is_closing())
+            if len(looks) == 3:
+                reading.set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reading.clear()
+        size = 4 * BODY_BYTES
+        writer.write(b"POST /later HTTP/1.1\r\nhost: x\r\ncontent-length: %d\r\n\r\n" % size + b"y" * size)
+        assert (await reader.readuntil(str(size).encode())).startswith(b"HTTP/1.1 200")
+        assert looks[:3] == [False] * 3
+
+    talking(talk, Looking)
+
+
+def test_one_connection_too_many_is_refused_and_the_others_go_on() -> None:
+    class Few(Bounded):
+        most = 1
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+        other, its = await asyncio.open_connection(*writer.get_extra_info("peername")[:2])
+        assert (await other.read()).startswith(b"HTTP/1.1 503")
+        its.close()
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
+
+    talking(talk, Few)

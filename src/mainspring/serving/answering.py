@@ -144,12 +144,15 @@ class Answerer:
         return reply
 
     async def count(self, target: Target, question: Question) -> int:
-        """Return how many tokens a question has, guarded as it would be asked; it is no call, and leaves no trace.
+        """Return how many tokens a question has, guarded as it would be asked: a request that leaves no trace.
 
         Raises Blocked, Invalid, NotFound, LimitReached or Unavailable.
         """
         exchange = Exchange(target, question, self._clock, self._ids)
-        return await self._sources.count(target.spec, await _prepared(exchange))
+        body = await _prepared(exchange)
+        if self._billing is not None:
+            await self._billing.admit(exchange)
+        return await self._sources.count(target.spec, body)
 
     async def append(self, span: Span) -> None:
         """Write a span beside those of the calls. Raises Unkept where it cannot be."""

@@ -48,18 +48,9 @@ class Billing:
 
         Raises LimitReached, BudgetSpent, Conflict (a budget over a model without a price) or Unavailable.
         """
-        target, origin = exchange.target, exchange.question.origin
+        target, payer = exchange.target, _payer(exchange)
         exchange.asked, exchange.images = len(_encode(body)), _images(body)
         asked = _asked(body)
-        payer = Payer(
-            target.project,
-            target.environment,
-            origin.key_id,
-            origin.member,
-            target.deployment,
-            target.model,
-            target.provider,
-        )
         if exchange.hit is not None:
             exchange.ticket = await self.hold(exchange.call, payer, Need(requests=1, hits=1))
             return body
@@ -69,6 +60,11 @@ class Billing:
         if endless and any(lease.allowance.measure != "requests" for lease, _ in ticket.takes):
             return {**body, "max_tokens": MAX_TOKENS}
         return body
+
+    async def admit(self, exchange: Exchange) -> None:
+        """Count a request that uses no tokens, whatever comes of it. Raises LimitReached or Unavailable."""
+        ticket = await self.hold(exchange.call, _payer(exchange), Need(requests=1))
+        self._meter.settle(ticket, Amounts(requests=1))
 
     async def hold(self, call: str, payer: Payer, need: Need) -> Ticket:
         """Reserve what a call needs, off the event loop where the records have to be asked."""
@@ -111,6 +107,19 @@ class Billing:
     def _undo(self, asked: Future[Ticket]) -> None:
         if asked.exception() is None:
             self._meter.settle(asked.result(), Amounts())
+
+
+def _payer(exchange: Exchange) -> Payer:
+    target, origin = exchange.target, exchange.question.origin
+    return Payer(
+        target.project,
+        target.environment,
+        origin.key_id,
+        origin.member,
+        target.deployment,
+        target.model,
+        target.provider,
+    )
 
 
 def amounts(used: Tokens, price: Price | None, provider: str) -> Amounts:

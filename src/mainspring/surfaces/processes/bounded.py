@@ -1,4 +1,4 @@
-"""Bounded: connections whose heads neither grow without end nor take for ever, whoever sends them.
+"""Bounded: so many connections at most, whose requests neither grow without end nor take for ever, whoever sends them.
 
 A short request to the gateway is handed over once it is there as a whole, as a turn.
 """
@@ -6,6 +6,7 @@ A short request to the gateway is handed over once it is there as a whole, as a 
 from __future__ import annotations
 
 import asyncio
+import resource
 from typing import Any
 
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
@@ -17,6 +18,11 @@ from mainspring.surfaces.processes.turn import Turn
 
 HEAD_BYTES = 128 << 10
 HEAD_SECONDS = 60.0
+BODY_BYTES = 256 << 10
+"""What a body that goes on has to bring in as long a time: some 4 KiB a second."""
+_SPARE = 512
+"""Descriptors that are no connections of clients: files, engines, providers, the database."""
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nretry-after: 1\r\nconnection: close\r\n\r\n"
 
 
 class Bounded(HttpToolsProtocol):
@@ -26,13 +32,21 @@ class Bounded(HttpToolsProtocol):
     """
 
     seconds = HEAD_SECONDS
-    """A head may take so long."""
+    """A head may take so long, and so may `BODY_BYTES` of a body."""
+    most = max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE)
+    """Connections of one process at the same time: with no descriptor left it could not even refuse one."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
         self._silent = 0
         self._brought = False
         self._waiting: asyncio.TimerHandle | None = None
+        self._unfinished = False
+        """The head of a request is there, and its body is not."""
+        self._arrived = 0
+        """Bytes of the body since it was looked at."""
+        self._held = False
+        """Whoever answers did not read meanwhile: the client is not at fault."""
         self._door = self.config.app if isinstance(self.config.app, Door) else None
         self._turn: Turn | None = None
         """The turn that was handed over last."""
@@ -42,6 +56,10 @@ class Bounded(HttpToolsProtocol):
     def connection_made(self, transport: Any) -> None:
         """Begin."""
         super().connection_made(Cork(transport, self.loop))  # type: ignore[arg-type]
+        if len(self.connections) > self.most:
+            transport.write(_FULL)
+            transport.close()
+            return
         self._wait()
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -59,6 +77,11 @@ class Bounded(HttpToolsProtocol):
         super().data_received(data)
         if self._brought:
             self._silent = 0
+            if self._unfinished:
+                self._held = self._held or self.flow.read_paused
+                if self._waiting is None:
+                    self._arrived = 0
+                    self._wait()
             return
         self._silent += len(data)
         if self._silent > HEAD_BYTES:
@@ -69,7 +92,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         """Take the end of a head."""
-        self._brought = True
+        self._brought = self._unfinished = True
         self._rest()
         if self._door is None or self.url not in self._door.direct or not self._take_turn(self._door):
             super().on_headers_complete()
@@ -77,6 +100,7 @@ class Bounded(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         self._brought = True
+        self._arrived += len(body)
         if type(self.cycle) is Turn:
             self.cycle.body += body
         else:
@@ -84,7 +108,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Take the end of a request."""
-        self._brought = True
+        self._brought, self._unfinished = True, False
         self._rest()
         if type(self.cycle) is Turn:
             self._turn = self.cycle
@@ -143,5 +167,8 @@ class Bounded(HttpToolsProtocol):
 
     def _late(self) -> None:
         self._waiting = None
-        if not self.transport.is_closing():
+        if self._unfinished and (self._held or self._arrived >= BODY_BYTES):
+            self._held, self._arrived = self.flow.read_paused, 0
+            self._wait()
+        elif not self.transport.is_closing():
             self.transport.close()
