@@ -144,10 +144,7 @@ class Answerer:
         return reply
 
     async def count(self, target: Target, question: Question) -> int:
-        """Return how many tokens a question has, guarded as it would be asked: a request that leaves no trace.
-
-        Raises Blocked, Invalid, NotFound, LimitReached or Unavailable.
-        """
+        """Return how many tokens a question has, guarded as it would be asked; no trace is left. Raises as `complete`."""
         exchange = Exchange(target, question, self._clock, self._ids)
         body = await _prepared(exchange)
         if self._billing is not None:
