@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import numpy as np
+from browser_attacks import make_attacks
 from browser_experiments import make_more_experiments, make_runs_of_experiments, make_scores_by_people
 from browser_explore import make_explored
 from browser_gateway import make_gateway
@@ -104,6 +105,7 @@ def fill(platform: Platform) -> dict[str, str]:
         more |= make_load_tests(platform)
         more |= make_gateway(platform)
         more |= make_queues(platform)
+        more |= make_attacks(platform, base, tuned, trace)
         more |= make_watch(platform)
         more |= make_explored(platform)
     make_staging(platform)

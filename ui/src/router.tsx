@@ -47,6 +47,8 @@ const routes = [
   page("/experiments/$id", () => import("./rooms/evals/ExperimentPage"), "ExperimentPage"),
   page("/scorers", () => import("./rooms/evals/ScorerList"), "ScorerList"),
   page("/scorers/$name", () => import("./rooms/evals/ScorerPage"), "ScorerPage"),
+  page("/redteam", () => import("./rooms/evals/RedTeamList"), "RedTeamList"),
+  page("/redteam/$id", () => import("./rooms/evals/RedTeamPage"), "RedTeamPage"),
   page("/releases", () => import("./rooms/registry/ReleaseList"), "ReleaseList"),
   page("/releases/$name", () => import("./rooms/registry/ReleasePage"), "ReleasePage"),
   page("/deployments", () => import("./rooms/serving/DeploymentList"), "DeploymentList"),
@@ -78,6 +80,9 @@ const routes = [
   page("/drift", () => import("./rooms/monitoring/DriftPage"), "DriftPage"),
   page("/boards", () => import("./rooms/boards/BoardList"), "BoardList"),
   page("/boards/$name", () => import("./rooms/boards/BoardPage"), "BoardPage"),
+  page("/attacks", () => import("./rooms/monitoring/Attacks"), "Attacks"),
+  page("/areas", () => import("./rooms/monitoring/AreaList"), "AreaList"),
+  page("/areas/$id", () => import("./rooms/monitoring/AreaPage"), "AreaPage"),
   page("/audit", () => import("./rooms/governance/Audit"), "Audit"),
 ];
 

@@ -25,6 +25,7 @@ export const PLACES: { group: string; places: Place[] }[] = [
     group: "Review",
     places: [
       { label: "Releases", to: "/releases", icon: "release" },
+      { label: "Red team", to: "/redteam", icon: "guard" },
       { label: "Audit", to: "/audit", icon: "audit" },
     ],
   },
@@ -42,6 +43,8 @@ export const PLACES: { group: string; places: Place[] }[] = [
       { label: "Drift", to: "/drift", icon: "drift" },
       { label: "Monitors", to: "/monitors", icon: "monitor" },
       { label: "Alerts", to: "/alerts", icon: "alert" },
+      { label: "Attacks", to: "/attacks", icon: "guard" },
+      { label: "Improvement areas", to: "/areas", icon: "up" },
     ],
   },
   {

@@ -38,6 +38,16 @@ export function RunPage() {
       actions={
         query.data && (
           <>
+            {query.data.kind === "redteam.run" && query.data.state === "succeeded" && (
+              <Link className="btn" to={`/redteam/${runId}`}>
+                <Icon name="guard" size={14} /> What came through
+              </Link>
+            )}
+            {query.data.kind === "issue.find" && query.data.state === "succeeded" && (
+              <Link className="btn" to="/areas">
+                <Icon name="up" size={14} /> Improvement areas
+              </Link>
+            )}
             {query.data.kind === "experiment.run" && (
               <Link className="btn" to={`/experiments/${runId}`}>
                 <Icon name="experiment" size={14} /> Experiment
