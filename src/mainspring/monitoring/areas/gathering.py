@@ -22,6 +22,8 @@ from mainspring.traces.models import Score
 
 _LONGEST = 1000
 _CHUNK = 200
+_NOT_SAID = re.compile(r"From the queue \S+\.")
+"""What stands in the place of a comment where nobody made one."""
 _NUMBERS = re.compile(r"0x[0-9a-f]+|\b[0-9a-f]{8,}\b|\d+", re.IGNORECASE)
 
 
@@ -147,5 +149,6 @@ def _failure(span: Span) -> Bad:
 
 def _judged(span: Span, one: Score) -> Bad:
     asked = question(span.input).strip()[:_LONGEST]
-    text = "\n".join(filter(None, (asked, one.comment[:_LONGEST].strip())))
+    comment = "" if _NOT_SAID.fullmatch(one.comment) else one.comment[:_LONGEST].strip()
+    text = "\n".join(filter(None, (asked, comment)))
     return Bad(span.trace_id, span.start_ns, span.release, "scores", one.name, one.number, asked, text)
