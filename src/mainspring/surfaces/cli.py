@@ -23,6 +23,7 @@ TOP: dict[str, tuple[str, str]] = {
     "demo": ("mainspring.surfaces.commands.demo", "Run the whole loop on real data and a real model."),
     "backup": ("mainspring.surfaces.commands.backup", "Write a backup while everything runs."),
     "restore": ("mainspring.surfaces.commands.restore", "Bring back a backup."),
+    "import": ("mainspring.surfaces.commands.imports", "Move in from another product."),
     "metrics": ("mainspring.surfaces.commands.metrics", "Show the server's metrics elsewhere."),
     "config": ("mainspring.surfaces.commands.config", "Show the settings and where each comes from."),
     "db": ("mainspring.surfaces.commands.db", "Bring the database's schema up to date."),

@@ -28,8 +28,9 @@ def put(
     comment: str = "",
     correction: str = "",
     source: str = "human",
+    at: datetime | None = None,
 ) -> Score:
-    """Store a score. Raises Invalid where it has no target or says nothing."""
+    """Store a score, given now or `at` a moment before. Raises Invalid where it has no target or says nothing."""
     if not trace_id and not session_id:
         raise Invalid("A score judges a trace, a span or a session.", hint="Give trace_id or session_id.")
     if span_id and not trace_id:
@@ -47,7 +48,7 @@ def put(
         "trace_id": trace_id,
         "span_id": span_id,
         "session_id": session_id,
-        "created_at": tx.now,
+        "created_at": min(at, tx.now) if at else tx.now,
         "created_by": tx.caller.member,
     }
     tx.execute(insert(scores).values(project=tx.project, **values))

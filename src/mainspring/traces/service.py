@@ -31,6 +31,7 @@ from mainspring.traces.models import (
     TraceLine,
     UsageHour,
     Word,
+    aware,
     moment,
     nanoseconds,
 )
@@ -183,8 +184,12 @@ class Scores(Service):
         comment: Text = "",
         correction: Text = "",
         source: Source = "human",
+        at: datetime | None = None,
     ) -> Score:
-        """Judge a trace, a span or a session: a number, a label, words, or what the answer should have been."""
+        """Judge a trace, a span or a session: a number, a label, words, or what the answer should have been.
+
+        `at` is when it was given, for one that comes from elsewhere.
+        """
         with self.begin() as tx:
             return score_store.put(
                 tx,
@@ -197,6 +202,7 @@ class Scores(Service):
                 comment=comment,
                 correction=correction,
                 source=source,
+                at=aware(at),
             )
 
     @operation("GET /scores", permission="score.read", mcp=True)

@@ -1,0 +1,85 @@
+"""Files of an export: JSON, lines of JSON, either under gzip, alone or in a folder."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import IO, Any
+
+from mainspring.kernel.errors import Invalid, TooLarge
+
+_KINDS = (".json", ".jsonl", ".ndjson")
+_MOST_WHOLE = 1 << 29
+_MOST_LINE = 1 << 24
+_MOST_FILES = 10_000
+
+
+def rows_of(place: Path) -> Iterator[tuple[Path, Any]]:
+    """Yield every row of a file or of the files of a folder, with the file. Raises Invalid, TooLarge."""
+    for path in _files(place):
+        for row in _rows(path):
+            yield path, row
+
+
+def _files(place: Path) -> list[Path]:
+    if place.is_file():
+        return [place]
+    if not place.is_dir():
+        raise Invalid(f"{place} is no file and no folder.", hint="Give the path of an export.")
+    found = sorted(path for path in place.rglob("*") if _kind(path) in _KINDS and path.is_file())
+    if not found:
+        raise Invalid(f"{place} holds no export.", hint=f"Its files end in {', '.join(_KINDS)}, or these and .gz.")
+    if len(found) > _MOST_FILES:
+        raise TooLarge(f"{place} holds more than {_MOST_FILES:,} files.", hint="Import it in parts.")
+    return found
+
+
+def _kind(path: Path) -> str:
+    return Path(path.stem).suffix.lower() if path.suffix.lower() == ".gz" else path.suffix.lower()
+
+
+def _rows(path: Path) -> Iterator[Any]:
+    lines = _kind(path) != ".json"
+    try:
+        with closing(_opened(path)) as file:
+            if lines:
+                yield from _lines(path, file)
+                return
+            text = file.read(_MOST_WHOLE + 1)
+    except (OSError, EOFError, UnicodeDecodeError) as problem:
+        raise Invalid(f"{path} cannot be read: {problem}.") from None
+    if len(text) > _MOST_WHOLE:
+        raise TooLarge(f"{path} is larger than 512 MiB.", hint="Export lines of JSON, or in parts.")
+    try:
+        held = json.loads(text)
+    except ValueError:
+        # Some exports name lines of JSON .json.
+        yield from _lines(path, io.StringIO(text))
+        return
+    if isinstance(held, dict) and isinstance(held.get("data"), list):
+        held = held["data"]
+    yield from held if isinstance(held, list) else [held]
+
+
+def _opened(path: Path) -> IO[str]:
+    if path.suffix.lower() == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8")
+    return path.open(encoding="utf-8-sig")
+
+
+def _lines(path: Path, file: IO[str]) -> Iterator[Any]:
+    number = 0
+    while line := file.readline(_MOST_LINE + 1):
+        number += 1
+        if len(line) > _MOST_LINE:
+            raise TooLarge(f"Line {number} of {path} is longer than 16 MiB.")
+        if not line.strip():
+            continue
+        try:
+            yield json.loads(line)
+        except ValueError as problem:
+            raise Invalid(f"Line {number} of {path} is no JSON: {problem}.", hint="Is it an export as JSON?") from None

@@ -1,0 +1,148 @@
+"""What an export holds, in our own words."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from mainspring.kernel.errors import Invalid
+
+_NAME = re.compile(r"[^a-z0-9._-]+")
+_HEX = re.compile(r"[0-9a-f]+")
+MOST_ROWS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class MovedScore:
+    """A judgement of a trace or a span."""
+
+    name: str
+    trace_id: str
+    span_id: str = ""
+    number: float | None = None
+    label: str | None = None
+    comment: str = ""
+    correction: str = ""
+    source: str = "human"
+    at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MovedPrompt:
+    """A version of a prompt."""
+
+    name: str
+    version: int
+    text: str = ""
+    messages: tuple[dict[str, str], ...] = ()
+    parameters: dict[str, Any] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()
+    note: str = ""
+
+
+@dataclass(slots=True)
+class Moved:
+    """Everything that was read."""
+
+    spans: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    """OpenTelemetry's JSON, by trace."""
+    scores: list[MovedScore] = field(default_factory=list)
+    prompts: list[MovedPrompt] = field(default_factory=list)
+    datasets: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
+    left: Counter[str] = field(default_factory=Counter)
+    """How many were left out, by why."""
+
+    def leave(self, why: str, number: int = 1) -> None:
+        """Note what is not taken."""
+        if number:
+            self.left[why] += number
+
+
+def named(text: str) -> str:
+    """Return a name as ours are: small letters, digits, '.', '_' and '-'."""
+    found = _NAME.sub("-", text.strip().lower()).strip("-._")[:128]
+    return found or f"unnamed-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+
+def hex_id(text: str, length: int) -> str:
+    """Return an id of so many hex digits: the one that is there where it is such, else one made from it."""
+    bare = text.replace("-", "").lower()
+    if len(bare) == length and _HEX.fullmatch(bare) and bare.strip("0"):
+        return bare
+    return hashlib.sha256(text.encode()).hexdigest()[:length]
+
+
+def moment(value: Any) -> datetime | None:
+    """Read a moment: RFC 3339, with a space in place of the T, or milliseconds since 1970. None for anything else."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < 1e14:
+        return datetime.fromtimestamp(value / 1000, UTC)
+    try:
+        found = datetime.fromisoformat(str(value).strip())
+    except ValueError:
+        return None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def nanos(value: datetime) -> int:
+    """Return nanoseconds since 1970."""
+    whole = int(value.timestamp())
+    return whole * 10**9 + value.microsecond * 1000
+
+
+def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
+    """Write attributes as OpenTelemetry's JSON does; what is empty is left out, what is nested is JSON."""
+    found = []
+    for key, value in values.items():
+        if value is None or value in ("", [], {}):
+            continue
+        if isinstance(value, bool):
+            said: dict[str, Any] = {"boolValue": value}
+        elif isinstance(value, int):
+            said = {"intValue": str(value)}
+        elif isinstance(value, float):
+            said = {"doubleValue": value}
+        else:
+            said = {"stringValue": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
+        found.append({"key": key, "value": said})
+    return found
+
+
+def parsed(value: Any) -> Any:
+    """Return what a text of JSON holds; anything else as it is."""
+    if isinstance(value, str) and value[:1] in '{["' and value[-1:] in '}]"':
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def asked(value: Any) -> list[dict[str, str]]:
+    """Return the messages that an input stands for: its own where it holds some, else itself as a question."""
+    value = parsed(value)
+    held = value.get("messages") if isinstance(value, dict) else value
+    if isinstance(held, list) and held and all(isinstance(one, dict) and "role" in one for one in held):
+        known = {"system": "system", "developer": "system", "assistant": "assistant"}
+        return [{"role": known.get(one["role"], "user"), "content": worded(one.get("content"))} for one in held]
+    if isinstance(value, dict) and len(value) == 1:
+        value = next(iter(value.values()))
+    return [{"role": "user", "content": worded(value)}]
+
+
+def worded(value: Any) -> str:
+    """Return a text as it is, anything else as JSON."""
+    return value if isinstance(value, str) else "" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def bounded(rows: Iterator[Any]) -> Iterator[Any]:
+    """Yield rows. Raises Invalid where there are too many for one import."""
+    for number, row in enumerate(rows):
+        if number >= MOST_ROWS:
+            raise Invalid(f"The export has more than {MOST_ROWS:,} rows.", hint="Import it in parts, a folder each.")
+        yield row
