@@ -144,7 +144,7 @@ class Answerer:
         return reply
 
     async def count(self, target: Target, question: Question) -> int:
-        """Return how many tokens a question has, guarded as it would be asked; leaves no trace. Raises as `complete`."""
+        """Return how many tokens a question has, guarded as if it were asked; leaves no trace. Raises as `complete`."""
         exchange = Exchange(target, question, self._clock, self._ids)
         body = await _prepared(exchange)
         if self._billing is not None:
