@@ -154,7 +154,7 @@ class Exchange:
     def span(self, status: SpanStatus, message: str) -> Span:
         """Return the span of the call."""
         target, question, origin, cost = self.target, self.question, self.question.origin, self.cost
-        above = target.above if self._may_not_be_the_last(status) else None
+        above = target.above if target.above is not None and self._may_not_be_the_last(status) else None
         output = {"role": "assistant", "parts": self._output_parts(), "finish_reason": self.finish_reason}
         made = Span(
             trace_id=self.trace_id,
@@ -204,7 +204,7 @@ class Exchange:
     def _attributes(self) -> dict[str, Any]:
         target, origin = self.target, self.question.origin
         found: dict[str, Any] = {
-            name: self.sent[option] for option, name in _REQUEST_ATTRIBUTES.items() if option in self.sent
+            _REQUEST_ATTRIBUTES[option]: value for option, value in self.sent.items() if option in _REQUEST_ATTRIBUTES
         }
         if self.finish_reason:
             found["gen_ai.response.finish_reasons"] = [self.finish_reason]

@@ -56,8 +56,9 @@ class Intake:
     def ready(self, project: str) -> bool:
         """Whether a span of the project can be appended now without asking the records, and without crowding."""
         known = self._known.get(project)
-        fresh = known is not None and time.monotonic() - known.since <= _KNOWN_SECONDS
-        return fresh and not self._platform.spans.crowded
+        if known is None or time.monotonic() - known.since > _KNOWN_SECONDS:
+            return False
+        return not self._platform.spans.crowded
 
     def prepared(self, span: Span) -> Span:
         """Return the span as it may be written: with its cost, and without what the settings keep out."""

@@ -15,8 +15,8 @@ _SEARCHED = 32_768
 """Characters of one span that are searchable."""
 _PREVIEW = 200
 _DEEPEST = 32
-_TRACE, _SPAN = re.compile("(?!0+$)[0-9a-f]{32}"), re.compile("(?!0+$)[0-9a-f]{16}")
-_PARENT = re.compile("[0-9a-f]{16}")
+_TRACE, _SPAN = re.compile("[0-9a-f]{32}").fullmatch, re.compile("[0-9a-f]{16}").fullmatch
+_ZEROS = "0" * 32
 _INT64 = 1 << 63
 _HOLDERS = (dict, list, tuple)
 """What a decoded value may hold others in."""
@@ -46,9 +46,9 @@ _decoder = msgspec.json.Decoder(Span)
 def encode(span: Span) -> bytes:
     """Return the span as JSON. Raises Invalid for one that no store could hold."""
     for name, value, grammar, digits in (("trace_id", span.trace_id, _TRACE, 32), ("span_id", span.span_id, _SPAN, 16)):
-        if not grammar.fullmatch(value):
+        if not grammar(value) or value == _ZEROS[:digits]:
             raise Invalid(f"{name} {value[:40]!r} is not {digits} lower-case hex digits other than zeros.")
-    if span.parent_id and not _PARENT.fullmatch(span.parent_id):
+    if span.parent_id and not _SPAN(span.parent_id):
         raise Invalid(f"parent_id {span.parent_id[:40]!r} is not 16 lower-case hex digits.")
     if not span.project:
         raise Invalid("A span belongs to a project.")
@@ -101,7 +101,7 @@ def searchable(span: Span) -> str:
 def preview(value: Any) -> str:
     """Return the beginning of what was said last: one line, at most 200 characters."""
     if isinstance(value, list):
-        value = next((item for item in reversed(value) if item), "")
+        value = value[-1] if value and value[-1] else next((item for item in reversed(value) if item), "")
     if isinstance(value, dict):
         value = value.get("parts", value.get("content", value))
     if isinstance(value, dict | list):

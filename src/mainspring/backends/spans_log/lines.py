@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import Span, SpanFilter
 
+_STEP = math.log(1.2)
 HOUR_NS = 3_600_000_000_000
 STATUS = ("unset", "ok", "error", "running")
 RUNNING = 3
@@ -95,7 +96,7 @@ def failed(rows: Sequence[Row], route: Any) -> bool:
 
 def bucket(duration_ns: int) -> int:
     """Return the latency bucket of a duration: k for [1.2**k, 1.2**(k+1)) milliseconds, at least -40."""
-    return max(-40, math.floor(math.log(max(duration_ns, 1) / 1e6) / math.log(1.2)))
+    return max(-40, math.floor(math.log(max(duration_ns, 1) / 1e6) / _STEP))
 
 
 def check_calls(by: str, step_ns: int, groups: int, where: SpanFilter) -> None:

@@ -90,6 +90,13 @@ class Bounded(HttpToolsProtocol):
         elif self._waiting is None:
             self._wait()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header."""
+        if len(name) == len(b"expect"):
+            super().on_header(name, value)
+        else:
+            self.headers.append((name.lower(), value))
+
     def on_headers_complete(self) -> None:
         """Take the end of a head."""
         self._brought = self._unfinished = True
