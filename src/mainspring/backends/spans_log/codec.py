@@ -113,7 +113,12 @@ def preview(value: Any) -> str:
             else:
                 _collect(said, 0, found)
         value = found[0] if len(found) == 1 else " ".join(found)
-    return " ".join(("" if value is None else str(value))[: _PREVIEW * 4].split())[:_PREVIEW]
+    text = "" if value is None else str(value)
+    head = text[:_PREVIEW]
+    # Most texts begin with words that one space parts: these need not be taken apart and put together again.
+    if head.isprintable() and "  " not in head and head == (head.lstrip() if len(text) > _PREVIEW else head.strip()):
+        return head
+    return " ".join(text[: _PREVIEW * 4].split())[:_PREVIEW]
 
 
 def _collect(value: Any, depth: int, found: list[str]) -> None:
