@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from mainspring.kernel import settings
-from mainspring.surfaces.processes.home import ServerState
 
 app = typer.Typer(pretty_exceptions_enable=False)
 
@@ -32,27 +29,16 @@ def up(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document once it answers.")] = False,
 ) -> None:
     """Start everything on this machine: API, gateway, web UI, worker and model engines."""
-    from mainspring.surfaces.processes.supervisor import Supervisor, start_detached
+    from mainspring.surfaces.processes.alone import announce, become
 
     flags: dict[str, Any] = dict(ctx.obj or {})
     flags |= {"home": str(home) if home else flags.get("home"), "port": port, "host": host}
     flags |= {"api.processes": api_processes, "worker.enabled": worker}
     flags = {name: value for name, value in flags.items() if value is not None}
     config = settings.load(flags)
+    if not detach:
+        become(flags, allow_remote=allow_remote, as_json=as_json)
+    from mainspring.surfaces.processes.supervisor import start_detached
 
-    def announce(state: ServerState, owner_key: str) -> None:
-        if as_json:
-            shown = asdict(state) | {"home": str(config.home)} | ({"owner_key": owner_key} if owner_key else {})
-            typer.echo(json.dumps(shown))
-            return
-        typer.echo(f"Mainspring {state.version} is up at {state.url}", err=True)
-        if owner_key:
-            typer.echo(f"\n  The owner's key, shown this once:\n  {owner_key}\n", err=True)
-            typer.echo(f"  It also stands in {config.home / 'credentials.json'} (mode 0600).", err=True)
-        stop = "`mainspring down` stops it." if detach else "Ctrl-C or `mainspring down` stops it."
-        typer.echo(f"Models answer at {state.url}/v1. {stop}", err=True)
-
-    if detach:
-        announce(*start_detached(config, flags, allow_remote=allow_remote))
-    else:
-        Supervisor(config, flags, allow_remote=allow_remote, on_ready=announce).run()
+    state, owner_key = start_detached(config, flags, allow_remote=allow_remote)
+    announce(state, owner_key, config.home, as_json=as_json, detached=True)
