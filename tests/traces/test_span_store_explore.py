@@ -127,7 +127,7 @@ def test_an_outline_says_all_but_the_texts_and_one_span_says_the_rest(store):
         (f"{102:016x}", True, "m", "unset"),
         (f"{103:016x}", False, "", "running"),
     ]
-    assert (lines[0].kind, lines[0].user_id, lines[0].parent_id) == ("invoke_agent", "ann", "")
+    assert (lines[0].kind, lines[0].parent_id) == ("invoke_agent", "")
     assert (lines[1].parent_id, lines[1].input_tokens, lines[2].service) == (f"{101:016x}", 3, "web")
     assert store.span("default", f"{1:032x}", f"{102:016x}") == whole[1]
     assert store.span("default", f"{1:032x}", f"{109:016x}") is None

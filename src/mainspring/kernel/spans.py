@@ -122,7 +122,7 @@ class TraceSummary(msgspec.Struct, frozen=True, kw_only=True):
     output_preview: str
 
 
-class SpanLine(msgspec.Struct, frozen=True, kw_only=True):
+class SpanLine(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A span without its texts and attributes: a row of the tree of a trace."""
 
     span_id: str
@@ -134,11 +134,6 @@ class SpanLine(msgspec.Struct, frozen=True, kw_only=True):
     end_ns: int
     status: str
     model: str
-    deployment: str
-    release: str
-    prompt: str
-    session_id: str
-    user_id: str
     input_tokens: int | None
     output_tokens: int | None
     cost: float | None

@@ -12,10 +12,7 @@ from mainspring.backends.spans_log.lines import STATUS, cursor_parts, whole_numb
 from mainspring.kernel.spans import AttributeTest, Span, SpanFilter, SpanLine, UserSummary
 
 _CHUNK = 256
-_OUTLINE = (
-    "span, parent, name, kind, service, start_ns, end_ns, status, model, deployment, release, prompt, session, user, "
-    "input_tokens, output_tokens, cost, says"
-)
+_OUTLINE = "span, parent, name, kind, service, start_ns, end_ns, status, model, input_tokens, output_tokens, cost, says"
 
 Condition = tuple[str, dict[str, Any]]
 

@@ -13,10 +13,7 @@ from mainspring.kernel.spans import SpanFilter, SpanLine, UserSummary
 
 _COUNTING_SECONDS = 2.0
 
-_OUTLINE = (
-    "span, parent, name, kind, service, start_ns, end_ns, status, model, deployment, release, prompt, session, user, "
-    "input_tokens, output_tokens, cost, says"
-)
+_OUTLINE = "span, parent, name, kind, service, start_ns, end_ns, status, model, input_tokens, output_tokens, cost, says"
 
 
 def histogram(connection: Any, condition: tuple[str, list[Any]], edges: Sequence[int]) -> list[tuple[int, int] | None]:
@@ -39,33 +36,26 @@ def histogram(connection: Any, condition: tuple[str, list[Any]], edges: Sequence
 def outline(connection: Any, word: Callable[[int], str], row: int) -> list[SpanLine]:
     """Return the spans of the trace at `row`, from their short columns alone."""
     sql = f"SELECT {_OUTLINE} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
-    lines = []
-    for found in connection.execute(sql, (row << SHIFT, (row + 1 << SHIFT) - 1)):
-        span, parent, name, kind, service, start, end, status, model, deployment, release, prompt, *rest = found
-        session, user, input_tokens, output_tokens, cost, says = rest
-        lines.append(
-            SpanLine(
-                span_id=span.hex(),
-                parent_id=parent.hex() if parent else "",
-                name=name,
-                kind=word(kind),
-                service=word(service),
-                start_ns=start,
-                end_ns=end,
-                status=STATUS[status],
-                model=word(model),
-                deployment=word(deployment),
-                release=word(release),
-                prompt=word(prompt),
-                session_id=session,
-                user_id=user,
-                input_tokens=input_tokens,
-                output_tokens=output_tokens,
-                cost=cost,
-                says=bool(says),
-            )
+    rows = connection.execute(sql, (row << SHIFT, (row + 1 << SHIFT) - 1)).fetchall()
+    words = {number: word(number) for number in {number for one in rows for number in (one[3], one[4], one[8])}}
+    return [
+        SpanLine(
+            span_id=span.hex(),
+            parent_id=parent.hex() if parent else "",
+            name=name,
+            kind=words[kind],
+            service=words[service],
+            start_ns=start,
+            end_ns=end,
+            status=STATUS[status],
+            model=words[model],
+            input_tokens=came,
+            output_tokens=went,
+            cost=cost,
+            says=bool(says),
         )
-    return lines
+        for span, parent, name, kind, service, start, end, status, model, came, went, cost, says in rows
+    ]
 
 
 def users(connection: Any, project: int, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
