@@ -176,6 +176,22 @@ def test_a_stream_waits_for_a_client_that_reads_slowly() -> None:
     talking(door_of(stream), talk)
 
 
+@pytest.mark.parametrize("last", [b"", b"end"])
+def test_a_piece_of_no_bytes_does_not_end_the_answer(last: bytes) -> None:
+    async def stream(direct: Any) -> None:
+        direct.begin(200, [TYPE])
+        assert direct.piece(b"one") and direct.piece(b"") and direct.piece(b"two")
+        direct.end(last)
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            writer.write(asking())
+            assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            assert await chunks(reader) == b"onetwo" + last
+
+    talking(door_of(stream), talk)
+
+
 def test_a_client_that_leaves_is_noticed() -> None:
     left = asyncio.Event()
 

@@ -69,7 +69,8 @@ class Turn(RequestResponseCycle):
 
     def piece(self, data: bytes) -> bool:
         """Write a piece; False, and nothing is written, where the client has to be waited for."""
-        if self.disconnected:
+        # A chunk of no bytes would end the answer: what came after it would be taken for the next one.
+        if self.disconnected or not data:
             return True
         if self.flow.write_paused:
             return False
@@ -81,7 +82,8 @@ class Turn(RequestResponseCycle):
         """Write the last piece."""
         if not self.disconnected:
             self.size += len(data)
-            self.transport.write(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+            last = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
+            self.transport.write(last + b"0\r\n\r\n")
             self._complete()
 
     async def room(self) -> None:
