@@ -52,7 +52,7 @@ class Server:
 
     def _run(self, *words: str) -> None:
         subprocess.run(
-            [sys.executable, "-m", "mainspring", *words], env=self._environ, check=True, stdout=subprocess.DEVNULL
+            [sys.executable, "-m", "mainspring", *words], env=self._environ, check=True, capture_output=True
         )
 
     def ask(self, path: str, body: bytes | None = None) -> bytes:
