@@ -117,7 +117,7 @@ PAGES = {
     "/attacks?tab=Keys": "Attacks",
     "/attacks?tab=Runaways": "Attacks",
     "/areas": "Improvement areas",
-    "/areas/{area}": "engine, answer, time",
+    "/areas/{area}": "answer, engine, time",
     "/audit": "Audit",
     "/nowhere": "There is no such page",
 }

@@ -219,3 +219,15 @@ def test_an_address_is_known_by_a_token_that_nobody_can_turn_back(platform):
     tokens = [gateway._client(one) for one in (*calls, calls[0])]
     assert tokens[0] == tokens[2] != tokens[1] and "10.0" not in tokens[0] and len(tokens[0]) == 12
     assert gateway._client(Call({"type": "http", "headers": [], "client": None}, None, None)) == ""
+
+
+def test_calls_are_found_behind_a_trace_of_very_many_spans(platform, call):
+    call(hits=[hit()], hours_ago=2.0)
+    at = int(platform.clock.now().timestamp() * 1e9) - 10**12
+    big = [
+        Span(trace_id="f" * 32, span_id=f"{n:016x}", project="default", environment="production", start_ns=at + n,
+             end_ns=at + n + 1, status="ok") for n in range(1, 20_002)
+    ]  # fmt: skip
+    platform.spans.append(big)
+    platform.spans.flush()
+    assert Attacks(platform).clusters().hits == 1

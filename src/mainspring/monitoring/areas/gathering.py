@@ -149,6 +149,10 @@ def _failure(span: Span) -> Bad:
 
 def _judged(span: Span, one: Score) -> Bad:
     asked = question(span.input).strip()[:_LONGEST]
-    comment = "" if _NOT_SAID.fullmatch(one.comment) else one.comment[:_LONGEST].strip()
-    text = "\n".join(filter(None, (asked, comment)))
+    text = "\n".join(filter(None, (asked, comment_of(one)[:_LONGEST])))
     return Bad(span.trace_id, span.start_ns, span.release, "scores", one.name, one.number, asked, text)
+
+
+def comment_of(one: Score) -> str:
+    """Return what somebody said of an answer; empty where nobody did."""
+    return "" if _NOT_SAID.fullmatch(one.comment) else one.comment.strip()

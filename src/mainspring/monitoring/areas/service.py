@@ -17,6 +17,7 @@ from mainspring.kernel.service import Service
 from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.annotation.models import Added
 from mainspring.monitoring.areas import store, watching
+from mainspring.monitoring.areas.gathering import comment_of
 from mainspring.monitoring.areas.models import (
     FindSettings,
     Issue,
@@ -131,7 +132,7 @@ class Issues(Service):
             some = store.newest(tx, issue_id, _EXAMPLES)
             given = score_store.of_traces(tx, [one.trace_id for one in some])
             releases, events = store.releases(tx, issue_id), store.events(tx, issue_id)
-        comments = {one.trace_id: one.comment for one in given if one.comment}
+        comments = {one.trace_id: comment for one in given if (comment := comment_of(one))}
         examples = [self._example(one, comments.get(one.trace_id, "")) for one in some]
         return IssueDetail(**area.model_dump(), examples=examples, releases=releases, events=events)
 

@@ -99,7 +99,7 @@ function Families({ run }: { run: RedTeam }) {
 function Narrow({ family }: { family: string }) {
   const [, setUrl] = useUrl();
   return (
-    <button type="button" className="link" title="The attacks of this family" onClick={() => setUrl({ tab: "Attacks", family }, true)}>
+    <button type="button" className="link-like" title="The attacks of this family" onClick={() => setUrl({ tab: "Attacks", family }, true)}>
       {family}
     </button>
   );
