@@ -76,7 +76,8 @@ class Bench:
             time.sleep(1)
             seen.append(product.pss())
         found[MEMORY] = statistics.median(seen) / (1 << 20)
-        self.idle[product.name] = (product.cpu() - cpu) / 4
+        # More than that is no rest, but what its start still has to do, and is not taken off later.
+        self.idle[product.name] = min((product.cpu() - cpu) / 4, 0.1)
 
     def _rest(self, product: Product) -> None:
         """Wait until what goes on behind the first answer is over, at least as long as the options say."""
