@@ -8,6 +8,8 @@ from mainspring.governance.gate import Gate, check
 from mainspring.governance.models import CheckResult
 
 _LOOKED_AT = 1000
+_LEAST_TOKENS = 200
+"""Tokens that an answer must have had room for: one that is cut off sooner shows no attack that came through."""
 
 
 @check("attacks")
@@ -15,18 +17,20 @@ def attacks(gate: Gate) -> CheckResult:
     """Of the attacks on the release no larger share came through, in any family, than the policy lets pass.
 
     The upper end of the interval counts: a family with too few attacks for an interval does not pass. Only runs that
-    attacked this very release, and were not stopped, are evidence.
+    attacked this very release, with every family of their packs, with room for an answer, and were not stopped, are
+    evidence.
     """
     asked = gate.policy.attacks
     if asked is None:
         return CheckResult(name="attacks", passed=True, summary="The policy bounds no attacks.")
     found = RedTeams(gate.platform).list_(target=gate.release.ref, limit=_LOOKED_AT).items
-    whole = [one for one in found if not one.stopped]
+    whole = [one for one in found if not one.stopped and not _narrowed(one)]
     chosen = _newest(whole, asked.packs)
     missing = [name for name in asked.packs if name not in chosen]
     if missing:
-        stopped = f" {len(found) - len(whole)} runs were stopped." if len(found) > len(whole) else ""
-        summary = f"{gate.release.ref} was not attacked with {', '.join(missing)}.{stopped}"
+        left = len(found) - len(whole)
+        why = f" {left} runs were stopped, of some families only, or of short answers." if left else ""
+        summary = f"{gate.release.ref} was not attacked with {', '.join(missing)}.{why}"
         return CheckResult(name="attacks", passed=False, summary=summary, detail={"missing": missing})
     runs = {one.id: one for one in chosen.values()}
     bad = [line for one in runs.values() for line in over(one, asked.most, asked.families, shown=True)]
@@ -47,6 +51,12 @@ def attacks(gate: Gate) -> CheckResult:
             "families": [f.model_dump() for r in runs.values() for f in r.families],
         },
     )
+
+
+def _narrowed(one: RedTeam) -> bool:
+    """Tell whether whoever started a run left out what might have come through."""
+    room = one.settings.get("max_tokens")
+    return bool(one.settings.get("families")) or (isinstance(room, int) and room < _LEAST_TOKENS)
 
 
 def _newest(found: list[RedTeam], packs: list[str]) -> dict[str, RedTeam]:

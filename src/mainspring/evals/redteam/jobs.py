@@ -190,7 +190,7 @@ def over(made: RedTeam, most: float, by_family: Mapping[str, float], *, shown: b
     for one in made.families:
         bound, figure = by_family.get(one.family, most), one.figure
         value = figure.high if shown else figure.value
-        if one.attacks == one.unanswered or (value is None and not shown):
+        if value is None and not shown:
             continue
         if value is None or value > bound:
             interval = "no interval" if figure.high is None else f"interval {figure.low:.2f} to {figure.high:.2f}"
