@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -76,7 +76,16 @@ def test_scores_are_means_by_what_their_calls_are_of(busy, platform):
     assert busy.figures("score/none").series == []
 
 
-@pytest.mark.parametrize("wrong", [{"measure": "odd"}, {"measure": "score/"}, {"measure": "cost", "step_minutes": 0.1}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"measure": "odd"},
+        {"measure": "score/"},
+        {"measure": "cost", "step_minutes": 0.1},
+        {"measure": "score/thumbs", "step_minutes": 0.1},
+        {"measure": "cost", "since": datetime(1960, 1, 1, tzinfo=UTC), "until": datetime(1960, 2, 1, tzinfo=UTC)},
+    ],
+)
 def test_what_cannot_be_measured_is_refused(busy, wrong):
     with pytest.raises(Invalid):
         busy.figures(**wrong)

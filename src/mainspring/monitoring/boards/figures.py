@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import CallTotals, SpanFilter
 from mainspring.monitoring.boards.measures import KINDS, info, joined
@@ -19,6 +20,7 @@ UNWATCHED = "!shadow,loadtest"
 """Services of calls that nobody reads the answers of; they count only where they are asked for."""
 _STEPS = (1, 5, 15, 60, 180, 360, 720, 1440, 10_080)
 _WANTED = 96
+_MOST_STEPS = 1000
 _MINUTE_NS = 60 * 10**9
 
 
@@ -46,6 +48,8 @@ def figures(platform: Platform, project: str, asked: Asked) -> Figures:
     """Measure. Raises Invalid for a measure, a grouping or a time that cannot be."""
     told = info(asked.measure)
     begin, end, step = nanoseconds(asked.since), nanoseconds(asked.until), int(asked.step_minutes * _MINUTE_NS)
+    if not 0 < len(range(begin, end, step)) <= _MOST_STEPS:
+        raise Invalid(f"The time holds no step, or more than {_MOST_STEPS:,}.", hint="Take wider steps, or less time.")
     times = list(range(begin, end, step))
     ask = _scores if asked.measure.startswith("score/") else _calls
     now, note = ask(platform, project, asked, begin, end, step)
