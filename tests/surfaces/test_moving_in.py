@@ -190,3 +190,45 @@ def test_what_the_server_refuses_is_named(client: Client, tmp_path: Path) -> Non
 def test_the_command_lists_its_sources() -> None:
     done = CliRunner().invoke(app, ["import", "--help"])
     assert done.exit_code == 0 and "langfuse" in done.stdout and "mlflow" in done.stdout
+
+
+def test_a_row_of_an_odd_shape_is_left_out_and_the_others_are_read(tmp_path: Path, client: Client) -> None:
+    good = {"id": "a", "traceId": TRACE, "startTime": "2026-03-02T09:15:00Z", "name": "answer"}
+    odd = {**good, "traceId": TRACE[::-1], "usageDetails": {"input": []}}
+    prompt = {"name": "p", "version": float("inf"), "prompt": "x"}
+    score = {"id": "s", "name": "\ud800", "dataType": "NUMERIC", "source": "API", "value": 1, "traceId": TRACE}
+    place = tmp_path / "export.jsonl"
+    place.write_text("\n".join(map(json.dumps, (good, odd, prompt, score))))
+    report = move(client, "langfuse", place, dry_run=True)
+    assert report.traces == 1
+    assert report.left_out == {
+        "a trace of an unknown shape": 1, "a row of an unknown shape": 1, "a score of an unknown shape": 1,
+    }  # fmt: skip
+    spans = [{"trace_id": "a" * 32, "span_id": "b" * 16, "start_time_unix_nano": 1, "end_time_unix_nano": "soon"}]
+    info = {"info": {}, "data": {"spans": spans}}
+    place.write_text("\n".join(map(json.dumps, (info, {"template": "x", "version": "one", "name": "p"}))))
+    assert move(client, "mlflow", place, dry_run=True).left_out == {"a row of an unknown shape": 2}
+
+
+def test_numbers_that_json_does_not_know_are_left_out(tmp_path: Path, client: Client) -> None:
+    span = {"id": "a", "traceId": TRACE, "startTime": "2026-03-02T09:15:00Z", "name": "answer", "metadata": {"x": 1}}
+    score = {"id": "s", "name": "n", "dataType": "NUMERIC", "source": "API", "traceId": TRACE}
+    place = tmp_path / "export.jsonl"
+    held = [{**span, "totalCost": float("nan")}, {**score, "value": float("nan")}, {**score, "id": "t", "value": 1.0}]
+    place.write_text("\n".join([*map(json.dumps, held), json.dumps({**score, "id": "u"})[:-1] + ', "value": 1e999}']))
+    report = move(client, "langfuse", place)
+    assert (report.problems, report.spans, report.scores) == ([], 1, 1)
+    assert report.left_out == {"a score that says nothing": 2}
+    span = {"trace_id": "a" * 32, "span_id": "b" * 16, "start_time_unix_nano": 10**18}
+    trace = {"info": {}, "data": {"spans": [span | {"attributes": {"a": float("inf"), "b": "kept"}}]}}
+    place.write_text(json.dumps(trace) + "\n" + json.dumps(trace).replace("Infinity", "1e999").replace("bb", "cc"))
+    report = move(client, "mlflow", place)
+    assert report.problems == [] and client.trace.get("a" * 32).spans
+
+
+@pytest.mark.parametrize("name", ["deep.json", "deep.jsonl"])
+def test_a_file_that_is_nested_too_deeply_is_refused(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.write_text("[" * 200_000)
+    with pytest.raises(Invalid, match="nested too deeply"):
+        list(files.rows_of(place))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
@@ -50,12 +51,12 @@ def _rows(path: Path) -> Iterator[Any]:
                 yield from _lines(path, file)
                 return
             text = file.read(_MOST_WHOLE + 1)
-    except (OSError, EOFError, UnicodeDecodeError) as problem:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as problem:
         raise Invalid(f"{path} cannot be read: {problem}.") from None
     if len(text) > _MOST_WHOLE:
         raise TooLarge(f"{path} is larger than 512 MiB.", hint="Export lines of JSON, or in parts.")
     try:
-        held = json.loads(text)
+        held = _parsed(text)
     except ValueError:
         # Some exports name lines of JSON .json.
         yield from _lines(path, io.StringIO(text))
@@ -63,6 +64,17 @@ def _rows(path: Path) -> Iterator[Any]:
     if isinstance(held, dict) and isinstance(held.get("data"), list):
         held = held["data"]
     yield from held if isinstance(held, list) else [held]
+
+
+def _parsed(text: str) -> Any:
+    """Return what a text of JSON holds; numbers that JSON does not know say nothing. Raises ValueError.
+
+    So it does where the text is nested too deeply.
+    """
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def _opened(path: Path) -> IO[str]:
@@ -80,6 +92,6 @@ def _lines(path: Path, file: IO[str]) -> Iterator[Any]:
         if not line.strip():
             continue
         try:
-            yield json.loads(line)
+            yield _parsed(line)
         except ValueError as problem:
             raise Invalid(f"Line {number} of {path} is no JSON: {problem}.", hint="Is it an export as JSON?") from None

@@ -15,6 +15,7 @@ from mainspring.surfaces.moving.moved import (
     asked,
     attributes,
     bounded,
+    finite,
     hex_id,
     moment,
     named,
@@ -35,23 +36,26 @@ def read(rows: Iterable[tuple[Path, Any]]) -> Moved:
     observations: dict[str, dict[str, Fields]] = defaultdict(dict)
     scores: dict[str, Fields] = {}
     for _, row in bounded(iter(rows)):
-        for kind, fields in _told(row):
-            if kind == "trace":
-                traces[str(fields["id"])] = traces.get(str(fields["id"]), {}) | fields
-            elif kind == "observation":
-                observations[str(fields["trace_id"])][str(fields["id"])] = fields
-            elif kind == "score":
-                scores[str(fields["id"])] = fields
-            elif kind == "prompt":
-                _prompt(moved, fields)
-            elif kind == "item":
-                _item(moved, fields)
-            else:
-                moved.leave(kind)
+        with moved.reading("a row"):
+            for kind, fields in _told(row):
+                if kind == "trace":
+                    traces[str(fields["id"])] = traces.get(str(fields["id"]), {}) | fields
+                elif kind == "observation":
+                    observations[str(fields["trace_id"])][str(fields["id"])] = fields
+                elif kind == "score":
+                    scores[str(fields["id"])] = fields
+                elif kind == "prompt":
+                    _prompt(moved, fields)
+                elif kind == "item":
+                    _item(moved, fields)
+                else:
+                    moved.leave(kind)
     for trace_id in dict.fromkeys([*traces, *observations]):
-        _trace(moved, trace_id, traces.get(trace_id, {}), observations.get(trace_id, {}))
+        with moved.reading("a trace"):
+            _trace(moved, trace_id, traces.get(trace_id, {}), observations.get(trace_id, {}))
     for fields in scores.values():
-        _score(moved, fields)
+        with moved.reading("a score"):
+            _score(moved, fields)
     moved.prompts.sort(key=lambda one: (one.name, one.version))
     return moved
 
@@ -212,7 +216,7 @@ def _score(moved: Moved, fields: Fields) -> None:
     if not fields.get("trace_id"):
         moved.leave("a score of a session or of a run of a dataset")
         return
-    number = float(value) if isinstance(value, int | float) and kind in ("NUMERIC", "BOOLEAN") else None
+    number = finite(value) if kind in ("NUMERIC", "BOOLEAN") else None
     label = str(text if text is not None else value)[:200] if kind == "CATEGORICAL" else None
     comment, correction = str(fields.get("comment") or ""), ""
     if kind == "TEXT":

@@ -17,6 +17,7 @@ from mainspring.surfaces.moving.moved import (
     asked,
     attributes,
     bounded,
+    finite,
     hex_id,
     moment,
     named,
@@ -32,21 +33,27 @@ def read(rows: Iterable[tuple[Path, Any]]) -> Moved:
     """Read an export."""
     moved = Moved()
     for path, row in bounded(iter(rows)):
-        if not isinstance(row, dict):
-            moved.leave("a row that is no object")
-        elif isinstance(row.get("info"), dict) and isinstance(row.get("data"), dict):
-            _trace(moved, row["info"], row["data"].get("spans") or [])
-        elif "template" in row and "version" in row and "name" in row:
-            _prompt(moved, row)
-        elif isinstance(row.get("records"), list):
-            for record in row["records"]:
-                _record(moved, str(row.get("name") or path.stem), record)
-        elif "inputs" in row and ("expectations" in row or "dataset_record_id" in row):
-            _record(moved, path.name.split(".")[0], row)
-        else:
-            moved.leave("a row of no known kind")
+        with moved.reading("a row"):
+            _row(moved, path, row)
     moved.prompts.sort(key=lambda one: (one.name, one.version))
     return moved
+
+
+def _row(moved: Moved, path: Path, row: Any) -> None:
+    if not isinstance(row, dict):
+        moved.leave("a row that is no object")
+    elif isinstance(row.get("info"), dict) and isinstance(row.get("data"), dict):
+        _trace(moved, row["info"], row["data"].get("spans") or [])
+    elif "template" in row and "version" in row and "name" in row:
+        _prompt(moved, row)
+    elif isinstance(row.get("records"), list):
+        for record in row["records"]:
+            with moved.reading("a record"):
+                _record(moved, str(row.get("name") or path.stem), record)
+    elif "inputs" in row and ("expectations" in row or "dataset_record_id" in row):
+        _record(moved, path.name.split(".")[0], row)
+    else:
+        moved.leave("a row of no known kind")
 
 
 def _trace(moved: Moved, info: Fields, spans: list[Fields]) -> None:
@@ -64,7 +71,8 @@ def _trace(moved: Moved, info: Fields, spans: list[Fields]) -> None:
         return
     moved.spans[whole] = found
     for one in info.get("assessments") or ():
-        _assessment(moved, one, whole)
+        with moved.reading("an assessment"):
+            _assessment(moved, one, whole)
 
 
 def _ids(span: Fields) -> tuple[str, str, str] | None:
@@ -140,7 +148,7 @@ def _assessment(moved: Moved, one: Fields, trace: str) -> None:
         moved.leave("an assessment without a value")
         return
     comment = str(one.get("rationale") or "")
-    number = float(value) if isinstance(value, bool | int | float) and not expected else None
+    number = finite(value) if not expected else None
     label = value[:200] if isinstance(value, str) and not expected else None
     if number is None and label is None and not expected:
         comment = "\n".join(filter(None, [json.dumps(value, ensure_ascii=False), comment]))

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +60,14 @@ class Moved:
     left: Counter[str] = field(default_factory=Counter)
     """How many were left out, by why."""
 
+    @contextmanager
+    def reading(self, what: str) -> Iterator[None]:
+        """Leave out what is not of the shape that its product writes: one such is no reason to read no other."""
+        try:
+            yield
+        except (ValueError, TypeError, AttributeError, KeyError, ArithmeticError, RecursionError):
+            self.leave(f"{what} of an unknown shape")
+
     def leave(self, why: str, number: int = 1) -> None:
         """Note what is not taken."""
         if number:
@@ -105,7 +115,7 @@ def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
             said: dict[str, Any] = {"boolValue": value}
         elif isinstance(value, int):
             said = {"intValue": str(value)}
-        elif isinstance(value, float):
+        elif isinstance(value, float) and math.isfinite(value):
             said = {"doubleValue": value}
         else:
             said = {"stringValue": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
@@ -113,12 +123,17 @@ def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+def finite(value: Any) -> float | None:
+    """Return a number; None for anything else, and for one that JSON does not know."""
+    return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
 def parsed(value: Any) -> Any:
     """Return what a text of JSON holds; anything else as it is."""
     if isinstance(value, str) and value[:1] in '{["' and value[-1:] in '}]"':
         try:
-            return json.loads(value)
-        except ValueError:
+            return json.loads(value, parse_constant=lambda _: None)
+        except (ValueError, RecursionError):
             return value
     return value
 

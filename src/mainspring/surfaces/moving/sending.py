@@ -16,6 +16,7 @@ from mainspring.surfaces.client import Client
 from mainspring.surfaces.moving import langfuse, mlflow
 from mainspring.surfaces.moving.files import rows_of
 from mainspring.surfaces.moving.moved import Moved, MovedPrompt, MovedScore
+from mainspring.traces.models import Score
 
 READERS: dict[str, Callable[..., Moved]] = {"langfuse": langfuse.read, "mlflow": mlflow.read}
 _SPANS, _BYTES = 500, 4_000_000
@@ -134,7 +135,7 @@ class _Sender:
             by_trace.setdefault(one.trace_id, []).append(one)
         for trace_id, some in by_trace.items():
             try:
-                page = self._client.score.list_(trace_id=trace_id, limit=1000).items
+                page = self._known(trace_id)
             except MainspringError as problem:
                 self._wrong(f"scores of {trace_id}", problem)
                 continue
@@ -146,6 +147,14 @@ class _Sender:
                     continue
                 held.add(key)
                 self._score(one)
+
+    def _known(self, trace_id: str) -> list[Score]:
+        found: list[Score] = []
+        cursor: str | None = ""
+        while cursor is not None:
+            page = self._client.score.list_(trace_id=trace_id, limit=1000, cursor=cursor)
+            found, cursor = found + page.items, page.next_cursor
+        return found
 
     def _score(self, one: MovedScore) -> None:
         try:
