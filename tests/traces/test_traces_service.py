@@ -15,6 +15,7 @@ from mainspring.kernel import access, hooks, settings
 from mainspring.kernel.errors import Denied, Invalid, NotFound
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.spans import Span
+from mainspring.serving.metering import Usages
 from mainspring.traces import Intake, Prices, Retentions, Scores, Sessions, Traces, expire
 from mainspring.traces.http import otlp_routes
 
@@ -263,3 +264,11 @@ def test_otlp_answers_errors_as_exporters_expect(client, platform):
     platform.spans.close()
     closed = client.post("/", content=body(), headers=JSON_HEADERS)
     assert closed.status_code == 503 and closed.headers["retry-after"] and closed.json()["code"] == 14
+
+
+@pytest.mark.parametrize("at", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"])
+def test_a_moment_at_the_end_of_the_calendar_is_taken_in_utc(platform, at):
+    moment = datetime.fromisoformat(at)
+    given = Scores(platform).create("helpful", trace_id=ONE, number=1.0, at=moment)
+    assert given.created_at.year == (1 if moment.year == 1 else platform.clock.now().year)
+    assert Usages(platform).report(since=moment) is not None and Usages(platform).report(until=moment) is not None

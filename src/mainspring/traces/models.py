@@ -302,9 +302,17 @@ def moment(nanoseconds: int) -> datetime:
         return datetime.max.replace(tzinfo=UTC)
 
 
+_FIRST, _LAST = datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)
+
+
 def aware(at: datetime | None) -> datetime | None:
-    """Return a moment with its time zone; one without is taken as UTC."""
-    return at if at is None or at.tzinfo else at.replace(tzinfo=UTC)
+    """Return a moment in UTC, within the years 1 to 9999; one without a time zone is taken as UTC."""
+    if at is None or not at.tzinfo:
+        return at and at.replace(tzinfo=UTC)
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return _FIRST if at.year == 1 else _LAST
 
 
 def nanoseconds(at: datetime | None) -> int:
