@@ -202,7 +202,7 @@ class Usages(Service):
             sums = [func.coalesce(func.sum(usage_hours.c[name]), 0).label(f"sum_{name}") for name in _SUMS]
             start = aware(since) or tx.now - timedelta(days=30)
             query = select(*names, *sums).where(usage_hours.c.project == tx.project)
-            query = query.where(usage_hours.c.hour >= window_start(start, "hour"))
+            query = query.where(usage_hours.c.hour >= start.replace(minute=0, second=0, microsecond=0))
             if until is not None:
                 query = query.where(usage_hours.c.hour < aware(until))
             query = query.where(*(_COLUMNS[name] == value for name, value in wanted.items() if value))
