@@ -16,7 +16,7 @@ from mainspring.monitoring import Issues, Monitors, Queues
 from mainspring.monitoring.annotation import Question
 from mainspring.monitoring.areas.jobs import run_due
 from mainspring.monitoring.areas.models import FindSettings
-from mainspring.traces import Scores
+from mainspring.traces import Scores, Traces
 
 
 class Words:
@@ -236,6 +236,15 @@ def test_erased_traces_leave_their_area(platform, call, find):
     request = ErasureRequest("default", (ids[0],))
     assert hooks.erasure_hooks["areas"](platform, request, False) == 1 and only(platform).count == 3
     assert hooks.erasure_hooks["areas"](platform, request, True) == 1 and only(platform).count == 2
+
+
+def test_a_trace_that_is_deleted_leaves_its_area_and_its_queue(platform, call, find):
+    ids = [call(f"refund policy question {n}", 0.0) for n in range(3)]
+    find()
+    Queues(platform).create("refunds", [Question(name="why", kind="text")])
+    assert Issues(platform).queue(only(platform).id, "refunds").added == 3
+    Traces(platform).delete(ids[0])
+    assert only(platform).count == 2 and len(Queues(platform).items("refunds").items) == 2
 
 
 def test_without_an_embedding_model_a_search_says_so(platform):

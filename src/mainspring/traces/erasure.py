@@ -17,6 +17,7 @@ from mainspring.traces.models import Erased, RetentionRule, nanoseconds
 from mainspring.traces.tables import awaiting, retentions
 
 _BATCH = 500
+_ROOM = "traces"
 
 
 def erase_traces(platform: Platform, project: str, trace_ids: Sequence[str]) -> Erased:
@@ -28,6 +29,18 @@ def erase_traces(platform: Platform, project: str, trace_ids: Sequence[str]) -> 
             tx.execute(delete(awaiting).where(awaiting.c.project == project, some))
         comments.erase(tx, trace_ids)
         return Erased(spans=spans, scores=score_store.erase(tx, trace_ids))
+
+
+def erase_everywhere(platform: Platform, project: str, trace_ids: Sequence[str]) -> Erased:
+    """Erase traces, and what other rooms made of them: places in queues and areas, kept answers, tasks.
+
+    The other rooms come first, so that doing it again after a failure half-way finishes it.
+    """
+    request = ErasureRequest(project, tuple(trace_ids))
+    for room, hook in list(hooks.erasure_hooks.items()):
+        if room != _ROOM:
+            hook(platform, request, True)
+    return erase_traces(platform, project, trace_ids)
 
 
 def erase_request(platform: Platform, request: ErasureRequest, really: bool) -> int:
@@ -95,4 +108,4 @@ def _pages(platform: Platform, project: str, where: SpanFilter) -> Iterator[list
             return
 
 
-hooks.erasable("traces", erase_request)
+hooks.erasable(_ROOM, erase_request)

@@ -17,7 +17,7 @@ from mainspring.traces import choosing
 from mainspring.traces import scores as score_store
 from mainspring.traces.attributes import Attributes
 from mainspring.traces.choosing import Milliseconds, Number
-from mainspring.traces.erasure import erase_traces
+from mainspring.traces.erasure import erase_everywhere
 from mainspring.traces.exploring import Exploring
 from mainspring.traces.models import (
     Erased,
@@ -151,8 +151,11 @@ class Traces(Exploring):
 
     @operation("DELETE /traces/{trace_id}", permission="trace.write")
     def delete(self, trace_id: TraceId) -> Erased:
-        """Erase a trace and its scores, from the search index and the write-ahead file too."""
-        removed = erase_traces(self.platform, self.caller.project, [trace_id])
+        """Erase a trace and its scores, from the search index and the write-ahead file too, and what was made of it.
+
+        So it leaves improvement areas, annotation queues, and the answers that caches keep.
+        """
+        removed = erase_everywhere(self.platform, self.caller.project, [trace_id])
         if not removed.spans and not removed.scores:
             raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
         return removed
