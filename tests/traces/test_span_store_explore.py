@@ -28,6 +28,9 @@ TESTS = [
     (AttributeTest("host.name", "=", "web-1"), [1]),
     (AttributeTest("provider", "=", "acme", "provider"), [2]),
     (AttributeTest("gen_ai.usage.input_tokens", ">", "10", "input_tokens"), [2]),
+    (AttributeTest("order", "=", "9007199254740993"), [3]),
+    (AttributeTest("order", "=", "9007199254740992"), []),
+    (AttributeTest("order", ">", "9007199254740992"), [3]),
     (AttributeTest("nothing", "=", "gold"), []),
 ]
 
@@ -39,7 +42,14 @@ def filled(store):
             span(1, attributes={"tier": "gold", "retry.count": 1}, resource={"host.name": "web-1"}),
             span(2, attributes={"tier": "silver", "retry.count": 2, "tag.tags": ["red", "blue"]}),
             span(2, 2, provider="acme", input_tokens=50),
-            span(3, attributes={"cached": True, "metadata": {"plan.name": 'pro "x"', "plan": {"name": "other"}}}),
+            span(
+                3,
+                attributes={
+                    "cached": True,
+                    "order": 2**53 + 1,
+                    "metadata": {"plan.name": 'pro "x"', "plan": {"name": "other"}},
+                },
+            ),
         ]
     )
     return store

@@ -94,7 +94,9 @@ def _holds(value: Any, op: str, wanted: str) -> bool:
 
 
 def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    for kind in (int, float):  # a float would take two large ids for the same
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return None
