@@ -51,9 +51,7 @@ class Server:
         self.url, self.key = held["url"], held["api_key"]
 
     def _run(self, *words: str) -> None:
-        subprocess.run(
-            [sys.executable, "-m", "mainspring", *words], env=self._environ, check=True, capture_output=True
-        )
+        subprocess.run([sys.executable, "-m", "mainspring", *words], env=self._environ, check=True, capture_output=True)
 
     def ask(self, path: str, body: bytes | None = None) -> bytes:
         """Return what the server answers."""

@@ -16,7 +16,8 @@ from mainspring.monitoring import Issues, Monitors, Queues
 from mainspring.monitoring.annotation import Question
 from mainspring.monitoring.areas.jobs import run_due
 from mainspring.monitoring.areas.models import FindSettings
-from mainspring.traces import Scores, Traces
+from mainspring.traces import Retentions, Scores, Traces
+from mainspring.traces.erasure import expire
 
 
 class Words:
@@ -245,6 +246,12 @@ def test_a_trace_that_is_deleted_leaves_its_area_and_its_queue(platform, call, f
     assert Issues(platform).queue(only(platform).id, "refunds").added == 3
     Traces(platform).delete(ids[0])
     assert only(platform).count == 2 and len(Queues(platform).items("refunds").items) == 2
+    Retentions(platform).set(days=1)
+    platform.clock.advance(days=2)
+    assert expire(platform) > 0
+    area = only(platform)
+    assert (area.count, area.words, "refund" in area.name) == (0, [], False)
+    assert Queues(platform).items("refunds").items == []
 
 
 def test_without_an_embedding_model_a_search_says_so(platform):

@@ -84,7 +84,7 @@ def _expire(platform: Platform, project: str, rules: list[RetentionRule], number
     while more:
         lines, cursor = platform.spans.traces(project, where, limit=_BATCH, cursor=cursor)
         chosen = [line.trace_id for line in lines if not any(_names(one, line) for one in before)]
-        removed += erase_traces(platform, project, chosen).spans if chosen else 0
+        removed += erase_everywhere(platform, project, chosen).spans if chosen else 0
         more = bool(cursor)
     return removed
 

@@ -19,6 +19,7 @@ from mainspring.monitoring.attacks.models import DayCount
 from mainspring.traces import moment
 
 _CHUNK = 500
+_NAMELESS = "what was erased"
 _DAYS = 90
 
 
@@ -153,7 +154,10 @@ def events(tx: Tx, issue_id: str) -> list[IssueEvent]:
 
 
 def forget(tx: Tx, trace_ids: Sequence[str], *, really: bool) -> int:
-    """Take erased traces out of their areas; return how many there were."""
+    """Take erased traces out of their areas; return how many there were.
+
+    An area that loses its last one stays, so that it is known again; its name and words, which are theirs, do not.
+    """
     count = 0
     for start in range(0, len(trace_ids), _CHUNK):
         mine = (issue_traces.c.project == tx.project) & issue_traces.c.trace_id.in_(trace_ids[start : start + _CHUNK])
@@ -163,6 +167,9 @@ def forget(tx: Tx, trace_ids: Sequence[str], *, really: bool) -> int:
             tx.execute(delete(issue_traces).where(mine))
             for issue_id, many in Counter(held).items():
                 change(tx, issue_id, count=issues.c.count - many)
+                rest = select(issue_traces.c.trace_id).where(issue_traces.c.issue_id == issue_id).limit(1)
+                if tx.execute(rest).one_or_none() is None:
+                    change(tx, issue_id, name=_NAMELESS, words=[])
     return count
 
 
