@@ -6,9 +6,11 @@ import time
 from pathlib import Path
 
 import apsw
+import msgspec
 import pytest
 
 from mainspring.backends.spans_sqlite import SqliteSpans
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import Span, SpanFilter
 
 SECOND = 10**9
@@ -87,7 +89,7 @@ def test_a_store_of_an_earlier_version_gets_what_it_lacks(tmp_path):
     indexes = {name for (name,) in file.execute("SELECT name FROM sqlite_schema WHERE type = 'index'")}
     for name in ("environment", "service", "model", "deployment", "prompt", "kind", "name"):
         file.execute(f"DROP INDEX traces_{name}")
-    file.execute("DROP INDEX sessions_environment")
+    file.execute("DROP INDEX sessions_environment; DROP TABLE calls")
     file.execute("PRAGMA user_version = 2")
     file.close()
     again = SqliteSpans(tmp_path)
@@ -108,3 +110,11 @@ def test_the_log_of_sqlite_gives_its_space_back_once_nothing_comes(tmp_path):
         time.sleep(0.01)  # a step of waiting on a condition
     assert len(found(store)) == 199
     store.close()
+
+
+def test_figures_of_too_many_parts_are_refused_and_never_cut(filled, monkeypatch: pytest.MonkeyPatch) -> None:
+    filled.append([msgspec.structs.replace(made(2_000), kind="chat")])
+    filled.flush()
+    monkeypatch.setattr("mainspring.backends.spans_sqlite.calls._MOST", 1)
+    with pytest.raises(Invalid, match="too many parts"):
+        filled.calls("default", SpanFilter(since_ns=SECOND), step_ns=1_000 * SECOND)

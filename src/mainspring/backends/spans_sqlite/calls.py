@@ -13,6 +13,7 @@ from mainspring.backends.spans_log.codec import Packer
 from mainspring.backends.spans_log.lines import COUNTED, RUNNING, STATUS, bucket, facts
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.totals import Short
+from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import CallTotals, Span, SpanFilter
 
 _INSERT = f"INSERT OR REPLACE INTO calls VALUES ({', '.join('?' * 20)})"  # noqa: S608
@@ -90,7 +91,10 @@ def backfill(connection: Any) -> None:
 def totals(
     connection: Any, words: Words, project: int, where: SpanFilter, by: str, step_ns: int, groups: int
 ) -> list[CallTotals]:
-    """Sum calls by step and group; what is not among the `groups` with most calls is one group."""
+    """Sum calls by step and group; what is not among the `groups` with most calls is one group.
+
+    Raises Invalid where that has too many parts.
+    """
     sql, values = _condition(connection, words, project, where)
     column = {"": "0", "user_id": "user"}.get(by, by)
     top = f"SELECT {column} FROM calls WHERE {sql} GROUP BY 1 ORDER BY count(*) DESC, 1 LIMIT ?"  # noqa: S608
@@ -108,6 +112,8 @@ def totals(
         f"SELECT {keys}, first, count(*) FROM calls WHERE {sql} AND first IS NOT NULL GROUP BY 1, 2, 3 LIMIT ?",  # noqa: S608
         bound,
     ).fetchall()
+    if max(len(rows), len(firsts)) >= _MOST:
+        raise Invalid("These figures have too many parts.", hint="Take longer steps, fewer groups or a shorter time.")
 
     def name(one: Any) -> str | None:
         if one is None or by == "user_id":
