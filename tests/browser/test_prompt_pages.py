@@ -110,7 +110,7 @@ def test_a_release_and_a_deployment_are_asked_as_they_are(visit: Visitor) -> Non
 def test_a_span_opens_in_the_playground(visit: Visitor) -> None:
     page = visit.open(f"/traces/{visit.site.names['trace']}")
     page.get_by_role("treeitem", name="chat docs").last.click()
-    page.get_by_role("link", name="Open in playground").click()
+    page.get_by_role("link", name="Replay in the playground").click()
     expect(page.get_by_label("Message 1 of Variant A", exact=True)).to_have_value("Which package reads JSON?")
     page.get_by_role("button", name="Run").click()
     answer = page.get_by_role("region", name="Answer of variant A to case 1")

@@ -31,7 +31,7 @@ function Clusters() {
             icon="guard"
             title="The guard found nothing in the last 7 days"
             text={`${plural(found.looked_at, "call")} were looked at. Hits are grouped here by what they say, with the keys and users behind them.`}
-            code={"mainspring guard create default --policy policy.json\nmainspring attack clusters"}
+            code={"mainspring guard create default policy.json\nmainspring attack clusters"}
           />
         ) : (
           <div className="stack">
