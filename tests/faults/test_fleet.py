@@ -220,7 +220,13 @@ def test_a_killed_process_under_load_leaves_the_books_right(fleet: Server, mine:
         load.stop()
     cut, answered = len(load.failures), load.answered - len(load.failures)
     assert cut <= 30
-    used = wait_for("the books", lambda: balanced(fleet, client, key, budget.id, answered))
+    try:
+        used = wait_for("the books", lambda: balanced(fleet, client, key, budget.id, answered), 240)
+    except AssertionError as late:
+        held = sorted(path.name for path in (fleet.home / "meters").iterdir())
+        rows = client.usage.report(by="", key=key.id)
+        late.add_note(f"{answered} answered, {cut} cut off; {held}; {rows}; {client.budget.get(budget.id)}")
+        raise
     # What was answered is settled exactly. What a kill cut off is billed at its reservation, where it had reserved.
     assert answered <= used.requests <= answered + cut and used.estimated <= cut
     exact = (used.requests - used.estimated) * ONE
