@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,7 @@ class Refused(Exception):
     """An answer that is not 200."""
 
 
-class Product:
+class Product(ABC):
     """One product; everything that it writes lies in `folder`."""
 
     name = ""
@@ -70,7 +71,7 @@ class Product:
             except (OSError, http.client.HTTPException, Refused):
                 if time.perf_counter() - begun > 180 or self.process.poll() is not None:
                     raise RuntimeError(f"{self.name} does not answer; see {self.folder}") from None
-                time.sleep(0.02)
+                time.sleep(0.02)  # that another process answers is seen only by asking
 
     def stop(self) -> None:
         """End it and what it started."""
@@ -145,21 +146,21 @@ class Product:
             total += next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
         return total << 10
 
+    @abstractmethod
     def count(self) -> int:
         """Return how many spans can be found."""
-        raise NotImplementedError
 
+    @abstractmethod
     def newest(self) -> int:
         """Ask for the newest 50 traces as a list shows them; return how many came."""
-        raise NotImplementedError
 
+    @abstractmethod
     def trace(self, trace_id: str) -> int:
         """Ask for a whole trace; return how many spans came."""
-        raise NotImplementedError
 
+    @abstractmethod
     def search(self, word: str, seconds: float) -> int:
         """Ask for traces, or spans, with a word in what was said; return how many came."""
-        raise NotImplementedError
 
 
 class Ours(Product):
@@ -179,7 +180,7 @@ class Ours(Product):
     def _key(self) -> str:
         until = time.monotonic() + 30
         while not (path := self.data() / "credentials.json").exists() and time.monotonic() < until:
-            time.sleep(0.05)
+            time.sleep(0.05)  # that another process wrote its file is seen only by looking
         return str(json.loads(path.read_text())["api_key"])
 
     def count(self) -> int:

@@ -73,7 +73,7 @@ class Bench:
         self._rest(product)
         cpu, seen = product.cpu(), []
         for _ in range(4):
-            time.sleep(1)
+            time.sleep(1)  # four seconds of rest are what is measured
             seen.append(product.pss())
         found[MEMORY] = statistics.median(seen) / (1 << 20)
         # More than that is no rest, but what its start still has to do, and is not taken off later.
@@ -81,10 +81,10 @@ class Bench:
 
     def _rest(self, product: Product) -> None:
         """Wait until what goes on behind the first answer is over, at least as long as the options say."""
-        time.sleep(self.options.rest)
+        time.sleep(self.options.rest)  # what a start does behind its first answer says no end
         for _ in range(45):
             cpu = product.cpu()
-            time.sleep(1)
+            time.sleep(1)  # CPU over a second tells rest from work
             if product.cpu() - cpu < 0.15:
                 return
 
@@ -100,7 +100,7 @@ class Bench:
             counted = product.count()
         else:
             counted, ended = self._awaited(product, acknowledged)
-            time.sleep(REST_SECONDS)
+            time.sleep(REST_SECONDS)  # work behind the last answer counts too
             used = product.cpu() - cpu
         used -= self.idle[product.name] * (time.perf_counter() - begun if not product.counts_dearly else ended - begun)
         found = self.found[product.name]
@@ -132,7 +132,7 @@ class Bench:
                     text = answer.read()
                     if answer.status not in (429, 503):
                         break
-                    time.sleep(float(answer.headers.get("retry-after", 1)))
+                    time.sleep(float(answer.headers.get("retry-after", 1)))  # as it asks
                 with lock:
                     if answer.status == 200:
                         sent[0] += count
@@ -155,7 +155,7 @@ class Bench:
                 counted, changed = now, time.perf_counter()
             if counted >= wanted:
                 break
-            time.sleep(0.25)
+            time.sleep(0.25)  # another process indexes: it is seen only by asking
         return counted, changed
 
     def ask(self, running: list[Product]) -> None:

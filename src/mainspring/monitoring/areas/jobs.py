@@ -41,7 +41,7 @@ def run_due(platform: Platform) -> int:
         with access.acting_as(access.system(row["project"], row["environment"])):
             try:
                 started += _start(platform, row["id"])
-            except Exception:
+            except Exception:  # the others start all the same, and this one is tried at the next turn
                 _log.exception("a search for areas of %s could not start", row["project"])
     return started
 
