@@ -17,13 +17,17 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 GOLD = "/traces?attribute=shop.tier%3Dgold"
 
 
-def send(visit: Visitor, trace: str, number: int, service: str, *, running: bool = False, start: int = 0) -> None:
+def send(
+    visit: Visitor, trace: str, number: int, service: str, *, running: bool = False, start: int = 0, user: str = ""
+) -> None:
     """Send one span as an OpenTelemetry exporter would."""
     now = time.time_ns()
     span = {"traceId": trace, "spanId": f"{number:016x}", "name": "checkout", "startTimeUnixNano": str(start or now),
             "endTimeUnixNano": str(now), "status": {"code": 1}}  # fmt: skip
     if running:
         span["attributes"] = [{"key": "mainspring.running", "value": {"boolValue": True}}]
+    if user:
+        span["attributes"] = [{"key": "user.id", "value": {"stringValue": user}}]
     of = {"attributes": [{"key": "service.name", "value": {"stringValue": service}}]}
     body = {"resourceSpans": [{"resource": of, "scopeSpans": [{"spans": [span]}]}]}
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {visit.site.key}"}
@@ -161,6 +165,24 @@ def test_a_session_reads_as_a_conversation_and_leads_to_its_user(visit: Visitor)
     expect(preview).to_contain_text("33.3 %")
     preview.get_by_role("link", name="Traces", exact=True).click()
     foot(page, "6 traces")
+    assert visit.complaints == []
+
+
+def test_a_user_is_erased_after_saying_what_that_takes(visit: Visitor) -> None:
+    send(visit, "ab" * 16, 1, "shop", user="shopper/gone")
+    page = visit.open("/users?peek=shopper/gone")
+    page.get_by_role("button", name="Erase…").click()
+    asking = page.get_by_role("dialog")
+    expect(asking.get_by_text("This erases 1 trace and 1 span")).to_be_visible()
+    sure = asking.get_by_role("button", name="Erase the user")
+    expect(sure).to_be_disabled()
+    asking.get_by_role("textbox").fill("shopper/gone")
+    assert visit.violations() == []
+    sure.click()
+    expect(page).to_have_url(re.compile("/runs/"))
+    visit.open("/users")
+    expect(page.get_by_text("shopper/lee")).to_be_visible()
+    expect(page.get_by_text("shopper/gone")).not_to_be_visible()
     assert visit.complaints == []
 
 

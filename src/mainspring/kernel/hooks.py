@@ -16,7 +16,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """What is to be erased: the given traces, and everything of a user."""
+    """What is to be erased: the given traces, or those of a user where none are given; and what names the user."""
 
     project: str
     trace_ids: tuple[str, ...] = ()

@@ -23,6 +23,11 @@ class Keyring:
         """Return the 32-byte key for a purpose such as `audit` or `api-keys`."""
         return hmac.new(self._secret, b"mainspring/" + purpose.encode(), hashlib.sha256).digest()
 
+    def pseudonym(self, project: str, user_id: str) -> str:
+        """Return what stands for an end user where nobody may read who it is: the same for the same user."""
+        text = user_id.encode(errors="surrogatepass")
+        return f"user:{hmac.new(self.key(f'users/{project}'), text, hashlib.sha256).hexdigest()[:32]}"
+
     @classmethod
     def open(cls, path: Path) -> Keyring:
         """Read the secret of an installation, or make one (mode 0600) where there is none."""

@@ -20,6 +20,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 _ROUTE = re.compile(r"(GET|POST|PUT|PATCH|DELETE) (/[a-z0-9_./{}:-]*)")
 _PERMISSION = re.compile(r"[a-z]+\.[a-z]+")
 _SECRETIVE = re.compile(r"secret|token|password|api_?key", re.I)
+_PERSON = {"user", "user_id"}
+"""Arguments that name an end user: rows of the audit log stay for ever, so they hold a pseudonym."""
 _URL = re.compile(r"^(\w+://)(?:[^/@]*@)?([^/?#]*).*$", re.S)
 
 
@@ -101,11 +103,13 @@ def _perform(spec: Operation, service: Service, args: tuple[Any, ...], kwargs: d
     platform = service.platform
     action = f"{service.noun}.{spec.verb}"
     bound = inspect.signature(spec.function).bind(service, *args, **kwargs)
-    arguments = dict(list(bound.arguments.items())[1:])
+    said = dict(list(bound.arguments.items())[1:])
+    for name in _PERSON & said.keys():
+        said[name] = said[name] and platform.keyring.pseudonym(caller.project, str(said[name]))
     target = f"{spec.method} {spec.path}"
     for name in spec.path_parameters:
-        target = re.sub(rf"{{{name}(:path)?}}", whole(str(arguments.get(name, ""))[:200].replace("\\", "/")), target)
-    detail = {name: _brief(name, value) for name, value in arguments.items() if name not in spec.path_parameters}
+        target = re.sub(rf"{{{name}(:path)?}}", whole(str(said.get(name, ""))[:200].replace("\\", "/")), target)
+    detail = {name: _brief(name, value) for name, value in said.items() if name not in spec.path_parameters}
     try:
         access.require(caller, spec.permission)
     except Denied:

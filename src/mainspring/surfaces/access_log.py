@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import re
 import threading
 from collections import deque
 from collections.abc import Iterable
@@ -30,6 +31,8 @@ _WAITING = 50_000
 """Lines that wait for a slow disk at most; further ones are dropped and counted."""
 _LONGEST = 300
 _TOLD = {b"x-mainspring-trace-id": "trace_id", b"x-mainspring-model": "model", b"x-mainspring-deployment": "deployment"}
+_PERSONAL = re.compile(r"^(/api/v1/(?:users|sessions|conversations)/).+", re.S)
+"""Paths that end in the name of an end user, or of what one did: nobody erases a log."""
 _PID = os.getpid()
 _log = logging.getLogger(__name__)
 
@@ -175,7 +178,7 @@ def _line(request: Request) -> _Line:
     return _Line(
         f"{_second(seconds)}.{int((request.began - seconds) * 1000):03d}Z",
         request.method[:16],
-        request.path[:_LONGEST],
+        _PERSONAL.sub(r"\1*", request.path)[:_LONGEST],
         request.status,
         round(request.ms, 2),
         request.size,

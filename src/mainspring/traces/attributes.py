@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -33,6 +33,17 @@ _FIELDS: dict[str, str] = {
 def tests(texts: Sequence[str] | None) -> tuple[AttributeTest, ...]:
     """Return the tests that some texts stand for. Raises Invalid for what is none."""
     return tuple(_test(text.strip()) for text in texts or () if text.strip())
+
+
+def told(texts: Sequence[str] | None, stands_for: Callable[[str], str]) -> str:
+    """Return tests as a log may keep them: `stands_for` gives what is written in the place of a user."""
+    return ", ".join(_told(one, stands_for) for one in tests(texts))
+
+
+def _told(one: AttributeTest, stands_for: Callable[[str], str]) -> str:
+    if one.op in ("has", "lacks"):
+        return one.key if one.op == "has" else f"!{one.key}"
+    return f"{one.key}{one.op}{stands_for(one.value) if one.field == 'user_id' else one.value}"
 
 
 def _test(text: str) -> AttributeTest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
@@ -11,7 +12,7 @@ from mainspring.kernel import access, hooks
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import SpanFilter, TraceSummary
-from mainspring.traces import comments
+from mainspring.traces import choosing, comments
 from mainspring.traces import scores as score_store
 from mainspring.traces.models import Erased, RetentionRule, nanoseconds
 from mainspring.traces.tables import awaiting, retentions
@@ -22,13 +23,16 @@ _ROOM = "traces"
 
 def erase_traces(platform: Platform, project: str, trace_ids: Sequence[str]) -> Erased:
     """Erase traces with their scores and comments. Doing it again, after a failure half-way, finishes it."""
+    with platform.begin() as tx:
+        # While the spans are there it is known which sessions end with them.
+        said = score_store.erase_sessions(tx, _ending(platform, project, trace_ids))
     spans = platform.spans.delete(project, trace_ids)
     with platform.begin() as tx:
         for at in range(0, len(trace_ids), _BATCH):
             some = awaiting.c.trace_id.in_(trace_ids[at : at + _BATCH])
             tx.execute(delete(awaiting).where(awaiting.c.project == project, some))
         comments.erase(tx, trace_ids)
-        return Erased(spans=spans, scores=score_store.erase(tx, trace_ids))
+        return Erased(spans=spans, scores=said + score_store.erase(tx, trace_ids))
 
 
 def erase_everywhere(platform: Platform, project: str, trace_ids: Sequence[str]) -> Erased:
@@ -43,19 +47,56 @@ def erase_everywhere(platform: Platform, project: str, trace_ids: Sequence[str])
     return erase_traces(platform, project, trace_ids)
 
 
+def traces_of(platform: Platform, request: ErasureRequest) -> list[str]:
+    """Return the traces that a request names; where it names none, those of its user."""
+    if request.trace_ids or not request.user_id:
+        return list(request.trace_ids)
+    where = SpanFilter(user_id=request.user_id)
+    pages = choosing.pages(platform, request.project, where, size=1000, limit=1 << 62)
+    return [line.trace_id for lines, _ in pages for line in lines]
+
+
+def counted(platform: Platform, project: str, trace_ids: Sequence[str]) -> dict[str, int]:
+    """Return what `erase_traces` would remove, by what it is."""
+    spans = sum(line.spans for line in _lines(platform, project, trace_ids))
+    ending = _ending(platform, project, trace_ids)
+    with platform.read() as tx:
+        given = score_store.erase(tx, trace_ids, really=False)
+        return {
+            "traces": len(trace_ids),
+            "spans": spans,
+            "sessions": len(ending),
+            "scores": given + score_store.erase_sessions(tx, ending, really=False),
+            "comments": comments.erase(tx, trace_ids, really=False),
+        }
+
+
+def _lines(platform: Platform, project: str, trace_ids: Sequence[str]) -> Iterator[TraceSummary]:
+    for at in range(0, len(trace_ids), _BATCH):
+        some = SpanFilter(trace_ids=tuple(trace_ids[at : at + _BATCH]))
+        yield from platform.spans.traces(project, some, limit=_BATCH)[0]
+
+
+def _ending(platform: Platform, project: str, trace_ids: Sequence[str]) -> list[str]:
+    """Return the sessions that have no other traces than these."""
+    here = Counter(line.session_id for line in _lines(platform, project, trace_ids) if line.session_id)
+    ending = []
+    for name, many in here.items():
+        found, _ = platform.spans.sessions(project, SpanFilter(session_id=name), limit=1)
+        if found and found[0].traces <= many:
+            ending.append(name)
+    return ending
+
+
 def erase_request(platform: Platform, request: ErasureRequest, really: bool) -> int:
     """Erase what a request names in spans and scores, or count it; the hook of this room."""
-    chosen = list(request.trace_ids)
-    if request.user_id:
-        where = SpanFilter(user_id=request.user_id)
-        chosen += [trace_id for page in _pages(platform, request.project, where) for trace_id in page]
+    chosen = traces_of(platform, request)
     with access.acting_as(access.system(request.project)):
         if really:
             removed = erase_traces(platform, request.project, chosen)
             return removed.spans + removed.scores
-        with platform.read() as tx:
-            spans = sum(len(platform.spans.trace(request.project, trace_id)) for trace_id in chosen)
-            return spans + score_store.erase(tx, chosen, really=False)
+        count = counted(platform, request.project, chosen)
+        return count["spans"] + count["scores"]
 
 
 def expire(platform: Platform) -> int:
@@ -97,15 +138,6 @@ def _others(words: Iterable[str]) -> str:
 
 def _names(rule: RetentionRule, line: TraceSummary) -> bool:
     return rule.environment in ("", line.environment) and rule.kind in ("", line.kind)
-
-
-def _pages(platform: Platform, project: str, where: SpanFilter) -> Iterator[list[str]]:
-    cursor = ""
-    while True:
-        lines, cursor = platform.spans.traces(project, where, limit=_BATCH, cursor=cursor)
-        yield [line.trace_id for line in lines]
-        if not cursor:
-            return
 
 
 hooks.erasable(_ROOM, erase_request)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Annotated
 
 from pydantic import Field
@@ -14,7 +15,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, decode_cursor, encode_cursor
 from mainspring.kernel.service import Service
 from mainspring.kernel.spans import SpanFilter
-from mainspring.traces import choosing
+from mainspring.traces import attributes, choosing
 from mainspring.traces import scores as score_store
 from mainspring.traces.attributes import Attributes
 from mainspring.traces.choosing import Milliseconds, Number
@@ -85,7 +86,11 @@ class Exploring(Service):
             attribute=attribute,
         )  # fmt: skip
         detail = {key: value[:200] for key, value in given.items() if value}
-        detail |= {"attribute": ", ".join(attribute or [])[:200], "status": status or "", "score": score[:200]}
+        stands_for = partial(self.platform.keyring.pseudonym, self.caller.project)
+        detail |= {"user_id": stands_for(user_id)} if user_id else {}
+        detail |= {"query": f"[{len(query)} characters]"} if query else {}
+        told = attributes.told(attribute, stands_for)
+        detail |= {"attribute": told[:200], "status": status or "", "score": score[:200]}
         times = {key: at.isoformat() for key, at in (("since", since), ("until", until)) if at}
         with self.begin() as tx:
             kept = {key: value for key, value in {**detail, **times}.items() if value}

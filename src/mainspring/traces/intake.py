@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,6 +13,7 @@ import msgspec
 from mainspring.kernel import access
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
+from mainspring.traces import forgetting
 from mainspring.traces.capture import Masker, Sampler
 from mainspring.traces.capture_service import captured
 from mainspring.traces.models import CaptureRules, moment
@@ -32,6 +33,7 @@ class Known:
     prices: PriceBook
     rules: CaptureRules
     masker: Masker
+    forgotten: Mapping[str, int]
 
 
 class Intake:
@@ -51,7 +53,7 @@ class Intake:
 
     def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
         """Store spans durably; not `synced`, so that a kill loses nothing. Raises what the store raises."""
-        self._platform.spans.append([self.prepared(span) for span in spans], synced=synced)
+        self._platform.spans.append(self._remembered([self.prepared(span) for span in spans]), synced=synced)
 
     def ready(self, project: str) -> bool:
         """Whether a span of the project can be appended now without asking the records, and without crowding."""
@@ -70,6 +72,16 @@ class Intake:
             span = redacted(span)
         return self._of(span.project).masker.masked(span)
 
+    def _remembered(self, spans: list[Span]) -> list[Span]:
+        """Leave out what users began before they were erased."""
+        known = self._of(spans[0].project).forgotten if spans else None
+        late = forgetting.late(self._platform, known, spans) if known else None
+        if not late:
+            return spans
+        with access.acting_as(access.system(spans[0].project)), self._platform.begin() as tx:
+            forgetting.report(tx, late)
+        return [span for span in spans if span.trace_id not in late]
+
     def cost(self, span: Span) -> float | None:
         """Return the US dollars of a call by the project's prices; None where the model has none."""
         price = self.price(span.project, span.model, moment(span.start_ns), provider=span.provider)
@@ -83,9 +95,9 @@ class Intake:
         now, known = time.monotonic(), self._known.get(project)
         if known is None or now - known.since > _KNOWN_SECONDS:
             with access.acting_as(access.system(project)), self._platform.read() as tx:
-                rules, prices = captured(tx), book(tx)
+                rules, prices, forgotten = captured(tx), book(tx), forgetting.forgotten(tx)
             key = self._platform.keyring.key(f"capture/{project}")
-            known = Known(now, prices, rules, Masker(rules.mask, key))
+            known = Known(now, prices, rules, Masker(rules.mask, key), forgotten)
             with self._lock:
                 self._known[project] = known
         return known

@@ -125,6 +125,19 @@ def erase(tx: Tx, trace_ids: Sequence[str], *, really: bool = True) -> int:
     return count
 
 
+def erase_sessions(tx: Tx, session_ids: Sequence[str], *, really: bool = True) -> int:
+    """Remove the scores of whole sessions, which name no trace; return how many there were."""
+    count = 0
+    for start in range(0, len(session_ids), _CHUNK):
+        mine = (scores.c.project == tx.project) & scores.c.session_id.in_(session_ids[start : start + _CHUNK])
+        mine &= scores.c.trace_id == ""
+        if really:
+            count += tx.execute(delete(scores).where(mine)).rowcount
+        else:
+            count += tx.execute(select(func.count()).where(mine)).scalar_one()
+    return count
+
+
 def as_score(row: RowMapping) -> Score:
     """Make the record of a row."""
     return Score(**{name: row[name] for name in Score.model_fields})

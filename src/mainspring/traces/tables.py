@@ -75,6 +75,15 @@ captures = Table(
     Column("changed_by", String(128), nullable=False),
 )
 
+forgotten_users = Table(
+    "forgotten_users",
+    metadata,
+    Column("project", String(128), primary_key=True),
+    Column("subject", String(64), primary_key=True),
+    Column("before", UtcTime, nullable=False),
+)
+"""`subject` is a pseudonym: who was erased stands nowhere."""
+
 awaiting = Table(
     "awaiting_messages",
     metadata,

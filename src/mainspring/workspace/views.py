@@ -5,22 +5,36 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from pydantic import Field, StringConstraints
+from pydantic import AfterValidator, Field, StringConstraints
 from sqlalchemy import RowMapping, delete, func, insert, select, update
 
+from mainspring.kernel import access, hooks
 from mainspring.kernel.errors import Conflict, Denied, LimitReached, NotFound
+from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.operation import operation
+from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Record, paginate
 from mainspring.kernel.service import Service
 from mainspring.workspace.tables import views
 
-_MOST = 500
-"""Views that a list may have in a project."""
+_MOST, _ALL = 500, 2_000
+"""Views that a list, and all lists together, may have in a project."""
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80)]
+_LONGEST = 10_000
+"""Characters of a view; an address is never so long."""
+
+
+def _bounded(state: dict[str, str]) -> dict[str, str]:
+    if sum(len(name) + len(value) for name, value in state.items()) > _LONGEST:
+        raise ValueError(f"a view has at most {_LONGEST:,} characters")
+    return state
+
+
 ViewId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 State = Annotated[
     dict[Annotated[str, StringConstraints(max_length=64)], Annotated[str, StringConstraints(max_length=5000)]],
     Field(max_length=40),
+    AfterValidator(_bounded),
 ]
 
 
@@ -59,6 +73,8 @@ class Views(Service):
                 return _shown({**mine, **values})
             if tx.execute(select(func.count()).where(here)).scalar_one() >= _MOST:
                 raise LimitReached(f"There are {_MOST} views of {page} already.", hint="Delete one first.")
+            if tx.execute(select(func.count()).where(views.c.project == tx.project)).scalar_one() >= _ALL:
+                raise LimitReached(f"The project has {_ALL:,} views already.", hint="Delete one first.")
             values |= {"id": tx.new_id(), "page": page, "title": title, "created_by": tx.caller.member}
             tx.execute(insert(views).values(project=tx.project, **values))
             return _shown(values)
@@ -89,5 +105,27 @@ class Views(Service):
             return _shown(row)
 
 
+def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
+    """Delete the views that are narrowed to a user; the hook of saved views."""
+    if not request.user_id:
+        return 0
+    count = 0
+    with access.acting_as(access.system(request.project)), platform.begin() as tx:
+        for row in tx.execute(select(views.c.id, views.c.state).where(views.c.project == tx.project)).all():
+            if any(_names(value, request.user_id) for value in row.state.values()):
+                count += 1
+                if really:
+                    tx.execute(delete(views).where(views.c.id == row.id))
+    return count
+
+
+def _names(value: str, user_id: str) -> bool:
+    """Tell whether a value of a view is a user, or a test of an attribute for one."""
+    return value == user_id or f"={user_id}" in value
+
+
 def _shown(row: RowMapping | dict[str, object]) -> View:
     return View.model_validate({name: row[name] for name in View.model_fields})
+
+
+hooks.erasable("views", erase)

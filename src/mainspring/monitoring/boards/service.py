@@ -14,7 +14,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, paginate
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
-from mainspring.monitoring.boards import built_in
+from mainspring.monitoring.boards import built_in, erasing
 from mainspring.monitoring.boards.figures import Asked, figures, step_for
 from mainspring.monitoring.boards.measures import KINDS, info
 from mainspring.monitoring.boards.models import (
@@ -35,6 +35,8 @@ from mainspring.traces.models import aware
 Step = Annotated[float, Field(ge=0.1, le=44_640)]
 Groups = Annotated[int, Field(ge=1, le=20)]
 _LONGEST = timedelta(days=400)
+_REGISTERED = (erasing,)
+"""Modules whose import registers hooks."""
 
 
 class Boards(Service):

@@ -13,6 +13,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON
 from mainspring.monitoring.online import sampling, scoring, store
 from mainspring.monitoring.online.tables import tasks
+from mainspring.traces.erasure import traces_of
 
 
 @job("evaluator.backfill")
@@ -46,10 +47,10 @@ def backfill(task: Job) -> JSON:
 
 def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
     """Forget the tasks of erased traces; the hook of online evaluation. Their scores go with the traces."""
-    count = 0
+    count, ids = 0, traces_of(platform, request)
     with access.acting_as(access.system(request.project)), platform.begin() as tx:
-        for start in range(0, len(request.trace_ids), 500):
-            some = request.trace_ids[start : start + 500]
+        for start in range(0, len(ids), 500):
+            some = ids[start : start + 500]
             mine = (tasks.c.project == request.project) & tasks.c.trace_id.in_(some)
             count += tx.execute(select(func.count()).where(mine)).scalar_one()
             if really:

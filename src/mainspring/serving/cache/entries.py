@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, func, insert, not_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from mainspring.kernel import hooks
@@ -148,10 +148,14 @@ def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
     c = cache_entries.c
     total = 0
     with platform.records.begin() as conn:
-        whose: list[ColumnElement[bool]] = [c.user_id == request.user_id] if request.user_id else []
-        whose += [c.trace_id.in_(some) for some in _batches(request.trace_ids)]
+        user = request.user_id[:256]
+        whose: list[ColumnElement[bool]] = [c.user_id == user] if user else []
+        whose += [
+            and_(c.trace_id.in_(some), not_(whose[0])) if user else c.trace_id.in_(some)
+            for some in _batches(request.trace_ids)
+        ]
         for one in whose:
-            where = and_(c.project == request.project, or_(one))
+            where = and_(c.project == request.project, one)
             if really:
                 total += int(conn.execute(delete(cache_entries).where(where)).rowcount)
             else:

@@ -7,6 +7,7 @@ import { count, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
+import { EraseUser } from "./EraseUser";
 import { SINCE } from "./filter";
 
 const COLUMNS: Column<UserLine>[] = [
@@ -90,6 +91,7 @@ function Detail({ user }: { user: UserLine }) {
         <Link className="btn" to="/sessions" search={{ user_id: user.user_id } as never}>
           Sessions
         </Link>
+        <EraseUser userId={user.user_id} />
       </div>
       <Card title="Last sessions" flush>
         <Show query={sessions} lines={3}>
