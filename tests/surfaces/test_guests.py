@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from starlette.testclient import TestClient
+from tests.conftest import make_caller
 from tests.surfaces.test_every_face import NoEngines
 
 from mainspring.kernel.access import acting_as
@@ -13,9 +14,16 @@ from mainspring.monitoring.annotation import Question
 from mainspring.surfaces.app import build_app
 from mainspring.traces import Scores
 from mainspring.traces.feedback import Feedback
-from mainspring.workspace import Keys, Members, authenticate, first_start
+from mainspring.workspace import Keys, Members, Projects, authenticate, first_start
+from mainspring.workspace.key_service import add_key
 
 TRACE = "ab" * 16
+
+
+def make_key(platform, project, member, **fields):
+    rest = {"environment": "production", "note": "", "permissions": None, "models": None, "expires_at": None}
+    with platform.begin() as tx:
+        return add_key(tx, project, member=member, **{**rest, **fields}).secret
 
 
 @pytest.fixture
@@ -99,6 +107,25 @@ def test_what_was_handed_out_ends_with_its_maker_and_the_makers_key(platform, we
     assert statuses(web, *made[2]) == (401, 401)
     Members(platform).remove("bob")
     assert statuses(web, *made[1]) == (401, 401)
+
+
+def test_what_ended_with_a_member_stays_dead_where_the_member_comes_back(platform, web):
+    Queues(platform).create("open", [Question(name="good", kind="thumbs")])
+    Queues(platform).add("open", [TRACE])
+    Projects(platform).create("lab")
+    Members(platform).add("bob", "admin")
+    with acting_as(make_caller(project="lab")):
+        Members(platform).add("bob", "viewer")
+        roaming = make_key(platform, "lab", "bob", roams=True)
+    with acting_as(authenticate(platform, roaming, project="default")):
+        before = handed_out(platform)
+    assert statuses(web, *before) == (201, 200)
+    Members(platform).remove("bob")
+    assert statuses(web, *before) == (401, 401)
+    Members(platform).add("bob", "admin")
+    with acting_as(authenticate(platform, roaming, project="default")):
+        after = handed_out(platform)
+    assert [statuses(web, *before), statuses(web, *after)] == [(401, 401), (201, 200)]
 
 
 def test_tokens_open_nothing_else(platform, web):

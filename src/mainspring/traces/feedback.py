@@ -51,6 +51,7 @@ class _Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     member: str
     key_id: str
     """Who made it, with which key."""
+    made: datetime
 
 
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -80,7 +81,8 @@ class Feedback(Service):
         """
         if bool(trace_id) == bool(session_id):
             raise Invalid("Feedback is of one trace or one session.", hint="Give trace_id or session_id.")
-        caller, ends = self.caller, self.platform.clock.now() + timedelta(hours=hours)
+        caller, now = self.caller, self.platform.clock.now()
+        ends = now + timedelta(hours=hours)
         allowed = names or ["feedback"]
         claim = _Claim(
             caller.project,
@@ -91,6 +93,7 @@ class Feedback(Service):
             round(ends.timestamp(), 3),
             caller.member,
             caller.key_id,
+            now,
         )
         body = base64.urlsafe_b64encode(msgspec.json.encode(claim)).rstrip(b"=")
         return FeedbackToken(token=f"{body.decode()}.{_mac(self.platform, body)}", names=allowed, expires_at=ends)
@@ -116,7 +119,7 @@ def give(platform: Platform, said: Said) -> Score:
     member = f"{END_USER}:{hashlib.sha256(mac).hexdigest()[:16]}"
     caller = Caller(member, "", claim.project, claim.environment, "viewer", frozenset({"score.write"}))
     with access.acting_as(caller), platform.begin() as tx:
-        if not still_may(tx, claim.member, claim.key_id, "score.write"):
+        if not still_may(tx, claim.member, claim.key_id, "score.write", claim.made):
             raise _refused()
         mine = (scores.c.project == tx.project) & (scores.c.created_by == member) & (scores.c.name == said.name)
         mine &= (scores.c.trace_id == claim.trace_id) & (scores.c.session_id == claim.session_id)

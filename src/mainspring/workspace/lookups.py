@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, select
@@ -62,14 +63,15 @@ def key_roams(tx: Tx) -> bool:
     return bool(tx.execute(query).scalar_one_or_none())
 
 
-def still_may(tx: Tx, member: str, key_id: str, permission: str) -> bool:
+def still_may(tx: Tx, member: str, key_id: str, permission: str, made: datetime) -> bool:
     """Tell whether what somebody handed out still holds: a member with the permission, by a key that is not revoked.
 
-    An empty `key_id` is whoever acted without a key. A key that has expired since had its time when it was used.
+    An empty `key_id` is whoever acted without a key. A key that has expired since had its time when it was used. What
+    was `made` before the member was added, for one who was removed in between, ended with the removal.
     """
-    of = select(members.c.role).where(members.c.project == tx.project, members.c.name == member)
-    role = tx.execute(of).scalar_one_or_none()
-    if role is None or not covers(ROLES[role], permission):
+    of = select(members.c.role, members.c.created_at)
+    held = tx.execute(of.where(members.c.project == tx.project, members.c.name == member)).one_or_none()
+    if held is None or held.created_at > made or not covers(ROLES[held.role], permission):
         return False
     ended = select(keys.c.id).where(keys.c.id == key_id, keys.c.revoked_at.is_not(None))
     return not key_id or tx.execute(ended).one_or_none() is None

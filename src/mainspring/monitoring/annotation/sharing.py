@@ -34,11 +34,12 @@ class _Claim(msgspec.Struct, frozen=True, array_like=True, forbid_unknown_fields
     member: str
     key_id: str
     """Who made it, with which key."""
+    made: datetime
 
 
 def token(platform: Platform, caller: Caller, queue: str, reviewer: str, shares: int, expires: datetime) -> str:
     """Return a token for one reviewer of the queue of this id."""
-    maker = (caller.member, caller.key_id)
+    maker = (caller.member, caller.key_id, platform.clock.now())
     claim = _Claim(caller.project, caller.environment, queue, reviewer, shares, expires.timestamp(), *maker)
     body = base64.urlsafe_b64encode(msgspec.json.encode(claim)).rstrip(b"=")
     return f"{body.decode()}.{_mac(platform, body)}"
@@ -62,7 +63,7 @@ def guest_of(platform: Platform, text: str) -> tuple[Caller, str]:
     with access.acting_as(caller), platform.read() as tx:
         mine = (queues.c.project == tx.project) & (queues.c.id == claim.queue) & (queues.c.shares == claim.shares)
         name = tx.execute(select(queues.c.name).where(mine)).scalar_one_or_none()
-        if name is None or not still_may(tx, claim.member, claim.key_id, "queue.manage"):
+        if name is None or not still_may(tx, claim.member, claim.key_id, "queue.manage", claim.made):
             raise _refused()
     return caller, str(name)
 
