@@ -5,13 +5,13 @@ A permission is `resource.action`; a role is a set of permissions, written with 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from mainspring.kernel.errors import Denied, Unauthenticated
+from mainspring.kernel.errors import Cancelled, Denied, Unauthenticated
 
 Role = Literal["viewer", "annotator", "developer", "operator", "auditor", "admin"]
 
@@ -87,6 +87,17 @@ def acting_as(caller: Caller) -> Iterator[Caller]:
         yield caller
     finally:
         _current.reset(token)
+
+
+leaving: ContextVar[Callable[[], bool] | None] = ContextVar("mainspring_leaving", default=None)
+"""Tells whether whoever waits for the present call has gone away; None where nobody can know."""
+
+
+def check_waited_for() -> None:
+    """Raise Cancelled where nobody waits for the outcome of the present call any more."""
+    gone = leaving.get()
+    if gone is not None and gone():
+        raise Cancelled("Whoever asked has gone away.")
 
 
 def system(project: str = "default", environment: str = "") -> Caller:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from mainspring import __version__
 from mainspring.kernel import access
-from mainspring.kernel.errors import Invalid, MainspringError
+from mainspring.kernel.errors import Cancelled, Invalid, MainspringError
 from mainspring.kernel.operation import Operation, operations, streamed
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
@@ -23,6 +23,7 @@ from mainspring.kernel.service import Service
 from mainspring.surfaces.arguments import model_of
 from mainspring.surfaces.described import add_gateway
 from mainspring.surfaces.nouns import NOUNS
+from mainspring.surfaces.presence import Present
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ def rest_app(platform: Platform | None) -> FastAPI:
         service = noun.load()
         for spec in operations(service):
             _mount(app, platform, noun.name, service, spec)
+    app.add_middleware(Present)
     app.add_exception_handler(MainspringError, _ours)
     app.add_exception_handler(RequestValidationError, _malformed)
     app.add_exception_handler(HTTPException, http_problem)
@@ -115,8 +117,11 @@ def _endpoint(platform: Platform | None, noun: str, service: type[Service], spec
 def _lines(items: Iterator[Record], caller: access.Caller) -> Iterator[bytes]:
     """Yield each item as a line of JSON; it is made on behalf of the caller, in whatever thread asks for it."""
     while True:
-        with access.acting_as(caller):
-            item = next(items, None)
+        try:
+            with access.acting_as(caller):
+                item = next(items, None)
+        except Cancelled:
+            return  # nobody reads on
         if item is None:
             return
         yield item.model_dump_json().encode() + b"\n"

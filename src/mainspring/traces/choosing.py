@@ -8,6 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from mainspring.kernel import access
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter, SpanLine, TraceSummary
 from mainspring.traces import attributes, scores
@@ -107,6 +108,7 @@ def pages(
 ) -> Iterator[tuple[list[TraceSummary], str]]:
     """Yield pages of traces, each with the cursor that follows it (empty at the end), at most `limit` traces in all."""
     while limit > 0:
+        access.check_waited_for()
         lines, cursor = platform.spans.traces(project, where, limit=min(size, limit), cursor=cursor)
         limit -= len(lines)
         yield lines, cursor

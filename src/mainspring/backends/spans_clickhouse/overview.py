@@ -9,6 +9,7 @@ from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
 from mainspring.backends.spans_log.codec import decode
 from mainspring.backends.spans_log.lines import STATUS, cursor_parts, whole_number
+from mainspring.kernel import access
 from mainspring.kernel.spans import AttributeTest, Span, SpanFilter, SpanLine, UserSummary
 
 _CHUNK = 256
@@ -133,6 +134,7 @@ def passing(
     )
     found: list[Sequence[Any]] = []
     while True:
+        access.check_waited_for()
         rows, following = page(_CHUNK, cursor)
         names = [row[0].decode() for row in rows]
         bodies = server.query(sql, project=project, some=names, **values) if names else []

@@ -11,6 +11,7 @@ from mainspring.backends.spans_clickhouse.words import tests
 from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
 from mainspring.backends.spans_log.codec import decode
 from mainspring.backends.spans_log.lines import HOUR_NS, RUNNING, STATUS, cursor_parts, trace_key, whole_number
+from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
 
@@ -99,6 +100,7 @@ def scan(server: Server, project: str, where: SpanFilter, limit: int) -> Iterato
         limit=MOST_SPANS if matcher else limit,
     )
     for (body,) in found:
+        access.check_waited_for()
         if limit < 1:
             return
         if matcher is None or matcher.fits(body.encode()):

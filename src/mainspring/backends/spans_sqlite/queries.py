@@ -19,6 +19,7 @@ from mainspring.backends.spans_log.lines import (
 from mainspring.backends.spans_sqlite import calls, overview
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.walks import Equal, holding, match_words, rarest_first
+from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import (
     CallTotals,
@@ -124,6 +125,7 @@ class Reader:
         for (body,) in found:
             if limit < 1:
                 return
+            access.check_waited_for()
             data = self._packer.expand(body)
             if matcher is None or matcher.fits(data):
                 limit -= 1
@@ -294,6 +296,7 @@ class Reader:
         while True:
             rows, following = self._rows(where.query, condition, _CHUNK, cursor)
             for at, row in enumerate(rows, 1):
+                access.check_waited_for()
                 looked += row[14]
                 bodies = self._connection.execute("SELECT body FROM spans WHERE id BETWEEN ? AND ?", _bounds(row[0]))
                 if any(matcher.fits(self._packer.expand(body)) for (body,) in bodies):

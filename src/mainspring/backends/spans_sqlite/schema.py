@@ -7,6 +7,7 @@ from typing import Any
 
 import apsw
 
+from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 
 VERSION = 4
@@ -18,6 +19,9 @@ SHIFT = 24
 
 BUSY_MS = 15_000
 """How long a connection waits for another's."""
+
+_LOOKS_UP = 20_000
+"""Steps of SQLite's machine, some tenths of a millisecond, between two looks whether anybody waits for a query."""
 
 _MIGRATIONS: tuple[str, ...] = (
     """
@@ -124,7 +128,14 @@ def connect(path: Path, *, write: bool = False) -> Any:
         connection.execute("PRAGMA secure_delete = ON")
     else:
         connection.execute("PRAGMA query_only = ON")
+        connection.set_progress_handler(_left, _LOOKS_UP)
     return connection
+
+
+def _left() -> bool:
+    """Tell SQLite to end a query that nobody waits for any more."""
+    gone = access.leaving.get()
+    return gone is not None and gone()
 
 
 def migrate(connection: Any) -> None:

@@ -17,7 +17,7 @@ from mainspring.backends.spans_log.lines import check_calls
 from mainspring.backends.spans_sqlite.queries import Reader
 from mainspring.backends.spans_sqlite.schema import BUSY_MS, VERSION, Words, connect, migrate
 from mainspring.backends.spans_sqlite.writer import Writer
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Cancelled, Invalid
 from mainspring.kernel.spans import (
     CallTotals,
     SessionSummary,
@@ -227,6 +227,8 @@ class SqliteSpans:
             pair = (connection, Reader(connection, self._words, Packer()))
         try:
             yield pair[1]
+        except apsw.InterruptError:
+            raise Cancelled("Whoever asked has gone away.") from None
         finally:
             if self._intake.closing:
                 pair[0].close()
