@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mainspring.kernel import hooks, runs
-from mainspring.kernel.errors import Conflict, NotFound
+from mainspring.kernel.errors import Conflict, LimitReached, NotFound
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import Issues, Monitors, Queues
@@ -258,3 +258,25 @@ def test_without_an_embedding_model_a_search_says_so(platform):
     run = Issues(platform).find()
     with platform.read() as tx:
         assert "no embedding model" in runs.get(tx, run.id).error["message"]
+
+
+def test_a_project_repeats_so_many_searches_and_each_can_still_be_changed(platform):
+    issues = Issues(platform)
+    for number in range(100):
+        issues.schedule(target=f"deployment/d{number}")
+    with pytest.raises(LimitReached):
+        issues.schedule(target="deployment/one-too-many")
+    assert issues.schedule(target="deployment/d7", every_minutes=90).every_minutes == 90
+    first = issues.searches(limit=60)
+    assert len(first.items) == 60 and len(issues.searches(limit=60, cursor=first.next_cursor).items) == 40
+
+
+def test_a_list_of_areas_counts_each_ones_days(platform, call, find):
+    for hours_ago in (1, 1, 50):
+        call(f"how do refunds work {hours_ago}", 0.0, hours_ago=hours_ago)
+    for number in range(3):
+        call(f"where is shipping tracked parcel {number}", 0.0, hours_ago=2)
+    find()
+    listed = {one.id: one for one in Issues(platform).list_().items}
+    assert sorted(tuple(day.count for day in one.days) for one in listed.values()) == [(1, 2), (3,)]
+    assert all(Issues(platform).get(key).days == one.days for key, one in listed.items())

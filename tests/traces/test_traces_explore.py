@@ -125,6 +125,17 @@ def test_an_export_streams_whole_traces_and_goes_on_where_it_stopped(bare_platfo
     assert [row["detail"]["limit"] for row in log] == [1000, 70] and log[0]["detail"]["attribute"] == "name=chat"
 
 
+def test_a_view_that_no_address_could_hold_is_refused(http: TestClient) -> None:
+    def save(characters: int) -> int:
+        state = {"query": "x" * (characters - 1000), "model": "m" * 1000}
+        return http.post("/api/v1/views", json={"page": "traces", "title": "long", "state": state}).status_code
+
+    assert [save(5_000), save(12_000)] == [201, 422]
+    state = {f"f{number}": "x" * 4000 for number in range(3)}
+    reply = http.post("/api/v1/views", json={"page": "traces", "title": "long", "state": state})
+    assert reply.status_code == 422 and "10,000" in reply.text
+
+
 def test_an_export_needs_a_right_of_its_own(bare_platform: Platform, http: TestClient) -> None:
     bare_platform.spans.append([span()])
     with access.acting_as(make_caller()):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, StringConstraints
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from mainspring.data.models import DatasetVersion
 from mainspring.data.service import Datasets
-from mainspring.kernel.errors import Conflict, Invalid
+from mainspring.kernel.errors import Conflict, Invalid, LimitReached
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text, paginate
 from mainspring.kernel.runs import Run
@@ -29,7 +29,7 @@ from mainspring.monitoring.areas.models import (
     Search,
     Word,
 )
-from mainspring.monitoring.areas.tables import issues, searches
+from mainspring.monitoring.areas.tables import searches
 from mainspring.monitoring.models import Minutes, Target
 from mainspring.monitoring.online.sampling import text_of
 from mainspring.monitoring.sample import CALLS, question
@@ -38,7 +38,10 @@ from mainspring.traces import scores as score_store
 
 Many = Annotated[int, Field(ge=1, le=1000)]
 Environment = Annotated[str, StringConstraints(max_length=128)]
+Note = Annotated[str, StringConstraints(max_length=2000)]
 Title = Annotated[str, StringConstraints(min_length=1, max_length=200, strip_whitespace=True)]
+_MOST = 100
+"""Searches of a project that are repeated."""
 _EXAMPLES = 8
 _SHOWN = 400
 _REGISTERED = (watching,)
@@ -88,6 +91,8 @@ class Issues(Service):
             if row:
                 tx.execute(update(searches).where(s.id == key).values(**values, due_at=tx.now))
             else:
+                if tx.execute(select(func.count()).where(s.project == tx.project)).scalar_one() >= _MOST:
+                    raise LimitReached(f"{_MOST} searches are repeated already.", hint="Delete one first.")
                 made = {"created_at": tx.now, "created_by": tx.caller.member, "due_at": tx.now, "run_id": ""}
                 facts = {"id": key, "project": tx.project, "target": target, "environment": where}
                 tx.execute(insert(searches).values(**facts, **values, **made))
@@ -115,13 +120,8 @@ class Issues(Service):
     ) -> Page[Issue]:
         """List areas, newest first, of a state or a target where these are given."""
         with self.read() as tx:
-            query = select(issues).where(issues.c.project == tx.project)
-            if state:
-                query = query.where(issues.c.state == state)
-            if target is not None:
-                query = query.where(issues.c.target == target)
-            rows, following = paginate(tx, query, issues.c.id, limit, cursor)
-            return Page[Issue](items=[store.shown(tx, row) for row in rows], next_cursor=following)
+            items, following = store.listed(tx, state or "", target, limit, cursor)
+        return Page[Issue](items=items, next_cursor=following)
 
     @operation("GET /issues/{issue_id}", permission="issue.read", mcp=True)
     def get(self, issue_id: IssueId) -> IssueDetail:
@@ -155,7 +155,7 @@ class Issues(Service):
         return Page[IssueTrace](items=found, next_cursor=following)
 
     @operation("PATCH /issues/{issue_id}", permission="issue.write")
-    def update(self, issue_id: IssueId, *, name: Title | None = None, note: Text | None = None) -> Issue:
+    def update(self, issue_id: IssueId, *, name: Title | None = None, note: Note | None = None) -> Issue:
         """Give an area another name or note."""
         values = {key: value for key, value in (("name", name), ("note", note)) if value is not None}
         with self.begin() as tx:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import RowMapping, delete, func, insert, select, update
+from sqlalchemy import RowMapping, String, delete, func, insert, literal_column, select, type_coerce, update
 
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.records import paginate
@@ -109,17 +109,46 @@ def find(tx: Tx, issue_id: str) -> RowMapping:
 
 def shown(tx: Tx, row: RowMapping) -> Issue:
     """Return an area as a record."""
-    kept = {name: row[name] for name in Issue.model_fields if name not in ("days", "effect")}
-    effect = Effect(**row["effect"]) if row["effect"] else None
-    return Issue(**kept, days=days(tx, row["id"]), effect=effect)
+    return all_shown(tx, [row])[0]
 
 
-def days(tx: Tx, issue_id: str) -> list[DayCount]:
-    """Return how many traces an area has by day."""
+def all_shown(tx: Tx, rows: Sequence[RowMapping]) -> list[Issue]:
+    """Return areas as records."""
+    counted = days(tx, [row["id"] for row in rows])
+    return [
+        Issue(
+            **{name: row[name] for name in Issue.model_fields if name not in ("days", "effect")},
+            days=counted[row["id"]],
+            effect=Effect(**row["effect"]) if row["effect"] else None,
+        )
+        for row in rows
+    ]
+
+
+def listed(tx: Tx, state: str, target: str | None, limit: int, cursor: str) -> tuple[list[Issue], str | None]:
+    """Return a page of areas, newest first, of a state or a target where these are given."""
+    query = select(*(issues.c[name] for name in Issue.model_fields if name != "days"))
+    query = query.where(issues.c.project == tx.project)
+    if state:
+        query = query.where(issues.c.state == state)
+    if target is not None:
+        query = query.where(issues.c.target == target)
+    rows, following = paginate(tx, query, issues.c.id, limit, cursor)
+    return all_shown(tx, rows), following
+
+
+def days(tx: Tx, issue_ids: Sequence[str]) -> dict[str, list[DayCount]]:
+    """Return how many traces each of some areas has by day."""
     t = issue_traces.c
-    query = select(t.at).where(t.issue_id == issue_id, t.at >= tx.now - timedelta(days=_DAYS))
-    counts: Counter[date] = Counter(at.date() for at in tx.execute(query).scalars())
-    return [DayCount(day=day, count=count) for day, count in sorted(counts.items())]
+    day = func.substr(type_coerce(t.at, String), literal_column("1"), literal_column("10"))
+    found: dict[str, list[DayCount]] = {issue_id: [] for issue_id in issue_ids}
+    for start in range(0, len(issue_ids), _CHUNK):
+        some = t.issue_id.in_(issue_ids[start : start + _CHUNK])
+        query = select(t.issue_id, day.label("day"), func.count().label("many"))
+        query = query.where(some, t.at >= tx.now - timedelta(days=_DAYS)).group_by(t.issue_id, day)
+        for row in tx.execute(query.order_by(day)):
+            found[row.issue_id].append(DayCount(day=date.fromisoformat(row.day), count=row.many))
+    return found
 
 
 def releases(tx: Tx, issue_id: str) -> dict[str, int]:
