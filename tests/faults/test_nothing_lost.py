@@ -192,6 +192,7 @@ def test_a_version_that_got_201_survives_the_api_and_the_audit_chain_holds(launc
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
+@pytest.mark.timeout(900 + 60 * KILLS)
 def test_a_trace_that_got_200_survives_the_whole_server(launch: Launch) -> None:
     server = launch()
     headers = {"Content-Type": "application/json"}

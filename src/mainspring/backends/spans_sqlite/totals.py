@@ -1,4 +1,4 @@
-"""Totals beside the traces: by hour and by user, changed by what a batch adds and takes away."""
+"""Totals beside the traces: by hour, by user and by session, changed by what a batch adds and takes away."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections import defaultdict
 from typing import Any, NamedTuple
 
 from mainspring.backends.spans_log.lines import HOUR_NS, RUNNING, bucket
+from mainspring.backends.spans_sqlite.sessions import Line, Sessions
 
 _NEVER = (1 << 63) - 1
 _ADD_HOUR = """
@@ -30,17 +31,6 @@ _SPAN_USER = """
         last_ns = (SELECT max(start_ns) FROM traces WHERE project = ? AND user = ? AND user <> '')
     WHERE project = ? AND user = ? AND traces > 0"""
 _DROP_USERS = "DELETE FROM users WHERE project = ? AND traces <= 0"
-
-
-class Line(NamedTuple):
-    """What a trace adds to the line of its user."""
-
-    user: str
-    start_ns: int
-    status: int
-    input_tokens: int
-    output_tokens: int
-    cost: float
 
 
 class Short(NamedTuple):
@@ -76,6 +66,7 @@ class Totals:
         self._sums: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0.0, 0])
         self._users: dict[str, list[float]] = defaultdict(lambda: [_NEVER, 0, 0, 0, 0, 0, 0.0])
         self._left: set[str] = set()
+        self._sessions = Sessions(project)
 
     def add(self, span: Short, sign: int) -> None:
         """Add a span to its hour (sign 1), or take it away (sign -1)."""
@@ -101,16 +92,19 @@ class Totals:
         connection.executemany(_SPAN_USER, [(self._project, user) * 3 for user in self._left])
         if self._left:
             connection.execute(_DROP_USERS, (self._project,))
+        self._sessions.write(connection)
 
     def enter(self, line: Line) -> None:
-        """Count a trace to its user, as it is now."""
+        """Count a trace to its user and its session, as it is now."""
+        self._sessions.enter(line)
         if line.user:
             sums = self._users[line.user]
             sums[0], sums[1] = min(sums[0], line.start_ns), max(sums[1], line.start_ns)
             self._add(sums, line, 1)
 
     def leave(self, line: Line) -> None:
-        """Count a trace no longer to its user, as it was before."""
+        """Count a trace no longer to its user and its session, as it was before."""
+        self._sessions.leave(line)
         if line.user:
             self._add(self._users[line.user], line, -1)
             self._left.add(line.user)

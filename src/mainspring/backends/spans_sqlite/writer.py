@@ -26,7 +26,7 @@ _SHORT = (
 _SELECT_SHORT = f"SELECT {_SHORT} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
 _IS_ERASED = "SELECT 1 FROM erased WHERE project = ? AND trace = ?"
 _FIND_TRACE = (
-    "SELECT id, session, user, start_ns, status, input_tokens, output_tokens, cost FROM traces "
+    "SELECT id, user, start_ns, status, input_tokens, output_tokens, cost, session, environment, end_ns FROM traces "
     "WHERE project = ? AND trace = ?"
 )
 _UPDATE_TRACE = """
@@ -40,11 +40,6 @@ _TRACE_COLUMNS = (
 )
 _INSERT_TRACE = f"INSERT INTO traces ({_TRACE_COLUMNS}) VALUES ({', '.join('?' * 23)})"  # noqa: S608
 _INSERT_TEXT = "INSERT INTO texts (rowid, text) VALUES (?, ?)"
-_INSERT_SESSION = """
-    INSERT INTO sessions
-    SELECT project, session, max(user), max(environment), min(start_ns), max(end_ns), count(*),
-        sum(status = 2), sum(input_tokens), sum(output_tokens), sum(cost)
-    FROM traces WHERE project = ? AND session = ? AND session <> '' GROUP BY project, session"""
 _PLACE = slice(Short._fields.index("environment"), Short._fields.index("user") + 1)
 """Where a span was made, as the line of its trace says it too."""
 
@@ -99,7 +94,6 @@ class Writer:
             if span.status != "running" or spans.get(span.span_id, (span,))[0].status == "running":
                 spans[span.span_id] = (span, payload)
         all_totals: dict[int, Totals] = {}
-        sessions: set[tuple[int, str]] = set()
         with self._transaction():
             rows, erased = _Rows(self._last_row()), self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
             for (project, trace_id), spans in by_trace.items():
@@ -113,17 +107,17 @@ class Writer:
                 found = self.connection.execute(_FIND_TRACE, (number, trace)).fetchone()
                 if found is None and len(spans) == 1:
                     (alone,) = spans.values()
-                    sessions |= self._store_alone(number, trace, *alone, totals, rows)
+                    self._store_alone(number, trace, *alone, totals, rows)
                 else:
-                    sessions |= self._store_trace(number, trace, spans, totals, found, rows)
+                    self._store_trace(number, trace, spans, totals, found, rows)
             rows.write(self.connection)
-            self._total(sessions, all_totals.values())
+            for totals in all_totals.values():
+                totals.write(self.connection)
             rows.write_texts(self.connection)
 
     def erase(self, project: str, traces: Iterable[bytes]) -> int:
         """Remove traces from every table in one transaction, for good; return the number of spans removed."""
         removed = 0
-        sessions: set[tuple[int, str]] = set()
         with self._transaction():
             number = self.words.intern(self.connection, project)
             totals = Totals(number)
@@ -141,9 +135,8 @@ class Writer:
                 self.connection.execute("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", bounds)
                 self.connection.execute("DELETE FROM spans WHERE id BETWEEN ? AND ?", bounds)
                 self.connection.execute("DELETE FROM traces WHERE id = ?", (row[0],))
-                totals.leave(Line(*row[2:]))
-                sessions.add((number, row[1]))
-            self._total(sessions, [totals])
+                totals.leave(Line(*row[1:]))
+            totals.write(self.connection)
         return removed
 
     @contextmanager
@@ -159,24 +152,14 @@ class Writer:
             self.words.forget()
             raise
 
-    def _total(self, sessions: Iterable[tuple[int, str]], every: Iterable[Totals]) -> None:
-        """Bring the lines of sessions and users and the hourly totals up to date."""
-        for key in sessions:
-            self.connection.execute("DELETE FROM sessions WHERE project = ? AND session = ?", key)
-            self.connection.execute(_INSERT_SESSION, key)
-        for totals in every:
-            totals.write(self.connection)
-
     def _last_row(self) -> int:
         """Return the number of the last trace there was, erased ones included."""
         return int(
             self.connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'traces'").get
         )
 
-    def _store_alone(
-        self, project: int, trace: bytes, span: Span, payload: bytes, totals: Totals, rows: _Rows
-    ) -> set[tuple[int, str]]:
-        """Put a new trace of one span into `rows`; return the session that changed. Most traces are such."""
+    def _store_alone(self, project: int, trace: bytes, span: Span, payload: bytes, totals: Totals, rows: _Rows) -> None:
+        """Put a new trace of one span into `rows`. Most traces are such."""
         row = rows.new()
         short = self._shorten(row << SHIFT, bytes.fromhex(span.span_id), span)
         rows.spans.append((short.id, project, *short[1:], self.packer.pack(payload)))
@@ -187,8 +170,8 @@ class Writer:
         shown = (short.id, preview(span.input), preview(span.output)) if short.says else (0, "", "")
         what = (short.start_ns, short.end_ns, short.name, short.kind, short.status, *tuple(short)[_PLACE])
         rows.traces.append((*what, *counts, *shown, row, project, trace))
-        totals.enter(Line(short.user, short.start_ns, short.status, *counts[1:]))
-        return {(project, short.session)} if short.session else set()
+        place = (short.session, short.environment, short.end_ns)
+        totals.enter(Line(short.user, short.start_ns, short.status, *counts[1:], *place))
 
     def _store_trace(
         self,
@@ -198,14 +181,13 @@ class Writer:
         totals: Totals,
         found: tuple[Any, ...] | None,
         rows: _Rows,
-    ) -> set[tuple[int, str]]:
-        """Store a trace's new spans and bring its line up to date; return the sessions that changed."""
+    ) -> None:
+        """Store a trace's new spans and bring its line up to date."""
         before: list[Short] = []
-        session = ""
         if found is None:
             row = rows.new()
         else:
-            row, session, *line = found
+            row, *line = found
             before = self._short_rows(row)
             totals.leave(Line(*line))
         present = {short.span: short for short in before}
@@ -236,13 +218,12 @@ class Writer:
             rows.traces.append((*values, row, project, trace))
         else:
             rows.lines.append((*values, row))
-        start, status, now, user = values[0], values[4], values[11], values[12]
-        totals.enter(Line(user, start, status, *values[14:17]))
+        start, end, status, environment, session, user = (values[at] for at in (0, 1, 4, 5, 11, 12))
+        totals.enter(Line(user, start, status, *values[14:17], session, environment, end))
         counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
         gone, kept = calls.renewed(project, before, every, fresh, counted)
         rows.gone += gone
         rows.calls += kept
-        return {(project, name) for name in {session, now} if name}
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:
         """Make the short columns of a span."""
