@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from tests.traces.test_span_store import HOUR, START, span
 
-from mainspring.kernel.spans import AttributeTest, SpanFilter
+from mainspring.kernel.spans import AttributeTest, Span, SpanFilter
 
 
 def ids(store, *tests: AttributeTest, **where: object) -> list[int]:
@@ -143,3 +143,28 @@ def test_an_outline_says_all_but_the_texts_and_one_span_says_the_rest(store):
     assert store.span("default", f"{1:032x}", f"{109:016x}") is None
     assert store.span("default", f"{1:032x}", "odd") is None
     assert store.outline("other", f"{1:032x}") == [] and store.span("other", f"{1:032x}", f"{102:016x}") is None
+
+
+def test_what_begins_at_the_same_moment_has_one_order_in_every_store(store):
+    """By the ids: the order in which they arrived is known to one store alone."""
+    at = 1_790_000_000_000_000_000
+    several = [
+        Span(trace_id=f"{trace:032x}", span_id=f"{number:016x}", project="one", kind="chat", start_ns=at, end_ns=at + 5,
+             model=f"m{number}", input=f"said by {number}")
+        for trace, number in ((3, 5), (1, 9), (3, 2), (2, 1), (3, 8), (1, 4))
+    ]  # fmt: skip
+    for one in several:
+        store.append([one])
+        store.flush()
+    assert [int(span.span_id, 16) for span in store.trace("one", f"{3:032x}")] == [2, 5, 8]
+    assert [int(line.span_id, 16) for line in store.outline("one", f"{3:032x}")] == [2, 5, 8]
+    assert [int(span.span_id, 16) for span in store.scan("one", SpanFilter(), limit=10)] == [9, 8, 5, 4, 2, 1]
+    lines, cursor = store.traces("one", SpanFilter(), limit=2)
+    rest, end = store.traces("one", SpanFilter(), limit=2, cursor=cursor)
+    assert [(int(line.trace_id, 16), line.model, line.input_preview) for line in lines + rest] == [
+        (3, "m2", "said by 2"), (2, "m1", "said by 1"), (1, "m4", "said by 4"),
+    ] and not end  # fmt: skip
+    where = SpanFilter(attributes=(AttributeTest("model", "has", "", "model"),))
+    lines, cursor = store.traces("one", where, limit=1)
+    rest, _ = store.traces("one", where, limit=5, cursor=cursor)
+    assert [int(line.trace_id, 16) for line in lines + rest] == [3, 2, 1]

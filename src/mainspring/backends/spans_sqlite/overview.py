@@ -35,7 +35,7 @@ def histogram(connection: Any, condition: tuple[str, list[Any]], edges: Sequence
 
 def outline(connection: Any, word: Callable[[int], str], row: int) -> list[SpanLine]:
     """Return the spans of the trace at `row`, from their short columns alone."""
-    sql = f"SELECT {_OUTLINE} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
+    sql = f"SELECT {_OUTLINE} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, span"  # noqa: S608
     rows = connection.execute(sql, (row << SHIFT, (row + 1 << SHIFT) - 1)).fetchall()
     words = {number: word(number) for number in {number for one in rows for number in (one[3], one[4], one[8])}}
     return [

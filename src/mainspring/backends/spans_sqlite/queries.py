@@ -75,7 +75,7 @@ class Reader:
         row = self._row(project, trace_id)
         if row is None:
             return []
-        sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"
+        sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, span"
         return [self._packer.span(body) for (body,) in self._connection.execute(sql, _bounds(row))]
 
     def outline(self, project: str, trace_id: str) -> list[SpanLine]:
@@ -119,7 +119,7 @@ class Reader:
             values = [*values, " ".join(match_words(where.query))]
         matcher = Matcher(where.attributes) if where.attributes else None
         found = self._connection.execute(
-            f"SELECT body FROM spans WHERE {sql} ORDER BY start_ns DESC, id DESC LIMIT ?",  # noqa: S608
+            f"SELECT body FROM spans WHERE {sql} ORDER BY start_ns DESC, span DESC LIMIT ?",  # noqa: S608
             (*values, MOST_SPANS if matcher else limit),
         )
         for (body,) in found:
@@ -302,7 +302,7 @@ class Reader:
                 if any(matcher.fits(self._packer.expand(body)) for (body,) in bodies):
                     found.append(row)
                 if (len(found) == limit or looked >= MOST_SPANS) and (at < len(rows) or following):
-                    return found, str(row[0]) if where.query else f"{row[4]}:{row[0]}"
+                    return found, str(row[0]) if where.query else _place(row)
             if not following:
                 return found, ""
             cursor = following
@@ -310,18 +310,18 @@ class Reader:
     def _listed(self, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition
         # Where few are chosen, they are looked up: a plus keeps the index of the start from being walked along.
-        start_ns, id_ = ("+start_ns", "+id") if _CHOSEN in sql else ("start_ns", "id")
+        start_ns = "+start_ns" if _CHOSEN in sql else "start_ns"
         if cursor:
-            start, row = cursor_parts(cursor, 2)
-            sql += f" AND ({start_ns}, {id_}) < (?, ?)"
-            values = [*values, whole_number(start), whole_number(row)]
+            start, trace = cursor_parts(cursor, 2)
+            sql += f" AND ({start_ns}, trace) < (?, ?)"
+            values = [*values, whole_number(start), trace_key(trace)]
         rows = self._connection.execute(
-            f"SELECT {_LINE} FROM traces WHERE {sql} ORDER BY {start_ns} DESC, {id_} DESC LIMIT ?",  # noqa: S608
+            f"SELECT {_LINE} FROM traces WHERE {sql} ORDER BY {start_ns} DESC, trace DESC LIMIT ?",  # noqa: S608
             (*values, limit + 1),
         ).fetchall()
         more = len(rows) > limit
         rows = rows[:limit]
-        return rows, f"{rows[-1][4]}:{rows[-1][0]}" if more else ""
+        return rows, _place(rows[-1]) if more else ""
 
     def _searched(self, query: str, condition: Condition, limit: int, cursor: str) -> tuple[list[tuple[Any, ...]], str]:
         sql, values = condition
@@ -369,6 +369,11 @@ class Reader:
             input_preview=said,
             output_preview=answered,
         )
+
+
+def _place(row: tuple[Any, ...]) -> str:
+    """Return the cursor after a row of the list: what begins at the same moment is in the order of its ids."""
+    return f"{row[4]}:{row[1].hex()}"
 
 
 def _bounds(row: int) -> tuple[int, int]:

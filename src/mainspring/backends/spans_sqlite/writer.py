@@ -23,7 +23,7 @@ _SHORT = (
     "id, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, release, "
     "prompt, session, user, input_tokens, output_tokens, cost, says"
 )
-_SELECT_SHORT = f"SELECT {_SHORT} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, id"  # noqa: S608
+_SELECT_SHORT = f"SELECT {_SHORT} FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, span"  # noqa: S608
 _IS_ERASED = "SELECT 1 FROM erased WHERE project = ? AND trace = ?"
 _FIND_TRACE = (
     "SELECT id, user, start_ns, status, input_tokens, output_tokens, cost, session, environment, end_ns FROM traces "
@@ -210,7 +210,7 @@ class Writer:
             fresh[key] = (short, span)
         every = sorted(
             [*(short for key, short in present.items() if key not in fresh), *(short for short, _ in fresh.values())],
-            key=lambda short: (short.start_ns, short.id),
+            key=lambda short: (short.start_ns, short.span),
         )
         spoken = {span.id: whole for span, whole in fresh.values()}
         values = self._summarise(row, every, spoken, known=found is not None)
