@@ -14,6 +14,7 @@ from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import Issues, Monitors, Queues
 from mainspring.monitoring.annotation import Question
+from mainspring.monitoring.areas.halves import finds
 from mainspring.monitoring.areas.jobs import run_due
 from mainspring.monitoring.areas.models import FindSettings
 from mainspring.traces import Retentions, Scores, Traces
@@ -50,7 +51,6 @@ def call(platform):
                 "end_ns": at + 10**8, "status": "ok", "input": said("user", text),
                 "output": said("assistant", "An answer.")}  # fmt: skip
         platform.spans.append([Span(**{**base, **fields})])
-        platform.spans.flush()
         if score is not None:
             Scores(platform).create(name, trace_id=base["trace_id"], number=score, comment=comment)
         return base["trace_id"]
@@ -61,6 +61,7 @@ def call(platform):
 @pytest.fixture
 def find(platform):
     def look(**settings):
+        platform.spans.flush()
         run = Issues(platform).find(settings=FindSettings(**settings))
         with platform.read() as tx:
             found = runs.get(tx, run.id)
@@ -72,10 +73,10 @@ def find(platform):
 
 @pytest.fixture
 def refunds(call):
-    """Forty questions about refunds, mostly badly answered, and forty about shipping that are well answered."""
-    ids = [call(f"how do refunds work for order number{n}", 0.0 if n % 4 else 1.0) for n in range(40)]
-    for n in range(40):
-        call(f"where is shipping tracked today parcel{n}", 1.0 if n % 8 else 0.0)
+    """Sixty questions about refunds, mostly badly answered, and sixty about shipping that are well answered."""
+    ids = [call(f"how do refunds work for order number{n}", 0.0 if n % 4 else 1.0) for n in range(60)]
+    for n in range(60):
+        call(f"where is shipping tracked today parcel{n}", 1.0 if n % 12 else 0.0)
     return ids
 
 
@@ -89,25 +90,40 @@ def test_low_scores_and_errors_are_grouped_named_and_counted(platform, call, fin
         call(f"anything {n}", status="error", status_message=f"The engine did not answer in {n * 37} ms.", hours_ago=50)
     call("something wholly else", 0.0)
     found = find()
-    assert (found["looked_at"], found["fresh"], found["joined"], found["alone"]) == (40, 40, 0, 1)
+    assert (found["looked_at"], found["fresh"], found["joined"], found["alone"]) == (55, 55, 0, 1)
     areas = Issues(platform).list_().items
     assert len(found["opened"]) == len(areas) == 3
     by_word = {next((w for w in ("refunds", "shipping", "engine") if w in one.words), "?"): one for one in areas}
-    assert {word: one.count for word, one in by_word.items()} == {"refunds": 30, "shipping": 5, "engine": 4}
+    assert {word: one.count for word, one in by_word.items()} == {"refunds": 45, "shipping": 5, "engine": 4}
     assert by_word["engine"].why == "errors" and by_word["engine"].score == ""
     assert by_word["refunds"].why == "scores" and by_word["refunds"].score == "helpful"
     assert "refunds" in by_word["refunds"].name and "shipping" not in by_word["refunds"].words
-    assert sum(day.count for day in by_word["refunds"].days) == 30
+    assert sum(day.count for day in by_word["refunds"].days) == 45
     again = find()
     assert (again["fresh"], again["opened"]) == (1, []) and len(Issues(platform).list_().items) == 3
 
 
-def test_the_effect_is_of_all_calls_that_ask_alike_and_has_an_interval(platform, find, refunds):
+def test_the_effect_is_of_all_calls_that_ask_alike_and_had_no_part_in_finding_the_area(platform, find, refunds):
+    found = find()
+    area = next(one for one in Issues(platform).list_().items if "refunds" in one.words)
+    effect = area.effect
+    held = [at for at, trace_id in enumerate(refunds) if not finds(trace_id)]
+    assert 20 <= len(held) <= 40 and (effect.metric, effect.n_inside) == ("helpful", len(held))
+    assert effect.inside == pytest.approx(sum(at % 4 == 0 for at in held) / len(held))
+    assert effect.shown and found["shown"] == [area.id] and effect.areas == 2 and effect.test == "Fisher's exact test"
+    assert effect.low < effect.difference < effect.high < -0.3 and effect.p_value <= effect.p_adjusted < 1e-4
+    assert [event.kind for event in Issues(platform).get(area.id).events] == ["shown", "opened"]
     find()
-    refund = next(one for one in Issues(platform).list_().items if "refunds" in one.words).effect
-    assert (refund.metric, refund.n_inside, refund.n_outside) == ("helpful", 40, 40)
-    assert refund.inside == 0.25 and refund.outside == 0.875 and refund.difference == -0.625
-    assert refund.low < -0.75 and refund.high < -0.4 and refund.method == "newcombe"
+    assert [event.kind for event in Issues(platform).get(area.id).events] == ["shown", "opened"], "it is told once"
+
+
+def test_of_a_session_one_call_counts(platform, call, find):
+    for n in range(60):
+        call(f"how do refunds work for order number{n}", 0.0, session_id=f"s{n % 6}")
+        call(f"where is shipping tracked today parcel{n}", 1.0)
+    find()
+    effect = next(one for one in Issues(platform).list_().items if "refunds" in one.words).effect
+    assert effect.n_inside <= 6 and effect.low is None and "too few" in effect.note
 
 
 def test_few_calls_get_no_interval(platform, call, find):
@@ -116,7 +132,22 @@ def test_few_calls_get_no_interval(platform, call, find):
         call(f"shipping inquiry {n}", 1.0)
     find()
     effect = only(platform).effect
-    assert effect.low is None and "too few" in effect.note and effect.difference == -1.0
+    assert effect.low is None and not effect.shown and effect.note
+
+
+def test_an_area_found_among_too_few_is_measured_by_what_comes_after(platform, call, find, clock):
+    for n in range(3):
+        call(f"refund policy question {n}", 0.0)
+    find()
+    first = only(platform).effect
+    assert (first.n_inside, first.inside) == (0, None) and "found by do not count" in first.note
+    clock.advance(hours=1)
+    for n in range(60):
+        call(f"refund policy question {n}", float(n % 10 == 0), hours_ago=0.0)
+        call(f"shipping inquiry parcel {n}", float(n % 10 != 0), hours_ago=0.0)
+    find()
+    later = next(one for one in Issues(platform).list_().items if "refund" in one.words).effect
+    assert (later.n_inside, later.n_outside, later.shown) == (60, 60, True)
 
 
 def test_an_area_shows_examples_comments_releases_and_history(platform, call, find):
@@ -219,16 +250,27 @@ def test_a_search_is_repeated_when_it_is_due(platform, call, clock):
     assert Issues(platform).searches().items == []
 
 
-def test_areas_raise_an_alert_when_they_open_or_come_back(platform, call, find, clock):
+def test_areas_raise_an_alert_when_they_are_shown_to_do_worse_or_come_back(platform, call, find, clock):
     Monitors(platform).create("new-areas", "areas", window_minutes=60)
+    Monitors(platform).create("every-area", "areas", window_minutes=60, settings={"announce": "found"})
     assert Monitors(platform).test("new-areas").state == "ok"
     for n in range(3):
         call(f"refund policy question {n}", 0.0)
+    find()
+    assert Monitors(platform).run("new-areas").state == "ok", "three bad answers show nothing of the others"
+    assert Monitors(platform).run("every-area").state == "firing"
+    for n in range(60):
+        call(f"refund policy question {n}", float(n % 10 == 0), hours_ago=0.0)
+        call(f"shipping inquiry parcel {n}", float(n % 10 != 0), hours_ago=0.0)
     find()
     found = Monitors(platform).run("new-areas")
     assert found.state == "firing" and "refund" in found.summary and found.trace_ids
     clock.advance(hours=2)
     assert Monitors(platform).run("new-areas").state == "ok"
+    for _ in range(3):
+        call("anything", status="error", status_message="The engine did not answer.", hours_ago=0.0)
+    find()
+    assert Monitors(platform).run("new-areas").state == "firing", "calls that fail alike need no comparison"
 
 
 def test_erased_traces_leave_their_area(platform, call, find):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mainspring.stats import TooFewRows
-from mainspring.stats.independent import difference
+from mainspring.stats.independent import difference, difference_test
 
 
 def test_newcombe_agrees_with_the_published_example():
@@ -40,3 +40,14 @@ def test_too_few_rows_get_none():
         difference([1.0] * 19, [0.0] * 50)
     with pytest.raises(TooFewRows):
         difference([0.5] * 30, [0.7] * 30)
+
+
+def test_the_test_of_a_difference_holds_its_level_far_out_and_for_skewed_scores():
+    rng = np.random.default_rng(4)
+    for draw in (
+        lambda n: (rng.random(n) < 0.1).astype(float),
+        lambda n: rng.choice([0.0, 0.25, 1.0], n, p=[0.1, 0.1, 0.8]),
+    ):
+        p_values = np.array([difference_test(draw(25), draw(150))[0] for _ in range(2000)])
+        assert (p_values <= 0.05).mean() <= 0.065 and (p_values <= 0.005).mean() <= 0.01
+    assert difference_test([0.0] * 20 + [1.0] * 5, [1.0] * 100)[1] == "Fisher's exact test"

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sqlalchemy import RowMapping, select
 
@@ -14,14 +15,14 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.refs import parse
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring import grouping
-from mainspring.monitoring.areas import store
+from mainspring.monitoring.areas import halves, store
 from mainspring.monitoring.areas.gathering import Bad, Gathered, gather
+from mainspring.monitoring.areas.measuring import Region, effects
 from mainspring.monitoring.areas.models import Effect, FindSettings, Found
 from mainspring.monitoring.areas.tables import issues
 from mainspring.monitoring.shift import topics
-from mainspring.stats.independent import difference
-from mainspring.stats.intervals import TooFewRows
 from mainspring.traces import moment
+from mainspring.traces.models import nanoseconds
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,23 +47,36 @@ def find(platform: Platform, target: str, environment: str, settings: FindSettin
     fresh = [one for one in held.bad if one.trace_id not in known and one.text]
     vectors = _embedded(platform, [*(one.text for one in fresh), *(one.asked for one in fresh)])
     joined, rest = _join(rows, fresh, vectors, settings.near)
-    groups = _groups(rest, vectors, settings)
+    groups = grouped(rest, vectors, settings)
     names = _names(groups, rest, held)
     asked = _embedded(platform, [one.asked for one in held.seen])
     with platform.begin() as tx:
         opened = [_open(tx, group, names[place], vectors, target, environment) for place, group in enumerate(groups)]
         reopened = [row["id"] for row, members in joined if _grow(tx, row, members, vectors)]
-        for row in _rows(tx, target, environment, platform.embed.name):
-            if row["state"] != "ignored":
-                store.change(tx, row["id"], effect=_effect(row, held, asked, settings.near).model_dump())
+        rows = [row for row in _rows(tx, target, environment, platform.embed.name) if row["state"] != "ignored"]
+        regions = [_region(row) for row in rows]
+        told = effects(regions, held.seen, held.values, asked, settings.near, alpha=settings.alpha)
+        for row, effect in zip(rows, told, strict=True):
+            _measured(tx, row, effect)
     return Found(
         looked_at=len(held.bad),
         fresh=len(fresh),
         joined=sum(len(members) for _, members in joined),
         opened=opened,
         reopened=reopened,
-        alone=len(rest) - sum(map(len, groups)),
+        shown=[row["id"] for row, effect in zip(rows, told, strict=True) if effect.shown],
+        alone=len(rest) - sum(len(group.members) for group in groups),
     )
+
+
+@dataclass(slots=True)
+class Group:
+    """Bad traces that resemble each other, and by which of them the group was found."""
+
+    members: list[Bad]
+    by: list[Bad]
+    apart: bool
+    """Whether it was found by one half of the calls alone."""
 
 
 def _rows(tx: Tx, target: str, environment: str, embedding: str) -> list[RowMapping]:
@@ -79,35 +93,82 @@ def _embedded(platform: Platform, texts: Sequence[str]) -> dict[str, np.ndarray]
     return dict(zip(distinct, platform.embed.embed(distinct), strict=True))
 
 
+def _region(row: RowMapping) -> Region:
+    return Region(row["score"], row["asked"], nanoseconds(row["created_at"]), row["apart"])
+
+
+def _measured(tx: Tx, row: RowMapping, effect: Effect) -> None:
+    """Keep an area's effect; its history tells when it was first shown."""
+    store.change(tx, row["id"], effect=effect.model_dump())
+    if effect.shown and not (row["effect"] or {}).get("shown"):
+        said = f"{effect.metric} {effect.difference:+.3g} ({effect.low:+.3g} to {effect.high:+.3g})"
+        corrected = f"p {effect.p_adjusted:.2g} after correction for {effect.areas} areas"
+        store.tell(tx, row["id"], "shown", f"Calls that ask alike do worse: {said}, {corrected}.")
+
+
 def _join(
     rows: Sequence[RowMapping], fresh: Sequence[Bad], vectors: Vectors, near: float
 ) -> tuple[list[tuple[RowMapping, list[Bad]]], list[Bad]]:
     """Return what joins each area that is there, the nearest one, and what is left."""
     import numpy as np
 
-    middles = [np.asarray(row["middle"], dtype=np.float64) for row in rows]
+    whys, middles = [row["why"] for row in rows], [np.asarray(row["middle"], dtype=np.float64) for row in rows]
     joined: dict[int, list[Bad]] = {}
     rest: list[Bad] = []
     for one in fresh:
-        likeness = [
-            float(middle @ vectors[one.text]) if row["why"] == one.why else -1.0
-            for row, middle in zip(rows, middles, strict=True)
-        ]
-        best = max(range(len(rows)), key=likeness.__getitem__, default=-1)
-        if best >= 0 and likeness[best] >= near:
-            joined.setdefault(best, []).append(one)
-        else:
+        best = _nearest(one, whys, middles, vectors, near)
+        if best is None:
             rest.append(one)
+        else:
+            joined.setdefault(best, []).append(one)
     return [(rows[place], members) for place, members in joined.items()], rest
 
 
-def _groups(rest: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> list[list[Bad]]:
-    """Group what is left, errors and scores apart; what resembles too few stays alone, and is looked at again."""
+def _nearest(one: Bad, whys: Sequence[str], middles: Sequence[np.ndarray], vectors: Vectors, near: float) -> int | None:
+    """Return which area a bad trace resembles most, of those that went wrong in the same way; None for none."""
+    likeness = [
+        float(middle @ vectors[one.text]) if why == one.why else -1.0 for why, middle in zip(whys, middles, strict=True)
+    ]
+    best = max(range(len(likeness)), key=likeness.__getitem__, default=-1)
+    return best if best >= 0 and likeness[best] >= near else None
+
+
+def grouped(rest: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> list[Group]:
+    """Group what belongs to no area yet, the largest group first; what resembles too few stays alone.
+
+    Groups are found by one half of the calls, so that the other half can measure them; what of the other half resembles
+    one joins it. What is left of both is grouped together: such a group is measured by later calls alone.
+    """
+    first = [one for one in rest if halves.finds(one.unit)]
+    found = [Group(list(some), some, apart=True) for some in _alike(first, vectors, settings)]
+    taken = {id(one) for group in found for one in group.members}
+    left = []
+    middles = [grouping.centre(_of(group.by, vectors)) for group in found]
+    for one in rest:
+        if id(one) in taken:
+            continue
+        best = _nearest(one, [group.by[0].why for group in found], middles, vectors, settings.near)
+        if best is None:
+            left.append(one)
+        else:
+            found[best].members.append(one)
+    found += [Group(some, some, apart=False) for some in _alike(left, vectors, settings)]
+    return sorted(found, key=lambda group: -len(group.members))
+
+
+def _of(members: Sequence[Bad], vectors: Vectors) -> np.ndarray:
+    import numpy as np
+
+    return np.array([vectors[one.text] for one in members])
+
+
+def _alike(some: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> list[list[Bad]]:
+    """Return the groups that are large enough, errors and scores apart."""
     import numpy as np
 
     found: list[list[Bad]] = []
     for why in ("errors", "scores"):
-        mine = [one for one in rest if one.why == why]
+        mine = [one for one in some if one.why == why]
         if not mine:
             continue
         texts = list(dict.fromkeys(one.text for one in mine))
@@ -118,23 +179,22 @@ def _groups(rest: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> li
         for one in mine:
             groups.setdefault(labels[one.text], []).append(one)
         found += [group for group in groups.values() if len(group) >= settings.least]
-    return sorted(found, key=len, reverse=True)
+    return found
 
 
-def _names(groups: Sequence[Sequence[Bad]], rest: Sequence[Bad], held: Gathered) -> dict[int, list[str]]:
+def _names(groups: Sequence[Group], rest: Sequence[Bad], held: Gathered) -> dict[int, list[str]]:
     """Name each group by the words that tell it from the others, and from what goes well."""
     bad = {one.trace_id for one in held.bad}
-    place_of = {id(one): place for place, group in enumerate(groups) for one in group}
+    place_of = {id(one): place for place, group in enumerate(groups) for one in group.members}
     texts = [one.text for one in rest] + [one.asked for one in held.seen if one.trace_id not in bad]
     labels = [place_of.get(id(one), -1) for one in rest] + [-2] * (len(texts) - len(rest))
     found = topics.names(texts, labels)
     return {place: found.get(place, []) for place in range(len(groups))}
 
 
-def _open(tx: Tx, members: Sequence[Bad], words: list[str], vectors: Vectors, target: str, environment: str) -> str:
-    import numpy as np
-
-    scores = Counter(one.score for one in members)
+def _open(tx: Tx, group: Group, words: list[str], vectors: Vectors, target: str, environment: str) -> str:
+    members = group.members
+    scores = Counter(one.score for one in group.by)
     kind = members[0].why
     return store.add(
         tx,
@@ -146,17 +206,19 @@ def _open(tx: Tx, members: Sequence[Bad], words: list[str], vectors: Vectors, ta
             "target": target,
             "environment": environment,
             "embedding": tx.platform.embed.name,
-            "middle": _rounded(grouping.centre(np.array([vectors[one.text] for one in members]))),
-            "asked": _asked(members, vectors),
+            "middle": _rounded(grouping.centre(_of(members, vectors))),
+            "asked": asked_by(group, vectors),
+            "apart": group.apart,
         },
         members,
     )
 
 
-def _asked(members: Sequence[Bad], vectors: Vectors) -> list[float]:
+def asked_by(group: Group, vectors: Vectors) -> list[float]:
+    """Return the middle of the questions that a group was found by; empty where there is no text."""
     import numpy as np
 
-    known = [vectors[one.asked] for one in members if one.asked]
+    known = [vectors[one.asked] for one in group.by if one.asked]
     return _rounded(grouping.centre(np.array(known))) if known else []
 
 
@@ -191,28 +253,3 @@ def _came_back(row: RowMapping, one: Bad) -> bool:
         return True
     fixed, seen = parse(row["release"]), parse(one.release)
     return fixed.name != seen.name or (seen.number or 0) >= (fixed.number or 0)
-
-
-def _effect(row: RowMapping, held: Gathered, asked: Vectors, near: float) -> Effect:
-    """Hold all calls that ask like an area's against the others. The bad ones alone would be worse by their choice."""
-    import numpy as np
-
-    metric = row["score"] or "errors"
-    middle = np.asarray(row["asked"], dtype=np.float64)
-    values = held.values.get(row["score"], {})
-    inside: list[float] = []
-    outside: list[float] = []
-    for one in held.seen if len(middle) else ():
-        value = values.get(one.trace_id) if row["score"] else float(one.failed)
-        if value is not None:
-            (inside if float(middle @ asked[one.asked]) >= near else outside).append(value)
-    facts: dict[str, Any] = {"metric": metric, "n_inside": len(inside), "n_outside": len(outside)}
-    means = [float(np.mean(side)) if side else None for side in (inside, outside)]
-    facts |= {"inside": means[0], "outside": means[1]}
-    if means[0] is None or means[1] is None:
-        return Effect(**facts, difference=None, low=None, high=None, note="There is nothing to hold it against.")
-    try:
-        found = difference(inside, outside)
-    except TooFewRows as few:
-        return Effect(**facts, difference=means[0] - means[1], low=None, high=None, note=f"No interval: {few}.")
-    return Effect(**facts, difference=found.estimate, low=found.low, high=found.high, method=found.method)

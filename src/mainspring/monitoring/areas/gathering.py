@@ -14,6 +14,7 @@ from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.kernel.tx import Tx
+from mainspring.monitoring.areas import halves
 from mainspring.monitoring.areas.models import FindSettings
 from mainspring.monitoring.online.tables import evaluators
 from mainspring.monitoring.sample import CALLS, TRIED, calls, question
@@ -42,6 +43,8 @@ class Bad:
     """What the user asked."""
     text: str
     """What it is grouped by: the question with what was said of the answer, or the error without its numbers."""
+    unit: str
+    """The session, or else the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,9 @@ class Seen:
     trace_id: str
     asked: str
     failed: bool
+    at_ns: int
+    unit: str
+    """The session, or else the trace."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +107,16 @@ def _comparison(every: Sequence[Span], settings: FindSettings, values: dict[str,
     first = [span for span in every if span.trace_id in scored]
     rest = [span for span in every if span.trace_id not in scored]
     chosen = [*first[: settings.limit], *rest[: settings.limit]]
-    found = [Seen(span.trace_id, question(span.input).strip()[:_LONGEST], span.status == "error") for span in chosen]
+    found = [
+        Seen(
+            span.trace_id,
+            question(span.input).strip()[:_LONGEST],
+            span.status == "error",
+            span.start_ns,
+            halves.unit(span),
+        )
+        for span in chosen
+    ]
     return [one for one in found if one.asked]
 
 
@@ -144,13 +159,15 @@ def _spans_of(
 def _failure(span: Span) -> Bad:
     said = _NUMBERS.sub("#", span.status_message).strip()
     asked = question(span.input).strip()[:_LONGEST]
-    return Bad(span.trace_id, span.start_ns, span.release, "errors", "", None, asked, said[:_LONGEST] or asked)
+    text = said[:_LONGEST] or asked
+    return Bad(span.trace_id, span.start_ns, span.release, "errors", "", None, asked, text, halves.unit(span))
 
 
 def _judged(span: Span, one: Score) -> Bad:
     asked = question(span.input).strip()[:_LONGEST]
     text = "\n".join(filter(None, (asked, comment_of(one)[:_LONGEST])))
-    return Bad(span.trace_id, span.start_ns, span.release, "scores", one.name, one.number, asked, text)
+    unit = halves.unit(span)
+    return Bad(span.trace_id, span.start_ns, span.release, "scores", one.name, one.number, asked, text, unit)
 
 
 def comment_of(one: Score) -> str:

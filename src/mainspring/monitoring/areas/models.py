@@ -33,10 +33,15 @@ class FindSettings(Record):
     """Mean cosine from which traces belong together."""
     least: Annotated[int, Field(ge=2, le=1000)] = 3
     """Traces that make an area."""
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.05
+    """Chance that at one look any area at all is falsely shown to do worse."""
 
 
 class Effect(Record):
-    """How much worse calls like those of an area do than the others: all that ask alike, not the bad ones only."""
+    """How much worse calls like those of an area do than the others: all that ask alike, not the bad ones only.
+
+    Only calls count that had no part in finding the area: those of the half that no area is found by, and those since.
+    """
 
     metric: str
     """The score, or `errors`."""
@@ -48,9 +53,20 @@ class Effect(Record):
     """Null where no method holds its level on so few calls; `note` says why."""
     high: float | None
     level: float = 0.95
+    """With which the intervals of all areas measured at this look hold together."""
     n_inside: int
+    """Of a session one call counts."""
     n_outside: int
     method: str = ""
+    p_value: float | None = None
+    """Two-sided, of no difference."""
+    p_adjusted: float | None = None
+    """After Holm's correction for all areas measured at this look."""
+    test: str = ""
+    areas: int = 0
+    """How many areas were measured at this look."""
+    shown: bool = False
+    """Whether these calls are shown to do worse: the interval excludes zero, and `p_adjusted` is at most 1 - level."""
     note: str = ""
 
 
@@ -83,7 +99,7 @@ class IssueEvent(Record):
     """What happened to an area."""
 
     kind: str
-    """`opened`, `acknowledged`, `fixed`, `ignored` or `reopened`."""
+    """`opened`, `shown`, `acknowledged`, `fixed`, `ignored` or `reopened`."""
     at: datetime
     member: str
     note: str
@@ -140,6 +156,8 @@ class Found(Record):
     """Ids of new areas."""
     reopened: list[str]
     """Ids of areas that were fixed and came back."""
+    shown: list[str]
+    """Ids of areas whose calls are shown to do worse than the others, after correction for all areas."""
     alone: int
     """Traces that resemble too few others to make an area."""
 

@@ -21,6 +21,7 @@ issues = Table(
     Column("embedding", String(128), nullable=False),
     Column("middle", Json, nullable=False),
     Column("asked", Json, nullable=False),
+    Column("apart", Boolean, nullable=False),
     Column("count", Integer, nullable=False),
     Column("reopened", Integer, nullable=False),
     Column("release", String(300), nullable=False),
@@ -33,7 +34,8 @@ issues = Table(
     Column("changed_at", UtcTime, nullable=False),
     Index(None, "project", "state", "id"),
 )
-"""`middle` is the mean vector of what went wrong, `asked` that of the questions."""
+"""`middle` is the mean vector of what went wrong, `asked` that of the questions that it was found by, `apart` whether
+these are of one half of the calls alone."""
 
 issue_traces = Table(
     "issue_traces",

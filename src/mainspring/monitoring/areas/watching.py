@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Literal
 
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
@@ -19,18 +20,25 @@ class AreaOptions(Record):
 
     least: Count = 3
     """Traces that an area must have to count."""
+    announce: Literal["shown", "found"] = "shown"
+    """`shown`: areas of errors, those that came back, and others once calls that ask alike are shown to do worse,
+    corrected for all areas. `found`: every area, which groups of bad traces make by chance too."""
 
 
 @check("areas", AreaOptions)
 def areas(platform: Platform, monitor: Monitor, options: AreaOptions) -> Finding:
-    """An improvement area was found, or one that was fixed came back."""
+    """An improvement area was found and shown to do worse, or one that was fixed came back."""
     since = platform.clock.now() - timedelta(minutes=monitor.window_minutes)
     until = platform.clock.now()
     with platform.read() as tx:
-        e = issue_events.c
-        mine = (e.project == tx.project) & e.kind.in_(("opened", "reopened")) & (e.at >= since) & (e.at <= until)
-        ids = list(dict.fromkeys(tx.execute(select(e.issue_id).where(mine).order_by(e.id.desc())).scalars()))
-        i = issues.c
+        e, i = issue_events.c, issues.c
+        certain = e.kind.in_(("shown", "reopened"))
+        telling = e.kind.in_(("opened", "reopened"))
+        if options.announce == "shown":
+            telling = or_(certain, and_(e.kind == "opened", i.why == "errors"))
+        mine = (e.project == tx.project) & telling & (e.at >= since) & (e.at <= until)
+        told = select(e.issue_id).join(issues, i.id == e.issue_id).where(mine).order_by(e.id.desc())
+        ids = list(dict.fromkeys(tx.execute(told).scalars()))
         query = select(issues).where(i.project == tx.project, i.id.in_(ids[:200]), i.state == "open")
         if monitor.target:
             query = query.where(i.target == monitor.target)

@@ -5,7 +5,7 @@ import type { IssueDetail } from "../../api/types";
 import { Blank, Card, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { Histogram, Shares } from "../../kit/chart";
 import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
-import { count, figure, percent } from "../../kit/format";
+import { count, figure, percent, plural } from "../../kit/format";
 import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
@@ -43,7 +43,7 @@ function Body({ area }: { area: IssueDetail }) {
         <Stats
           items={[
             { label: "Traces", value: count(area.count) },
-            { label: "Effect", value: said(effect), note: effect?.low == null ? effect?.note : "interval of 95 %" },
+            { label: "Effect", value: said(effect), note: effect?.low == null ? effect?.note : standing(effect) },
             { label: "Calls that ask alike", value: mean(effect?.inside), note: effect ? `${count(effect.n_inside)} calls` : undefined },
             { label: "Other calls", value: mean(effect?.outside), note: effect ? `${count(effect.n_outside)} calls` : undefined },
           ]}
@@ -104,6 +104,12 @@ function Body({ area }: { area: IssueDetail }) {
       </div>
     </div>
   );
+}
+
+/** Whether the calls are shown to do worse, and for how many areas that is corrected. */
+function standing(effect: NonNullable<IssueDetail["effect"]>): string {
+  const others = `${plural(effect.areas ?? 1, "area")} measured together`;
+  return effect.shown ? `shown to do worse, corrected for ${others}` : `not shown to do worse, with ${others}`;
 }
 
 type Asked = "resolve" | "dataset" | "queue";

@@ -1,0 +1,133 @@
+"""Usual: how likely what a key does now is, if it goes on as before. Pure functions that give chances (p-values).
+
+A key is held against its own active windows: one that runs once in ten days is not unusual for running.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+LEAST_ACTIVE = 5
+"""Earlier windows with calls under which nothing is foretold."""
+_TREND = 12
+"""Windows from which a key's growth is taken into account."""
+_OWN = 4
+"""Earlier windows of the same hour, or day of the week, from which these are told apart."""
+_STEADIEST = 0.1
+"""No key is taken to be steadier than this, as a standard deviation of logarithms."""
+_BLOCKS, _BLOCK = 10, 5
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """What a window may be expected to hold."""
+
+    usual: float
+    """The middle of what is expected."""
+    most: float
+    """The largest of the earlier windows that it is held against."""
+    chance: float
+    """Of so much or more."""
+
+
+def volume(
+    values: Mapping[int, float], windows: int, now: float, *, periods: Sequence[int], scale: float = 1.0
+) -> Forecast | None:
+    """Foretell a window's volume by the active ones before it, and say how likely so much or more is.
+
+    `values` are by how many windows ago, from 1; `periods` are lengths, in windows, after which a pattern may come
+    again, the longest first: the first of which there are four earlier windows at the same place counts. Logarithms
+    are taken to scatter normally about the mean of their place in the period, plus a common trend: the chance is that
+    of the prediction interval of least squares, by Student's t (Seber and Lee 2003, section 5.3). The scatter is never
+    taken to be smaller than chance alone makes it, the counts being Poisson's. None under five active windows.
+    """
+    from scipy import special
+
+    active = [(back, math.log1p(values[back] / scale)) for back in range(1, windows + 1) if values.get(back, 0.0) > 0]
+    if len(active) < LEAST_ACTIVE:
+        return None
+    period = next((one for one in periods if sum(back % one == 0 for back, _ in active) >= _OWN), 1)
+    places: dict[int, list[tuple[float, float]]] = {}
+    for back, value in active:
+        places.setdefault(back % period, []).append((-float(back), value))
+    own = places[0] if period > 1 else places[0 % 1]
+    groups = [some for some in places.values() if len(some) > 1]
+    count = sum(map(len, groups))
+    across = along = whole = 0.0
+    for some in groups:
+        at, level = _mean(t for t, _ in some), _mean(y for _, y in some)
+        across += sum((t - at) ** 2 for t, _ in some)
+        along += sum((t - at) * (y - level) for t, y in some)
+        whole += sum((y - level) ** 2 for _, y in some)
+    trend = count >= _TREND and across > 0
+    slope = along / across if trend else 0.0
+    freedom = count - len(groups) - trend
+    if freedom < LEAST_ACTIVE - 1:
+        return None
+    at = _mean(t for t, _ in own)
+    middle = _mean(y for _, y in own) - slope * at
+    usual = scale * math.expm1(max(0.0, middle))
+    scatter = max((whole - slope * along) / freedom, _STEADIEST**2, 1 / max(1.0, usual / scale))
+    variance = scatter * (1 + 1 / len(own) + (at**2 / across if trend else 0.0))
+    score = (math.log1p(now / scale) - middle) / math.sqrt(variance)
+    most = max(scale * math.expm1(y) for _, y in own)
+    return Forecast(usual, most, float(special.stdtr(freedom, -score)))
+
+
+def share(hits: int, calls: int, before: Sequence[bool]) -> float:
+    """Return the chance of so large a share of hits, or a larger one, after earlier calls in their order.
+
+    The larger of two: Fisher's exact test, and the likelihood ratio over the dispersion of ten blocks of the earlier
+    calls, by Student's t (McCullagh and Nelder 1989, section 4.5), since failures come in bursts. 1 for too few calls.
+    """
+    from scipy import special, stats
+
+    blocks = min(_BLOCKS, len(before) // _BLOCK)
+    if blocks < 4 or not calls:
+        return 1.0
+    known, n = sum(before), len(before)
+    if hits / calls <= known / n:
+        return 1.0
+    exact = float(stats.fisher_exact([[hits, calls - hits], [known, n - known]], alternative="greater").pvalue)
+    p = known / n
+    dispersion = 1.0
+    if 0 < p < 1:
+        edges = [n * at // blocks for at in range(blocks + 1)]
+        parts = [(sum(before[a:b]), b - a) for a, b in zip(edges, edges[1:], strict=False)]
+        dispersion = max(1.0, sum((k - m * p) ** 2 / (m * p * (1 - p)) for k, m in parts) / (blocks - 1))
+    apart = _likely(hits, calls) + _likely(known, n) - _likely(hits + known, calls + n)
+    root = math.sqrt(max(0.0, 2 * apart / dispersion))
+    return max(exact, float(special.stdtr(blocks - 1, -root)))
+
+
+def fresh(now: int, before: int, windows: float) -> float:
+    """Return the chance of `now` first appearances or more in a window, after `before` of them in so many windows.
+
+    They are taken to come by themselves, at a rate of which nothing else is known: the chance is that of the negative
+    binomial that Jeffreys' prior for a Poisson rate foretells (Gelman et al. 2013, section 2.6). 1 for none.
+    """
+    from scipy import special
+
+    if now < 1:
+        return 1.0
+    if windows <= 0:
+        return 1.0
+    return float(special.betainc(now, before + 0.5, 1 / (1 + windows)))
+
+
+def together(one: float, other: float) -> float:
+    """Return the chance of two independent signs (Fisher 1932)."""
+    both = one * other
+    return both * (1 - math.log(both)) if both > 0 else 0.0
+
+
+def _mean(values: Iterable[float]) -> float:
+    held = list(values)
+    return sum(held) / len(held)
+
+
+def _likely(k: int, n: int) -> float:
+    """Return the largest log-likelihood of a share."""
+    return sum(part * math.log(part / n) for part in (k, n - k) if part)
