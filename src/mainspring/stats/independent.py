@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from mainspring.stats.arrays import np
 from mainspring.stats.intervals import Floats, Interval, TooFewRows, checked, is_binary, t_quantile, wilson
 
 LEAST_SIDE = 20
@@ -48,7 +49,7 @@ def difference_test(inside: Sequence[float] | Floats, outside: Sequence[float] |
 
     left, right = checked(inside), checked(outside)
     if is_binary(left) and is_binary(right):
-        table = [[int(side.sum()), len(side) - int(side.sum())] for side in (left, right)]
+        table = np.array([[int(side.sum()), len(side) - int(side.sum())] for side in (left, right)])
         return min(1.0, float(stats.fisher_exact(table).pvalue)), "Fisher's exact test"
     found = stats.mannwhitneyu(left, right, alternative="two-sided", method="asymptotic")
     return min(1.0, float(found.pvalue)), "Mann and Whitney's test"

@@ -32,10 +32,8 @@ def areas(platform: Platform, monitor: Monitor, options: AreaOptions) -> Finding
     until = platform.clock.now()
     with platform.read() as tx:
         e, i = issue_events.c, issues.c
-        certain = e.kind.in_(("shown", "reopened"))
-        telling = e.kind.in_(("opened", "reopened"))
-        if options.announce == "shown":
-            telling = or_(certain, and_(e.kind == "opened", i.why == "errors"))
+        shown = or_(e.kind.in_(("shown", "reopened")), and_(e.kind == "opened", i.why == "errors"))
+        telling = shown if options.announce == "shown" else e.kind.in_(("opened", "reopened"))
         mine = (e.project == tx.project) & telling & (e.at >= since) & (e.at <= until)
         told = select(e.issue_id).join(issues, i.id == e.issue_id).where(mine).order_by(e.id.desc())
         ids = list(dict.fromkeys(tx.execute(told).scalars()))

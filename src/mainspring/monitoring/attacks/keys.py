@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import math
-import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from sqlalchemy import select
 
+from mainspring import stats
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.kernel.tx import Tx
+from mainspring.monitoring.attacks import usual
 from mainspring.monitoring.attacks.models import KeySignal, KeyUse, What
 from mainspring.monitoring.sample import calls
 from mainspring.serving.metering.tables import usage_hours
-from mainspring.stats.proportions import exact_proportion
+from mainspring.traces.models import nanoseconds
 from mainspring.workspace.tables import keys
 
 LEAST_WINDOWS = 7
-"""Earlier windows since its first use under which a key is new, and nothing about it is called unusual."""
-_LEAST_DAYS = 7
+LEAST_DAYS = 14
+"""Days since its first use under which a key is new, and nothing about it is called unusual."""
+_DAYS, _DAYS_OF_HOURS = 56, 28
+"""How far back volumes are looked at: in windows of a day or more, and in shorter ones."""
 _LEAST: dict[What, float] = {"requests": 20, "tokens": 5000, "cost": 0.05}
 """What is less in a window is nobody's concern."""
 _UNITS: dict[What, str] = {"requests": "requests", "tokens": "tokens", "cost": "US dollars"}
 _LEAST_CALLS, _LEAST_BAD = 20, 5
-_LEAST_PAST = 35
-_RARE = 1e-4
-"""Chance under which a share is called unusual."""
-_FEW_ADDRESSES = 5
-"""A key that was used from more addresses is one that roams: a new one says nothing."""
+_TIMES, _MORE = 2.0, 1.5
+"""A volume is unusual from so many times what is expected, and so many times the largest of the windows like it."""
+_EACH = 3
+"""Calls from which an address counts as used now."""
+_IN_HOUR = 5
+"""Requests from which an hour of the day counts as used now."""
+_SETTLED = 2 / 3
+"""The newer part of the past: in the older one everything appears for the first time."""
 
 
 @dataclass(slots=True)
@@ -41,12 +46,19 @@ class Past:
     requests: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     tokens: dict[int, float] = field(default_factory=lambda: defaultdict(float))
     cost: dict[int, float] = field(default_factory=lambda: defaultdict(float))
-    models: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+    models: dict[int, Counter[str]] = field(default_factory=lambda: defaultdict(Counter))
+    hours: dict[int, Counter[int]] = field(default_factory=lambda: defaultdict(Counter))
+    """Requests by the hour of the day (UTC)."""
 
     @property
     def windows(self) -> int:
         """How many earlier windows there are since its first use."""
         return max((back for back in self.requests if back), default=0)
+
+    @property
+    def active(self) -> list[int]:
+        """The earlier windows in which it was used."""
+        return [back for back, count in self.requests.items() if back and count]
 
 
 @dataclass(slots=True)
@@ -54,36 +66,73 @@ class Shares:
     """What spans say of a key, in the present window and before."""
 
     spans: list[Span] = field(default_factory=list)
-    before: int = 0
-    failed_before: int = 0
-    guarded_before: int = 0
-    addresses_before: set[str] = field(default_factory=set)
+    failed: list[bool] = field(default_factory=list)
+    """Of the calls before, the newest first: whether each failed."""
+    guarded: list[bool] = field(default_factory=list)
+    addresses: dict[str, int] = field(default_factory=dict)
+    """In which window each address was first seen."""
+    active: set[int] = field(default_factory=set)
+    """The windows before that calls are of."""
 
 
-def uses(platform: Platform, environment: str, *, hours: int, history: int, bound: float) -> list[KeyUse]:
+def uses(platform: Platform, environment: str, *, hours: int, history: int, alpha: float) -> list[KeyUse]:
     """Return every key that was used in the last `hours`, those used unusually first.
 
-    Requests, tokens and cost of the window are held against the median of earlier windows of the same length, on a
-    logarithmic scale, in robust standard deviations (Hampel 1974) that are never taken to be smaller than chance alone
-    makes them. Shares of errors and guard hits are held against the share before, taken at the upper end of its 99 %
-    interval. Models and addresses count where they never occurred before.
+    Every sign of every key is a test; Holm's correction over all of them holds the chance that any key at all is
+    called unusual while all go on as before to `alpha` at one look.
     """
     now = platform.clock.now()
     end = now.replace(minute=0, second=0, microsecond=0) + timedelta(hours=1)
-    count = max(history, -(-_LEAST_DAYS * 24 // hours))
+    days = _DAYS if hours >= 24 else _DAYS_OF_HOURS
     with platform.read() as tx:
         project, known = tx.project, _known(tx)
-        pasts = _pasts(tx, environment, end, hours, count)
-    start = end - timedelta(hours=hours)
-    shares = _shares(platform, project, environment, start, end - timedelta(hours=hours * (count + 1)), end)
-    found = [
-        _use(key_id, past, shares.get(key_id, Shares()), known.get(key_id, ("", "")), bound)
+        pasts = _pasts(tx, environment, end, hours, max(history, -(-days * 24 // hours)))
+    shares = _shares(platform, project, environment, end, hours, history)
+    return judged(pasts, shares, known, hours=hours, alpha=alpha)
+
+
+def judged(
+    pasts: Mapping[str, Past],
+    shares: Mapping[str, Shares],
+    known: Mapping[str, tuple[str, str]],
+    *,
+    hours: int,
+    alpha: float,
+) -> list[KeyUse]:
+    """Judge keys by what is known of their windows and calls, the unusual ones first."""
+    old = {
+        key_id: past.windows * hours >= LEAST_DAYS * 24 and len(past.active) >= usual.LEAST_ACTIVE
         for key_id, past in pasts.items()
-        if past.requests.get(0)
-    ]
+    }
+    told = {
+        key_id: _signals(past, shares.get(key_id, Shares()), hours) for key_id, past in pasts.items() if old[key_id]
+    }
+    every = [one for signals in told.values() for one in signals]
+    adjusted = iter(stats.holm([one.chance for one in every]) if every else [])
+    found = []
+    for key_id, past in pasts.items():
+        settled = [one.model_copy(update={"adjusted": next(adjusted)}) for one in told.get(key_id, ())]
+        signals = sorted((one for one in settled if one.adjusted <= alpha), key=lambda one: one.chance)
+        news = [one for one in settled if one.adjusted > alpha and one.what in ("model", "address") and one.now]
+        member, note = known.get(key_id, ("", ""))
+        found.append(
+            KeyUse(
+                key_id=key_id,
+                member=member,
+                note=note,
+                state="unusual" if signals else "usual" if old[key_id] else "new",
+                requests=int(past.requests[0]),
+                tokens=int(past.tokens[0]),
+                cost=past.cost[0],
+                windows=past.windows,
+                active=len(past.active),
+                signals=signals,
+                news=news,
+            )
+        )
     order = {"unusual": 0, "new": 1, "usual": 2}
     return sorted(
-        found, key=lambda one: (order[one.state], -max((s.score for s in one.signals), default=0), one.key_id)
+        found, key=lambda one: (order[one.state], min((s.chance for s in one.signals), default=1), one.key_id)
     )
 
 
@@ -93,12 +142,14 @@ def _known(tx: Tx) -> dict[str, tuple[str, str]]:
 
 
 def _pasts(tx: Tx, environment: str, end: datetime, hours: int, count: int) -> dict[str, Past]:
+    """Return the windows of every key that was used in the present one."""
     u = usage_hours.c
-    oldest = end - timedelta(hours=hours * (count + 1))
-    query = select(u.key_id, u.hour, u.model, u.requests, u.input_tokens, u.output_tokens, u.cost)
-    query = query.where(u.project == tx.project, u.hour >= oldest, u.hour < end, u.key_id != "")
+    mine = [u.project == tx.project, u.hour < end, u.key_id != ""]
     if environment:
-        query = query.where(u.environment == environment)
+        mine.append(u.environment == environment)
+    present = select(u.key_id).where(*mine, u.hour >= end - timedelta(hours=hours), u.requests > 0)
+    query = select(u.key_id, u.hour, u.model, u.requests, u.input_tokens, u.output_tokens, u.cost)
+    query = query.where(*mine, u.hour >= end - timedelta(hours=hours * (count + 1)), u.key_id.in_(present))
     found: dict[str, Past] = defaultdict(Past)
     for row in tx.execute(query):
         back = int((end - row.hour) / timedelta(hours=hours) - 1e-9)
@@ -106,24 +157,30 @@ def _pasts(tx: Tx, environment: str, end: datetime, hours: int, count: int) -> d
         past.requests[back] += row.requests
         past.tokens[back] += row.input_tokens + row.output_tokens
         past.cost[back] += row.cost / 1e9
-        past.models[back].add(row.model)
+        past.models[back][row.model] += row.requests
+        past.hours[back][row.hour.hour] += row.requests
     return found
 
 
 def _shares(
-    platform: Platform, project: str, environment: str, start: datetime, oldest: datetime, end: datetime
+    platform: Platform, project: str, environment: str, end: datetime, hours: int, history: int
 ) -> dict[str, Shares]:
     found: dict[str, Shares] = defaultdict(Shares)
+    start = end - timedelta(hours=hours)
     for span in calls(platform, project, "", environment, since=start, until=end):
         found[_key(span)].spans.append(span)
     if not found:
         return found
-    for span in calls(platform, project, "", environment, since=oldest, until=start):
-        held = found[_key(span)]
-        held.before += 1
-        held.failed_before += _failed(span)
-        held.guarded_before += _guarded(span)
-        held.addresses_before.add(_address(span))
+    last, length = nanoseconds(end), hours * 3_600_000_000_000
+    for span in calls(
+        platform, project, "", environment, since=end - timedelta(hours=hours * (history + 1)), until=start
+    ):
+        held, back = found[_key(span)], (last - span.start_ns - 1) // length
+        held.failed.append(_failed(span))
+        held.guarded.append(_guarded(span))
+        held.active.add(back)
+        if address := _address(span):
+            held.addresses[address] = back
     return found
 
 
@@ -143,96 +200,87 @@ def _address(span: Span) -> str:
     return str(span.attributes.get("mainspring.client", ""))
 
 
-def _use(key_id: str, past: Past, shares: Shares, known: tuple[str, str], bound: float) -> KeyUse:
-    signals: list[KeySignal] = []
-    if past.windows >= LEAST_WINDOWS:
-        columns: list[tuple[What, Mapping[int, float]]] = [
-            ("requests", past.requests), ("tokens", past.tokens), ("cost", past.cost)
-        ]  # fmt: skip
-        signals = [one for what, values in columns if (one := _volume(what, values, past.windows, bound, shares.spans))]
-        signals += [one for one in (_models(past), _addresses(shares)) if one]
-        if one := _share(
-            "errors", "calls failed", shares, [s for s in shares.spans if _failed(s)], shares.failed_before
-        ):
-            signals.append(one)
-        hit = [span for span in shares.spans if _guarded(span)]
-        if one := _share("guard", "calls had a guard hit", shares, hit, shares.guarded_before):
-            signals.append(one)
-    state = "unusual" if signals else "usual" if past.windows >= LEAST_WINDOWS else "new"
-    member, note = known
-    return KeyUse(
-        key_id=key_id,
-        member=member,
-        note=note,
-        state=state,  # type: ignore[arg-type]
-        requests=int(past.requests[0]),
-        tokens=int(past.tokens[0]),
-        cost=past.cost[0],
-        windows=past.windows,
-        signals=sorted(signals, key=lambda one: -one.score),
-    )
+def _signals(past: Past, shares: Shares, hours: int) -> list[KeySignal]:
+    """Return everything that is looked at, with its chance: what is as usual has a large one."""
+    week, day = 168 // hours if 168 % hours == 0 else 1, 24 // hours if 24 % hours == 0 else 1
+    columns: list[tuple[What, Mapping[int, float]]] = [
+        ("requests", past.requests), ("tokens", past.tokens), ("cost", past.cost)
+    ]  # fmt: skip
+    found = [_volume(what, values, past.windows, (week, day), shares.spans) for what, values in columns]
+    found.append(_share("errors", "calls failed", _failed, shares.spans, shares.failed))
+    found.append(_share("guard", "calls had a guard hit", _guarded, shares.spans, shares.guarded))
+    return [*found, _models(past), _addresses(past, shares)]
 
 
 def _volume(
-    what: What, values: Mapping[int, float], windows: int, bound: float, spans: Sequence[Span]
-) -> KeySignal | None:
-    now = values.get(0, 0.0)
-    earlier = [values.get(back, 0.0) for back in range(1, windows + 1)]
-    scale = 1.0 if what == "requests" else _LEAST[what] / _LEAST["requests"]
-    logs = [math.log1p(value / scale) for value in earlier]
-    middle = statistics.median(logs)
-    spread = 1.4826 * statistics.median(abs(one - middle) for one in logs)
-    usual = statistics.median(earlier)
-    # No steadier than calls that come at random would be (their number is Poisson's).
-    spread = max(spread, 0.1, 1 / math.sqrt(max(1.0, usual / scale)))
-    score = (math.log1p(now / scale) - middle) / spread
-    if now < _LEAST[what] or now < 2 * usual or score < bound:
-        return None
-    sentence = f"{now:,.6g} {_UNITS[what]} in the window; the median of {windows} windows before is {usual:,.6g}."
+    what: What, values: Mapping[int, float], windows: int, periods: Sequence[int], spans: Sequence[Span]
+) -> KeySignal:
+    now, scale = values.get(0, 0.0), 1.0 if what == "requests" else _LEAST[what] / _LEAST["requests"]
+    told = usual.volume(values, windows, now, periods=periods, scale=scale)
+    if told is None:
+        return KeySignal(what=what, now=now, usual=0.0, chance=1.0, adjusted=1.0, sentence="")
+    large = now >= max(_LEAST[what], _TIMES * told.usual, _MORE * told.most)
+    sentence = f"{now:,.6g} {_UNITS[what]} in the window; {told.usual:,.3g} are expected after the windows before."
     dear = sorted(spans, key=lambda span: -(span.cost or 0.0 if what == "cost" else span.output_tokens or 0))
-    return KeySignal(what=what, now=now, usual=usual, score=round(score, 2), sentence=sentence, trace_ids=_ids(dear))
-
-
-def _models(past: Past) -> KeySignal | None:
-    before = set().union(*(held for back, held in past.models.items() if back))
-    fresh = sorted(past.models.get(0, set()) - before)
-    if not fresh:
-        return None
-    sentence = f"It asks {', '.join(fresh[:5])}, which it never asked in {past.windows} windows before."
-    score = math.log10(past.windows + 1)
-    return KeySignal(what="model", now=len(fresh), usual=len(before), score=round(score, 2), sentence=sentence)
-
-
-def _addresses(shares: Shares) -> KeySignal | None:
-    before = shares.addresses_before - {""}
-    if shares.before < _LEAST_PAST or not 0 < len(before) <= _FEW_ADDRESSES:
-        return None
-    fresh = [span for span in shares.spans if _address(span) and _address(span) not in before]
-    if not fresh:
-        return None
-    many = len({_address(span) for span in fresh})
-    where = "1 address" if many == 1 else f"{many} addresses"
-    sentence = f"{len(fresh)} calls come from {where} that it was never used from; {len(before)} are known."
-    score = math.log10(shares.before)
+    chance = told.chance if large else 1.0
     return KeySignal(
-        what="address", now=many, usual=len(before), score=round(score, 2), sentence=sentence, trace_ids=_ids(fresh)
+        what=what, now=now, usual=told.usual, chance=chance, adjusted=1.0, sentence=sentence, trace_ids=_ids(dear)
     )
 
 
-def _share(what: What, words: str, shares: Shares, bad: Sequence[Span], before: int) -> KeySignal | None:
-    import scipy
+def _share(
+    what: What, words: str, wanted: Callable[[Span], bool], spans: Sequence[Span], before: Sequence[bool]
+) -> KeySignal:
+    bad = [span for span in spans if wanted(span)]
+    n, k, share = len(spans), len(bad), sum(before) / len(before) if before else 0.0
+    chance = usual.share(k, n, before) if n >= _LEAST_CALLS and k >= _LEAST_BAD else 1.0
+    sentence = f"{k} of {n} {words} ({k / n if n else 0:.1%}); before it was {share:.1%} of {len(before)}."
+    return KeySignal(
+        what=what, now=k / n if n else 0.0, usual=share, chance=chance, adjusted=1.0, sentence=sentence,
+        trace_ids=_ids(bad),
+    )  # fmt: skip
 
-    n, k = len(shares.spans), len(bad)
-    if n < _LEAST_CALLS or k < _LEAST_BAD or shares.before < _LEAST_PAST:
-        return None
-    most = exact_proportion(before, shares.before, level=0.99).high
-    chance = float(scipy.special.bdtrc(k - 1, n, most))
-    if chance > _RARE:
-        return None
-    usual = before / shares.before
-    sentence = f"{k} of {n} {words} ({k / n:.1%}); before it was {usual:.1%} of {shares.before}."
-    score = -math.log10(max(chance, 1e-300))
-    return KeySignal(what=what, now=k / n, usual=usual, score=round(score, 2), sentence=sentence, trace_ids=_ids(bad))
+
+def _models(past: Past) -> KeySignal:
+    first: dict[str, int] = {}
+    for back in past.active:
+        for model in past.models[back]:
+            first[model] = max(back, first.get(model, 0))
+    fresh = sorted(name for name, count in past.models[0].items() if name not in first and count >= _LEAST["requests"])
+    chance = usual.fresh(len(fresh), *_arrivals(first.values(), past.active))
+    sentence = f"It asks {', '.join(fresh[:5])}, which it never asked in {past.windows} windows before."
+    return KeySignal(what="model", now=len(fresh), usual=len(first), chance=chance, adjusted=1.0, sentence=sentence)
+
+
+def _addresses(past: Past, shares: Shares) -> KeySignal:
+    """Hold new addresses, and with them hours of the day in which the key was never used, against the past."""
+    counts = Counter(_address(span) for span in shares.spans)
+    fresh = {name for name, n in counts.items() if name and name not in shares.addresses and n >= _EACH}
+    mine = [span for span in shares.spans if _address(span) in fresh]
+    chance, odd = 1.0, 0
+    if len(mine) >= _LEAST_CALLS and shares.addresses:
+        hours: dict[int, int] = {}
+        for back in past.active:
+            for hour in past.hours[back]:
+                hours[hour] = max(back, hours.get(hour, 0))
+        odd = sum(hour not in hours and count >= _IN_HOUR for hour, count in past.hours[0].items())
+        here = usual.fresh(len(fresh), *_arrivals(shares.addresses.values(), shares.active))
+        chance = usual.together(here, usual.fresh(odd, *_arrivals(hours.values(), past.active)))
+    where = "1 address" if len(fresh) == 1 else f"{len(fresh)} addresses"
+    sentence = f"{len(mine)} calls come from {where} that it was never used from; {len(shares.addresses)} are known."
+    if odd:
+        sentence += f" It is used in {odd} hours of the day in which it never was."
+    return KeySignal(
+        what="address", now=len(fresh), usual=len(shares.addresses), chance=chance, adjusted=1.0, sentence=sentence,
+        trace_ids=_ids(mine),
+    )  # fmt: skip
+
+
+def _arrivals(firsts: Iterable[int], active: Iterable[int]) -> tuple[int, float]:
+    """Return how many things appeared first in the newer part of a past, and of how many active windows that is."""
+    windows = list(active)
+    newer = _SETTLED * max(windows, default=0)
+    return sum(back <= newer for back in firsts), float(sum(back <= newer for back in windows))
 
 
 def _ids(spans: Sequence[Span]) -> list[str]:

@@ -74,10 +74,11 @@ class KeySignal(Record):
     what: What
     now: float
     usual: float
-    """Median of the earlier windows, or the share over them; for models and addresses how many were known."""
-    score: float
-    """Robust standard deviations above the median; for shares, models and addresses the negative decimal logarithm
-    of the chance."""
+    """What was to be expected, or the share over the calls before; for models and addresses how many were known."""
+    chance: float
+    """Of so much or more, if the key went on as before."""
+    adjusted: float
+    """The same after Holm's correction for everything that was looked at of every key."""
     sentence: str
     trace_ids: list[str] = []
 
@@ -89,14 +90,19 @@ class KeyUse(Record):
     member: str
     note: str
     state: Literal["unusual", "usual", "new"]
-    """`new`: too little is known of its past to say."""
+    """`new`: under two weeks old, or used in fewer than five earlier windows, which is too little to say."""
     requests: int
     tokens: int
     cost: float
     """US dollars."""
     windows: int
     """Earlier windows since it was first used that it is held against."""
+    active: int
+    """Of these, how many it was used in."""
     signals: list[KeySignal]
+    """What is unusual, the least likely first."""
+    news: list[KeySignal] = []
+    """Models and addresses that are new, and are no sign by themselves."""
 
 
 class Runaway(Record):

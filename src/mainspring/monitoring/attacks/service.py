@@ -63,17 +63,18 @@ class Attacks(Service):
         *,
         environment: Word | None = None,
         hours: Annotated[int, Field(ge=1, le=168)] = 24,
-        history: Annotated[int, Field(ge=keys.LEAST_WINDOWS, le=336)] = 14,
-        bound: Annotated[float, Field(ge=3, le=1000)] = 6.0,
+        history: Annotated[int, Field(ge=keys.LEAST_WINDOWS, le=336)] = 28,
+        alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
         limit: Limit = 100,
         cursor: Cursor = "",
     ) -> Page[KeyUse]:
         """List the keys that were used in the last `hours`, held against their own past, the unusual ones first.
 
-        The past is `history` earlier windows of the same length, a week's at least.
+        The past is `history` earlier windows of the same length; of volumes eight weeks are looked at, and of windows
+        under a day four. `alpha` is the chance that any key at all is called unusual while all go on as before.
         """
         where = self.caller.environment if environment is None else environment
-        return sliced(keys.uses(self.platform, where, hours=hours, history=history, bound=bound), limit, cursor)
+        return sliced(keys.uses(self.platform, where, hours=hours, history=history, alpha=alpha), limit, cursor)
 
     @operation("GET /attacks/runaways", permission="attack.read", mcp=True)
     def runaways(

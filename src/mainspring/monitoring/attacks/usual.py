@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 LEAST_ACTIVE = 5
 """Earlier windows with calls under which nothing is foretold."""
@@ -52,7 +53,7 @@ def volume(
     places: dict[int, list[tuple[float, float]]] = {}
     for back, value in active:
         places.setdefault(back % period, []).append((-float(back), value))
-    own = places[0] if period > 1 else places[0 % 1]
+    own = places[0]
     groups = [some for some in places.values() if len(some) > 1]
     count = sum(map(len, groups))
     across = along = whole = 0.0
@@ -90,12 +91,13 @@ def share(hits: int, calls: int, before: Sequence[bool]) -> float:
     known, n = sum(before), len(before)
     if hits / calls <= known / n:
         return 1.0
-    exact = float(stats.fisher_exact([[hits, calls - hits], [known, n - known]], alternative="greater").pvalue)
+    # The chance of so many hits among the calls of now, of all hits and calls: Fisher's exact test, one-sided.
+    exact = float(stats.hypergeom.sf(hits - 1, calls + n, hits + known, calls))
     p = known / n
     dispersion = 1.0
     if 0 < p < 1:
         edges = [n * at // blocks for at in range(blocks + 1)]
-        parts = [(sum(before[a:b]), b - a) for a, b in zip(edges, edges[1:], strict=False)]
+        parts = [(sum(before[a:b]), b - a) for a, b in pairwise(edges)]
         dispersion = max(1.0, sum((k - m * p) ** 2 / (m * p * (1 - p)) for k, m in parts) / (blocks - 1))
     apart = _likely(hits, calls) + _likely(known, n) - _likely(hits + known, calls + n)
     root = math.sqrt(max(0.0, 2 * apart / dispersion))
@@ -110,9 +112,7 @@ def fresh(now: int, before: int, windows: float) -> float:
     """
     from scipy import special
 
-    if now < 1:
-        return 1.0
-    if windows <= 0:
+    if now < 1 or windows <= 0:
         return 1.0
     return float(special.betainc(now, before + 0.5, 1 / (1 + windows)))
 

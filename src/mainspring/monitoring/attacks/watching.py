@@ -18,17 +18,17 @@ from mainspring.monitoring.sample import calls
 class KeyOptions(Record):
     """Settings of a keys monitor."""
 
-    bound: Annotated[float, Field(ge=3, le=1000)] = 6.0
-    """Robust standard deviations above the median of earlier windows from which a volume is unusual."""
-    history: Annotated[int, Field(ge=keys.LEAST_WINDOWS, le=336)] = 14
-    """Earlier windows that are looked at; a week's at least."""
+    alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01
+    """Chance of a false alarm at one look, over all signs of all keys together."""
+    history: Annotated[int, Field(ge=keys.LEAST_WINDOWS, le=336)] = 28
+    """Earlier windows whose calls are looked at; of volumes eight weeks are, and of windows under a day four."""
 
 
 @check("keys", KeyOptions)
 def unusual_keys(platform: Platform, monitor: Monitor, options: KeyOptions) -> Finding:
     """A key is used as it never was: its rate, tokens, cost, errors, guard hits, models or addresses."""
     hours = max(1, round(monitor.window_minutes / 60))
-    found = keys.uses(platform, monitor.environment, hours=hours, history=options.history, bound=options.bound)
+    found = keys.uses(platform, monitor.environment, hours=hours, history=options.history, alpha=options.alpha)
     unusual = [one for one in found if one.state == "unusual"]
     judged = [one for one in found if one.state != "new"]
     first = f" {unusual[0].member or unusual[0].key_id}: {unusual[0].signals[0].sentence}" if unusual else ""

@@ -132,14 +132,15 @@ function Signals({ one }: { one: KeyUse }) {
           ["Use", <Status key="s" state={STATES[one.state]} label={one.state} />],
           ["Key", <code key="k">{one.key_id}</code>],
           ["Of", one.member || "a key that is gone"],
-          ["Held against", one.state === "new" ? "too little: it is new" : plural(one.windows, "window")],
+          ["Held against", one.state === "new" ? "too little: it is new, or seldom used" : `${plural(one.windows, "window")}, ${count(one.active)} with calls`],
+          ["New, no sign by itself", (one.news ?? []).map((news) => news.sentence).join(" ") || <span className="faint">nothing</span>],
         ]}
       />
       {one.signals.map((signal) => (
         <section key={signal.what} className="stack tight">
           <h3>{signal.what}</h3>
           <p>{signal.sentence}</p>
-          <p className="dim">Score {figure(signal.score)}</p>
+          <p className="dim">{`Chance ${figure(signal.chance)}, ${figure(signal.adjusted)} after correction for all that was looked at`}</p>
           <ul className="stack tight">
             {(signal.trace_ids ?? []).map((id) => (
               <li key={id}>
