@@ -111,6 +111,9 @@ class StoreAndModel(RuleBasedStateMachine):
             for word in WORDS:
                 lines, _ = self.store.traces(project, SpanFilter(query=word), limit=100)
                 assert {line.trace_id for line in lines} == {span.trace_id for span in mine if span.input == word}
+                scanned = self.store.scan(project, SpanFilter(query=word), limit=1000)
+                said = [span.span_id for span in mine if span.input == word and ended(span)]
+                assert sorted(span.span_id for span in scanned) == sorted(said)
             hours = self.store.usage(project, SpanFilter())
             over = [span for span in mine if ended(span)]
             assert sum(hour.spans for hour in hours) == len(over)

@@ -23,6 +23,7 @@ from mainspring.traces.raw import RawSpan
 Encoding = Literal["protobuf", "json"]
 PROTOBUF, JSON_TYPE = "application/x-protobuf", "application/json"
 _STATUS: tuple[Literal["unset", "ok", "error"], ...] = ("unset", "ok", "error")
+_PARTS = ("attributes", "events", "links")
 _INT64 = 1 << 63
 _TOLD = 10
 _ZSTD_WINDOW, _ZSTD_STEP = 8 << 20, 256
@@ -161,6 +162,15 @@ def _protobuf(body: bytes) -> Iterator[Callable[[], RawSpan]]:
 
 
 def _from_protobuf(span: Any, resource: dict[str, Any]) -> RawSpan:
+    pairs, events, links, status = span.attributes, span.events, span.links, span.status
+    said = attributes(pairs)
+    lost = (
+        span.dropped_attributes_count + max(0, len(pairs) - limits.ATTRIBUTES),
+        span.dropped_events_count + max(0, len(events) - limits.EVENTS),
+        span.dropped_links_count + max(0, len(links) - limits.LINKS),
+    )
+    if any(lost):
+        said |= _dropped(*lost)
     return RawSpan(
         trace_id=span.trace_id.hex(),
         span_id=span.span_id.hex(),
@@ -168,29 +178,28 @@ def _from_protobuf(span: Any, resource: dict[str, Any]) -> RawSpan:
         name=span.name,
         start_ns=span.start_time_unix_nano,
         end_ns=span.end_time_unix_nano,
-        status=_STATUS[span.status.code] if 0 <= span.status.code <= 2 else "unset",
-        status_message=span.status.message,
-        attributes=attributes(span.attributes)
-        | _dropped(
-            attributes=span.dropped_attributes_count + max(0, len(span.attributes) - limits.ATTRIBUTES),
-            events=span.dropped_events_count + max(0, len(span.events) - limits.EVENTS),
-            links=span.dropped_links_count + max(0, len(span.links) - limits.LINKS),
-        ),
+        status=_STATUS[status.code] if 0 <= status.code <= 2 else "unset",
+        status_message=status.message,
+        attributes=said,
         resource=resource,
         events=[
             {"name": event.name, "time_ns": event.time_unix_nano, "attributes": attributes(event.attributes)}
-            for event in span.events[: limits.EVENTS]
-        ],
+            for event in events[: limits.EVENTS]
+        ]
+        if events
+        else [],
         links=[
             {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": attributes(link.attributes)}
-            for link in span.links[: limits.LINKS]
-        ],
+            for link in links[: limits.LINKS]
+        ]
+        if links
+        else [],
     )
 
 
-def _dropped(**counts: int) -> dict[str, Any]:
+def _dropped(*counts: int) -> dict[str, Any]:
     """Return the attributes that tell how much of a span its sender, or this side's limits, left out."""
-    return {f"otel.dropped_{name}_count": count for name, count in counts.items() if count > 0}
+    return {f"otel.dropped_{name}_count": count for name, count in zip(_PARTS, counts, strict=True) if count > 0}
 
 
 def _lost(span: Any, count: str, held: str, limit: int) -> int:
@@ -204,9 +213,13 @@ def attributes(pairs: Iterable[Any]) -> dict[str, Any]:
     for pair in pairs:
         if len(found) >= limits.ATTRIBUTES:
             break
-        given = pair.value
+        given, key = pair.value, pair.key
         text = given.string_value  # nearly every attribute is a text; empty, it may be something else
-        found[limits.cut(pair.key, limits.NAME)] = limits.cut(text) if text else value(given)
+        if not text:
+            text = value(given)
+        elif len(text) > limits.TEXT:
+            text = limits.cut(text)
+        found[key if len(key) <= limits.NAME else limits.cut(key, limits.NAME)] = text
     return found
 
 
@@ -259,9 +272,9 @@ def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:
         status_message=str(_field(status, "message") or ""),
         attributes=json_attributes(_field(span, "attributes"))
         | _dropped(
-            attributes=_lost(span, "droppedAttributesCount", "attributes", limits.ATTRIBUTES),
-            events=_lost(span, "droppedEventsCount", "events", limits.EVENTS),
-            links=_lost(span, "droppedLinksCount", "links", limits.LINKS),
+            _lost(span, "droppedAttributesCount", "attributes", limits.ATTRIBUTES),
+            _lost(span, "droppedEventsCount", "events", limits.EVENTS),
+            _lost(span, "droppedLinksCount", "links", limits.LINKS),
         ),
         resource=resource,
         events=[

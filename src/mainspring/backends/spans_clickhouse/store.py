@@ -13,7 +13,7 @@ import zstandard
 from mainspring.backends.spans_clickhouse import calls, overview, queries
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.writer import Writer
-from mainspring.backends.spans_log.codec import decode
+from mainspring.backends.spans_log.codec import arrived, decode
 from mainspring.backends.spans_log.intake import BATCH, Intake
 from mainspring.backends.spans_log.lines import check_calls, trace_key
 from mainspring.kernel.errors import Invalid
@@ -164,7 +164,7 @@ class ClickHouseSpans:
             while batch := list(itertools.islice(lines, BATCH)):
                 marks = [found["erased"] for line in batch if isinstance(found := line, dict)]
                 self._server.insert("erased", marks, ["project", "trace"])
-                self._writer.apply([line for line in batch if isinstance(line, bytes)])
+                self._writer.apply(arrived(line for line in batch if isinstance(line, bytes)))
 
     def close(self) -> None:
         """Flush and release."""

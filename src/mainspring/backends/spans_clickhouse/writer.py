@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from mainspring.backends.spans_clickhouse.server import Server
-from mainspring.backends.spans_clickhouse.words import stored
-from mainspring.backends.spans_log.codec import decode, preview, searchable
+from mainspring.backends.spans_log.codec import Arrived, preview, searchable
 from mainspring.backends.spans_log.lines import COUNTED, ROUTE, STATUS, bucket, facts, failed, root_of, spenders
+from mainspring.backends.spans_log.words import stored
 from mainspring.kernel.spans import Span
 
 CHUNK = 500
@@ -67,11 +67,10 @@ class Writer:
         self._last = 0
         self._counting = threading.Lock()
 
-    def apply(self, payloads: Sequence[bytes]) -> None:
-        """Store a batch of encoded spans; those of erased traces are left out. To do it twice changes nothing."""
+    def apply(self, batch: Iterable[Arrived]) -> None:
+        """Store a batch of spans; those of erased traces are left out. To do it twice changes nothing."""
         by_trace: dict[str, dict[str, dict[str, tuple[Span, bytes]]]] = defaultdict(lambda: defaultdict(dict))
-        for payload in payloads:
-            span = decode(payload)
+        for span, payload in batch:
             spans = by_trace[span.project][span.trace_id]
             if span.status != "running" or spans.get(span.span_id, (span,))[0].status == "running":
                 spans[span.span_id] = (span, payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -39,6 +40,8 @@ _KEYS = (
     b'"parts":[{"type":"text","content":""}],"finish_reason":"stop"}]}'
 )
 _DICTIONARY = zstandard.ZstdCompressionDict(_KEYS, dict_type=zstandard.DICT_TYPE_RAWCONTENT)
+Arrived = tuple[Span, bytes]
+"""A span and its JSON."""
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Span)
 
@@ -70,6 +73,11 @@ def decode(data: bytes) -> Span:
     return _decoder.decode(data)
 
 
+def arrived(payloads: Iterable[bytes]) -> list[Arrived]:
+    """Return spans with the JSON that they are read from."""
+    return [(decode(payload), payload) for payload in payloads]
+
+
 class Packer:
     """Compresses and expands bodies; one for each thread, since zstd contexts are not shared."""
 
@@ -90,12 +98,22 @@ class Packer:
         return decode(self._expand.decompress(body))
 
 
-def searchable(span: Span) -> str:
-    """Return the text of a span that its words are indexed from."""
-    found: list[str] = []
-    for value in (span.name, span.status_message, span.input, span.output, span.attributes, span.events):
-        _collect(value, 0, found)
-    return "\n".join(found)[:_SEARCHED]
+def searchable(*spans: Span) -> str:
+    """Return the text of spans that their words are indexed from; what several of them say stands there once."""
+    told: dict[str, None] = {}
+    for span in spans:
+        found: list[str] = []
+        for value in (span.name, span.status_message, span.input, span.output, span.attributes, span.events):
+            _collect(value, 0, found)
+        if len(spans) == 1:
+            return "\n".join(found)[:_SEARCHED]
+        told |= dict.fromkeys(found if sum(map(len, found)) <= _SEARCHED else _cut(found))
+    return "\n".join(told)
+
+
+def _cut(texts: list[str]) -> list[str]:
+    """Return the texts up to the most that is searchable of one span."""
+    return "\n".join(texts)[:_SEARCHED].split("\n")
 
 
 def preview(value: Any) -> str:

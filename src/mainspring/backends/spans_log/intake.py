@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from mainspring.backends.spans_log import wal
-from mainspring.backends.spans_log.codec import encode
+from mainspring.backends.spans_log.codec import Arrived, arrived, encode
 from mainspring.kernel.errors import LimitReached, TooLarge, Unavailable
 from mainspring.kernel.spans import Span
 
@@ -27,6 +27,9 @@ _OTHERS_SECONDS = 10.0
 _BEHIND_SECONDS = 10.0
 _CALM_SECONDS = 3.0
 
+Waiting = tuple[wal.Segment, list[bytes], Sequence[Span] | None]
+"""Spans that came together: where they are written, their JSON, and themselves where they are still at hand."""
+
 log = logging.getLogger("mainspring.spans")
 
 
@@ -36,12 +39,12 @@ class Intake:
     def __init__(
         self,
         folder: Path,
-        apply: Callable[[list[bytes]], None],
+        apply: Callable[[Sequence[Arrived]], None],
         *,
         gather: float = _GATHER_SECONDS,
         calm: Callable[[], None] = lambda: None,
     ) -> None:
-        """Keep write-ahead files in `folder`; `apply` stores a batch of encoded spans, more than once where it failed.
+        """Keep write-ahead files in `folder`; `apply` stores a batch of spans, more than once where it failed.
 
         `gather` is how many seconds a batch waits to grow; `calm` is called while `writing` is held, some seconds after
         a batch, once nothing waits. What a process that died left behind is applied first.
@@ -57,7 +60,7 @@ class Intake:
         self._behind = not self._recovered()
         self._again = time.monotonic() + _BEHIND_SECONDS
         self._wal = wal.WriteAhead(folder)
-        self._pending: deque[tuple[wal.Segment, list[bytes]]] = deque()
+        self._pending: deque[Waiting] = deque()
         self._pending_bytes = 0
         self.pending = 0
         """Spans appended here that are not in the tables yet."""
@@ -93,7 +96,8 @@ class Intake:
             raise Unavailable("The span store is closed.")
         segment = self._wal.append(payloads, synced=synced)
         with self._lock:
-            self._pending.append((segment, payloads))
+            # Of what waits long, the bytes alone are kept: they take less memory than the spans.
+            self._pending.append((segment, payloads, None if self.crowded else tuple(spans)))
             self.pending += len(payloads)
             self._pending_bytes += size
             self._added += 1
@@ -129,7 +133,7 @@ class Intake:
         """Apply what processes that died left behind, and remove their files. The caller holds `writing`."""
         for path, payloads in wal.orphans(self._folder):
             for at in range(0, len(payloads), BATCH):
-                self._apply(payloads[at : at + BATCH])
+                self._apply(arrived(payloads[at : at + BATCH]))
             path.unlink(missing_ok=True)
             if payloads:
                 log.info("recovered %d spans of a process that ended without closing", len(payloads))
@@ -201,17 +205,23 @@ class Intake:
             self._finish(batch)
             self._settled(idle=not batch)
 
-    def _take(self) -> list[tuple[wal.Segment, list[bytes]]]:
+    def _take(self) -> list[Waiting]:
         batch, count = [], 0
         while self._pending and count < BATCH:
             batch.append(self._pending.popleft())
             count += len(batch[-1][1])
         return batch
 
-    def _index(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> bool:
+    def _index(self, batch: list[Waiting]) -> bool:
         try:
             with self.writing:
-                self._apply([payload for _, payloads in batch for payload in payloads])
+                self._apply(
+                    [
+                        one
+                        for _, payloads, spans in batch
+                        for one in (arrived(payloads) if spans is None else zip(spans, payloads, strict=True))
+                    ]
+                )
         except Exception as error:  # whatever it is, the spans stay in the write-ahead file and are tried again
             if type(error) is not type(self._failure):
                 log.exception("spans are stored but cannot be indexed now")
@@ -230,14 +240,14 @@ class Intake:
             except Exception:  # the spans are where they belong; the next time tries again
                 log.exception("the span store could not be tidied")
 
-    def _finish(self, batch: list[tuple[wal.Segment, list[bytes]]]) -> None:
-        self._wal.done([segment for segment, _ in batch])
+    def _finish(self, batch: list[Waiting]) -> None:
+        self._wal.done([segment for segment, _, _ in batch])
         with suppress(Unavailable):
             self._wal.tidy(idle=not batch)
         with self._state:
             self._applied += len(batch)
-            self.pending -= sum(len(payloads) for _, payloads in batch)
-            self._pending_bytes -= sum(len(payload) for _, payloads in batch for payload in payloads)
+            self.pending -= sum(len(payloads) for _, payloads, _ in batch)
+            self._pending_bytes -= sum(len(payload) for _, payloads, _ in batch for payload in payloads)
             self._state.notify_all()
 
     def _wait(self, condition: Callable[[], bool], who: str) -> None:

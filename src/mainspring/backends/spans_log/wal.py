@@ -2,7 +2,8 @@
 
 Each process has files of its own, held by an advisory lock; a file whose lock is free belongs to a process that
 died, and whoever opens the store next replays it. A frame is its length and CRC-32 (both little-endian, 32 bits)
-followed by the payload; reading stops at the first frame that is not whole, which nobody was told is stored.
+followed by the payload; reading stops at the first frame that is not whole, which nobody was told is stored. Payloads
+that come together and are long are one frame, compressed: fewer bytes to check and to write cost less than compressing.
 """
 
 from __future__ import annotations
@@ -18,12 +19,22 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
 
+import zstandard
+
 from mainspring.kernel.errors import Unavailable
 
 _FRAME = struct.Struct("<II")
 _LARGEST_FRAME = 1 << 30
+_LONG = 16 << 10
+"""Bytes of payloads that are compressed."""
+_PACKED = b"\x28\xb5\x2f\xfd"
+"""What compressed payloads begin with, and no JSON."""
 _SEAL_BYTES = 16 << 20
 _SEAL_SECONDS = 2.0
+
+
+_LEVEL = -1
+_local = threading.local()
 
 
 @dataclass(eq=False, slots=True)
@@ -62,7 +73,7 @@ class WriteAhead:
         What is not synced survives the end of this process; `sync` brings it to the disk. Raises Unavailable where the
         disk refuses.
         """
-        data = b"".join([_FRAME.pack(len(payload), crc32(payload)) + payload for payload in payloads])
+        data = _framed(payloads)
         with self._lock:
             if self._active.broken or self._active.size > _SEAL_BYTES:
                 self._seal()
@@ -227,9 +238,18 @@ def read(path: Path) -> list[bytes]:
         payload = data[at + _FRAME.size : at + _FRAME.size + length]
         if not 0 < length <= _LARGEST_FRAME or len(payload) != length or crc32(payload) != checksum:
             break
-        payloads.append(payload)
+        payloads += zstandard.decompress(payload).split(b"\n") if payload.startswith(_PACKED) else [payload]
         at += _FRAME.size + length
     return payloads
+
+
+def _framed(payloads: Sequence[bytes]) -> bytes:
+    if sum(map(len, payloads)) > _LONG:
+        compressor = getattr(_local, "compressor", None)
+        if compressor is None:
+            compressor = _local.compressor = zstandard.ZstdCompressor(level=_LEVEL)
+        payloads = [compressor.compress(b"\n".join(payloads))]
+    return b"".join([_FRAME.pack(len(payload), crc32(payload)) + payload for payload in payloads])
 
 
 def sync_folder(folder: Path) -> None:

@@ -9,8 +9,9 @@ from operator import attrgetter
 from typing import Any
 
 from mainspring.backends.spans_log.calls import gathered
-from mainspring.backends.spans_log.codec import Packer
+from mainspring.backends.spans_log.codec import Packer, decode
 from mainspring.backends.spans_log.lines import COUNTED, RUNNING, STATUS, bucket, facts
+from mainspring.backends.spans_sqlite.bodies import Bodies
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.totals import Short
 from mainspring.kernel.errors import Invalid
@@ -78,14 +79,15 @@ def forget(connection: Any, keys: Iterable[tuple[int, int, int]]) -> None:
 def backfill(connection: Any) -> None:
     """Make the rows of spans that were stored before there was such a table."""
     packer, marks = Packer(), ", ".join("?" * len(COUNTED))
-    chosen = f"SELECT project, body, {', '.join(Short._fields)} FROM spans WHERE kind IN "  # noqa: S608
+    chosen = f"SELECT project, {', '.join(Short._fields)} FROM spans WHERE kind IN "  # noqa: S608
     chosen += f"(SELECT id FROM words WHERE text IN ({marks})) AND status <> {RUNNING} ORDER BY id"  # noqa: S608
     with closing(connection.cursor()) as cursor:
-        for _, trace in itertools.groupby(cursor.execute(chosen, COUNTED), key=lambda one: one[2] >> SHIFT):
-            found = [(project, packer.span(body), Short(*short)) for project, body, *short in trace]
-            enclosing = {short.parent for _, _, short in found}
-            kept = [one for one in found if one[2].span not in enclosing]
-            write(connection, (row(project, short, span) for project, span, short in kept))
+        for of, trace in itertools.groupby(cursor.execute(chosen, COUNTED), key=lambda one: one[1] >> SHIFT):
+            found = [(project, Short(*short)) for project, *short in trace]
+            said = dict(Bodies(connection, packer).lines(of))
+            enclosing = {short.parent for _, short in found}
+            kept = [one for one in found if one[1].span not in enclosing]
+            write(connection, (row(project, short, decode(said[short.id])) for project, short in kept))
 
 
 def totals(

@@ -17,8 +17,10 @@ from mainspring.backends.spans_log.lines import (
     whole_number,
 )
 from mainspring.backends.spans_sqlite import calls, overview
-from mainspring.backends.spans_sqlite.schema import SHIFT, Words
-from mainspring.backends.spans_sqlite.walks import Equal, holding, match_words, rarest_first
+from mainspring.backends.spans_sqlite.bodies import Bodies, bounds
+from mainspring.backends.spans_sqlite.scanning import scanned
+from mainspring.backends.spans_sqlite.schema import Words
+from mainspring.backends.spans_sqlite.walks import Equal, holding, rarest_first
 from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import (
@@ -75,8 +77,8 @@ class Reader:
         row = self._row(project, trace_id)
         if row is None:
             return []
-        sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? ORDER BY start_ns, span"
-        return [self._packer.span(body) for (body,) in self._connection.execute(sql, _bounds(row))]
+        found = [decode(line) for _, line in Bodies(self._connection, self._packer).lines(row)]
+        return sorted(found, key=lambda span: (span.start_ns, span.span_id))
 
     def outline(self, project: str, trace_id: str) -> list[SpanLine]:
         """Return a trace's spans in order of start, without their texts."""
@@ -90,9 +92,8 @@ class Reader:
         row = self._row(project, trace_id)
         if row is None or len(span_id) != 16:
             return None
-        sql = "SELECT body FROM spans WHERE id BETWEEN ? AND ? AND span = ?"
-        body = self._connection.execute(sql, (*_bounds(row), trace_key(span_id))).get
-        return None if body is None else self._packer.span(body)
+        line = Bodies(self._connection, self._packer).of_span(row, trace_key(span_id))
+        return None if line is None else decode(line)
 
     def users(self, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
         """Return a page of users, last seen first."""
@@ -113,23 +114,8 @@ class Reader:
             rows = [row for trace_id in where.trace_ids if (row := self._row(project, trace_id)) is not None]
             marks = " OR ".join(["id BETWEEN ? AND ?"] * len(rows)) or "0"
             sql += f" AND ({marks})"
-            values = values + [bound for row in rows for bound in _bounds(row)]
-        if where.query:
-            sql += " AND id IN (SELECT rowid FROM texts WHERE texts MATCH ?)"
-            values = [*values, " ".join(match_words(where.query))]
-        matcher = Matcher(where.attributes) if where.attributes else None
-        found = self._connection.execute(
-            f"SELECT body FROM spans WHERE {sql} ORDER BY start_ns DESC, span DESC LIMIT ?",  # noqa: S608
-            (*values, MOST_SPANS if matcher else limit),
-        )
-        for (body,) in found:
-            if limit < 1:
-                return
-            access.check_waited_for()
-            data = self._packer.expand(body)
-            if matcher is None or matcher.fits(data):
-                limit -= 1
-                yield decode(data)
+            values = values + [bound for row in rows for bound in bounds(row)]
+        yield from scanned(self._connection, self._packer, (sql, values), where, limit)
 
     def sessions(self, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[SessionSummary], str]:
         """Return a page of sessions, last active first."""
@@ -298,8 +284,8 @@ class Reader:
             for at, row in enumerate(rows, 1):
                 access.check_waited_for()
                 looked += row[14]
-                bodies = self._connection.execute("SELECT body FROM spans WHERE id BETWEEN ? AND ?", _bounds(row[0]))
-                if any(matcher.fits(self._packer.expand(body)) for (body,) in bodies):
+                bodies = Bodies(self._connection, self._packer)
+                if any(matcher.fits(line) for _, line in bodies.lines(row[0])):
                     found.append(row)
                 if (len(found) == limit or looked >= MOST_SPANS) and (at < len(rows) or following):
                     return found, str(row[0]) if where.query else _place(row)
@@ -374,7 +360,3 @@ class Reader:
 def _place(row: tuple[Any, ...]) -> str:
     """Return the cursor after a row of the list: what begins at the same moment is in the order of its ids."""
     return f"{row[4]}:{row[1].hex()}"
-
-
-def _bounds(row: int) -> tuple[int, int]:
-    return row << SHIFT, (row + 1 << SHIFT) - 1

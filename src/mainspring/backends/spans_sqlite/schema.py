@@ -10,7 +10,7 @@ import apsw
 from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 
-VERSION = 4
+VERSION = 5
 _CALLS = 4
 """The version that the table of calls came with."""
 _TOGETHER = 10_000
@@ -109,6 +109,8 @@ _MIGRATIONS: tuple[str, ...] = (
         guard INTEGER NOT NULL, cache INTEGER NOT NULL, PRIMARY KEY (project, start_ns, id)
     ) WITHOUT ROWID;
     """,
+    # From here on a body may hold several spans, which needs no other tables; see `bodies`.
+    "INSERT INTO texts (texts, rank) VALUES ('hashsize', 16777216);",
 )
 
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 import apsw
 
-from mainspring.backends.spans_log.codec import Packer
+from mainspring.backends.spans_log.codec import Packer, arrived
 from mainspring.backends.spans_log.intake import BATCH, Intake
 from mainspring.backends.spans_log.lines import check_calls
 from mainspring.backends.spans_sqlite.queries import Reader
@@ -164,7 +164,7 @@ class SqliteSpans:
                 work.step(-1)
             copy.execute("PRAGMA journal_mode = DELETE")
             for at in range(0, len(logs), BATCH):
-                Writer(copy, Words()).apply(logs[at : at + BATCH])
+                Writer(copy, Words()).apply(arrived(logs[at : at + BATCH]))
         finally:
             copy.close()
             source.close()

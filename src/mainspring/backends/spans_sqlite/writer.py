@@ -7,9 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from mainspring.backends.spans_log.codec import Packer, decode, preview, searchable
+from mainspring.backends.spans_log.codec import Arrived, Packer, decode, preview, searchable
 from mainspring.backends.spans_log.lines import COUNTED, ROUTE, RUNNING, STATUS, failed, root_of, spenders
-from mainspring.backends.spans_sqlite import calls
+from mainspring.backends.spans_sqlite import bodies, calls
+from mainspring.backends.spans_sqlite.bodies import Bodies, Fresh
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.totals import Line, Short, Totals
 from mainspring.kernel.spans import Span
@@ -18,7 +19,7 @@ _SPAN_COLUMNS = (
     "id, project, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, "
     "release, prompt, session, user, input_tokens, output_tokens, cost, says, body"
 )
-_INSERT_SPAN = f"INSERT OR REPLACE INTO spans ({_SPAN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608
+_INSERT_SPAN = f"INSERT INTO spans ({_SPAN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608
 _SHORT = (
     "id, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, release, "
     "prompt, session, user, input_tokens, output_tokens, cost, says"
@@ -74,7 +75,8 @@ class _Rows:
 
     def write_texts(self, connection: Any) -> None:
         """Write the texts: last of all, since the index of words empties its memory at each other statement."""
-        connection.executemany(_INSERT_TEXT, self.texts)
+        # In order, since it does so at each row that comes after a later one, too.
+        connection.executemany(_INSERT_TEXT, sorted(self.texts))
 
 
 class Writer:
@@ -85,11 +87,10 @@ class Writer:
         self.words = words
         self.packer = Packer()
 
-    def apply(self, payloads: Sequence[bytes]) -> None:
-        """Store a batch of encoded spans in one transaction; spans of erased traces are left out."""
+    def apply(self, batch: Iterable[Arrived]) -> None:
+        """Store a batch of spans in one transaction; spans of erased traces are left out."""
         by_trace: dict[tuple[str, str], dict[str, tuple[Span, bytes]]] = defaultdict(dict)
-        for payload in payloads:
-            span = decode(payload)
+        for span, payload in batch:
             spans = by_trace[span.project, span.trace_id]
             if span.status != "running" or spans.get(span.span_id, (span,))[0].status == "running":
                 spans[span.span_id] = (span, payload)
@@ -183,37 +184,26 @@ class Writer:
         rows: _Rows,
     ) -> None:
         """Store a trace's new spans and bring its line up to date."""
-        before: list[Short] = []
-        if found is None:
-            row = rows.new()
-        else:
-            row, *line = found
-            before = self._short_rows(row)
+        row = rows.new() if found is None else found[0]
+        before = [] if found is None else self._short_rows(row)
+        fresh, gone = self._fresh(row, before, spans.values())
+        if not fresh:
+            return
+        if found is not None:
+            _, *line = found
             totals.leave(Line(*line))
-        present = {short.span: short for short in before}
-        following = max((short.id for short in before), default=(row << SHIFT) - 1) + 1
-        fresh: dict[bytes, tuple[Short, Span]] = {}
-        for span, payload in spans.values():
-            key = bytes.fromhex(span.span_id)
-            replaced = present.get(key)
-            if replaced is not None and span.status == "running" and replaced.status != RUNNING:
-                continue
-            if replaced is not None:
-                totals.add(replaced, -1)
-                self.connection.execute("DELETE FROM texts WHERE rowid = ?", (replaced.id,))
-            number = replaced.id if replaced is not None else following
-            following += replaced is None
-            short = self._shorten(number, key, span)
-            rows.spans.append((short.id, project, *short[1:], self.packer.pack(payload)))
-            rows.texts.append((short.id, searchable(span)))
+        for short in gone:
+            totals.add(short, -1)
+        left_out = {short.id for short in gone}
+        rows.texts += Bodies(self.connection, self.packer).take_out(left_out)
+        self._put(project, fresh, rows)
+        for short, _, _ in fresh:
             totals.add(short, 1)
-            fresh[key] = (short, span)
         every = sorted(
-            [*(short for key, short in present.items() if key not in fresh), *(short for short, _ in fresh.values())],
+            [*(short for short in before if short.id not in left_out), *(short for short, _, _ in fresh)],
             key=lambda short: (short.start_ns, short.span),
         )
-        spoken = {span.id: whole for span, whole in fresh.values()}
-        values = self._summarise(row, every, spoken, known=found is not None)
+        values = self._summarise(row, every, {short.id: span for short, span, _ in fresh}, known=found is not None)
         if found is None:
             rows.traces.append((*values, row, project, trace))
         else:
@@ -221,9 +211,40 @@ class Writer:
         start, end, status, environment, session, user = (values[at] for at in (0, 1, 4, 5, 11, 12))
         totals.enter(Line(user, start, status, *values[14:17], session, environment, end))
         counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
-        gone, kept = calls.renewed(project, before, every, fresh, counted)
-        rows.gone += gone
+        by_key = {short.span: (short, span) for short, span, _ in fresh}
+        left, kept = calls.renewed(project, before, every, by_key, counted)
+        rows.gone += left
         rows.calls += kept
+
+    def _fresh(
+        self, row: int, before: Sequence[Short], spans: Iterable[tuple[Span, bytes]]
+    ) -> tuple[list[Fresh], list[Short]]:
+        """Return what of a trace's spans is new, and what is there no more because of it."""
+        present = {short.span: short for short in before}
+        following = max((short.id for short in before), default=(row << SHIFT) - 1) + 1
+        fresh: list[Fresh] = []
+        gone: list[Short] = []
+        stored = Bodies(self.connection, self.packer)
+        for span, payload in spans:
+            key = bytes.fromhex(span.span_id)
+            replaced = present.get(key)
+            if replaced is not None:
+                over = replaced.status != RUNNING
+                if over and (span.status == "running" or stored.line(replaced.id) == payload):
+                    continue
+                gone.append(replaced)
+            fresh.append((self._shorten(following, key, span), span, payload))
+            following += 1
+        return fresh, gone
+
+    def _put(self, project: int, fresh: Sequence[Fresh], rows: _Rows) -> None:
+        """Put the spans of one trace into `rows`, several at a time in one body, those that run each in its own."""
+        for group in bodies.divided(fresh):
+            packed = self.packer.pack(bodies.joined([payload for _, _, payload in group]))
+            for short, _, _ in group:
+                rows.spans.append((short.id, project, *short[1:], packed))
+                packed = b""
+            rows.texts.append((group[0][0].id, searchable(*(span for _, span, _ in group))))
 
     def _shorten(self, number: int, key: bytes, span: Span) -> Short:
         """Make the short columns of a span."""
@@ -298,6 +319,5 @@ class Writer:
             if shown[0] == speaker.id:
                 return shown
         if whole is None:
-            body = self.connection.execute("SELECT body FROM spans WHERE id = ?", (speaker.id,)).get
-            whole = self.packer.span(body)
+            whole = decode(Bodies(self.connection, self.packer).line(speaker.id))
         return (speaker.id, preview(whole.input), preview(whole.output))

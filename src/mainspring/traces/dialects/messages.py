@@ -83,6 +83,8 @@ def _bare(value: dict[str, Any]) -> dict[str, Any]:
 
 def message(value: dict[str, Any], role: str) -> dict[str, Any]:
     """Return one message: what is said as parts, other fields as they are."""
+    if value.keys() == _PLAIN and type(value["role"]) is str and value["role"] and _whole(value["parts"]):
+        return value
     inner = value.get("message")
     if isinstance(inner, dict):
         value = {**{key: item for key, item in value.items() if key != "message"}, **inner}
@@ -102,13 +104,32 @@ def spoken(value: Any) -> bool:
     )
 
 
+_PLAIN = {"role", "parts"}
+
+
+def _whole(parts: Any) -> bool:
+    """Tell whether parts are what they are to become."""
+    if type(parts) is not list:
+        return False
+    for part in parts:
+        if type(part) is not dict or "type" not in part or "content" not in part or "message_content" in part:
+            return False
+    return True
+
+
 _SPOKEN = ("role", "parts", "content", "contents", "tool_calls")
+
+
+_SAID = ("parts", "content", "contents", "tool_calls")
 
 
 def _is_message(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
-    return bool({"content", "parts", "contents", "tool_calls"} & value.keys()) or isinstance(value.get("message"), dict)
+    for name in _SAID:
+        if name in value:
+            return True
+    return isinstance(value.get("message"), dict)
 
 
 def _content(value: Any) -> list[dict[str, Any]]:

@@ -8,26 +8,34 @@ from typing import Any
 
 from mainspring.kernel.spans import Span
 from mainspring.traces import limits
-from mainspring.traces.dialects import flat, names
+from mainspring.traces.dialects import flat, names, shapes
 from mainspring.traces.dialects.messages import conversation, parsed, spoken
+from mainspring.traces.dialects.shapes import Shape
 from mainspring.traces.dialects.usage import packed
 from mainspring.traces.raw import RawSpan
 from mainspring.traces.tokens import span_attributes
+
+_MESSAGES = {*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS}
 
 
 def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
     """Translate a raw span; understood attributes become fields, others stay."""
     attributes = {key: value for key, value in raw.attributes.items() if key not in names.VECTORS}
-    of_mlflow = any(key.startswith("mlflow.") for key in attributes)
-    kind = _kind(attributes)
-    _renamed(attributes)
-    said, answered = _speech(attributes, raw.events, kind)
-    fields: dict[str, Any] = {field: _text(attributes, keys) for field, keys in names.TEXTS.items()}
-    fields |= {field: _count(attributes, keys) for field, keys in names.COUNTS.items()}
-    if of_mlflow and not fields["model"]:
+    shape = shapes.of(attributes)
+    kind = _kind(attributes, shape)
+    _renamed(attributes, shape)
+    said, answered = _speech(attributes, raw.events, kind, shape)
+    fields = dict(shape.blank)
+    for field, keys in shape.texts:
+        fields[field] = _text(attributes, keys)
+    for field, keys in shape.counts:
+        fields[field] = _count(attributes, keys)
+    if shape.of_mlflow and not fields["model"]:
         fields["model"] = limits.cut(str(parsed(attributes.pop("model", "")) or ""), limits.NAME)
-    fields["provider"] = _provider(fields["provider"])
-    _unpack(attributes, fields)
+    if fields["provider"]:
+        fields["provider"] = _provider(fields["provider"])
+    if shape.usage:
+        _unpack(attributes, fields, shape.usage)
     events = [event for event in raw.events if not is_message(event)]
     return Span(
         trace_id=raw.trace_id,
@@ -42,8 +50,8 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         end_ns=raw.end_ns,
         status=raw.status,
         status_message=limits.cut(raw.status_message or _why(raw, attributes)),
-        cost=_cost(attributes),
-        ttft_ms=_first_token_ms(attributes, raw.start_ns),
+        cost=_cost(attributes, shape) if shape.costly else None,
+        ttft_ms=_first_token_ms(attributes, raw.start_ns, shape) if shape.timed else None,
         input=said,
         output=answered,
         attributes=attributes,
@@ -56,7 +64,7 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
 
 def messages_of(events: list[dict[str, Any]]) -> tuple[Any, Any]:
     """Return what events say that a model call was asked and answered."""
-    return _speech({}, events, "chat")
+    return _speech({}, events, "chat", shapes.of({}))
 
 
 def _bare(values: dict[str, Any]) -> dict[str, Any]:
@@ -66,15 +74,14 @@ def _bare(values: dict[str, Any]) -> dict[str, Any]:
 
 def is_message(event: dict[str, Any]) -> bool:
     """Tell whether an event carries messages of a model call."""
-    known = (*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS)
-    return event["name"] in known
+    return event["name"] in _MESSAGES
 
 
-def _kind(attributes: dict[str, Any]) -> str:
-    for key in names.KIND:
+def _kind(attributes: dict[str, Any], shape: Shape) -> str:
+    for key in shape.kind:
         if isinstance(attributes.get(key), str) and attributes[key]:
             return limits.cut(attributes.pop(key), limits.NAME)
-    for key, words in names.KIND_WORDS.items():
+    for key, words in shape.kind_words:
         word = parsed(attributes.get(key))
         found = words.get(word) if isinstance(word, str) else None
         if found is not None:
@@ -83,35 +90,37 @@ def _kind(attributes: dict[str, Any]) -> str:
     return "span"
 
 
-def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str) -> tuple[Any, Any]:
+def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str, shape: Shape) -> tuple[Any, Any]:
     """Return what went in and what came out."""
     calls = kind in names.MODEL_CALLS
     details: dict[str, Any] = next(
         (event["attributes"] for event in events if event["name"] == names.EVENT_DETAILS), {}
     )
     source = {**details, **attributes}
-    instructions = _instructions(parsed(_first(source, names.INSTRUCTIONS)))
-    said: Any = _listed(source, names.INPUT_LISTS)
+    if details:
+        shape = shapes.of(source)
+    instructions = _instructions(parsed(_first(source, shape.instructions)))
+    said: Any = _listed(source, shape.input_lists)
     if said is not None:
         source.pop("input.value", None)
     elif kind == "embeddings":
-        said = _embedded(source)
-        asked = parsed(_first(source, names.INPUTS))
+        said = _embedded(source, shape)
+        asked = parsed(_first(source, shape.inputs))
         if isinstance(asked, dict) and "input" in asked:
             asked = asked["input"]
         asked = [parsed(item) for item in asked] if isinstance(asked, list) else asked
         said = asked if said is None else said
     else:
-        said = parsed(_first(source, names.INPUTS))
+        said = parsed(_first(source, shape.inputs))
     if said is None:
         said = _event_messages(events, names.EVENT_INPUTS, names.EVENT_ROLES)
-    answered: Any = _listed(source, names.OUTPUT_LISTS)
+    answered: Any = _listed(source, shape.output_lists)
     if answered is not None:
         source.pop("output.value", None)
     else:
-        answered = parsed(_first(source, names.OUTPUTS))
+        answered = parsed(_first(source, shape.outputs))
     if answered is None:
-        answered = _listed(source, names.DOCUMENT_LISTS)
+        answered = _listed(source, shape.document_lists)
     if answered is None:
         answered = _event_messages(events, names.EVENT_OUTPUTS, {})
     if kind == "embeddings" and isinstance(answered, dict) and "data" in answered:
@@ -123,7 +132,7 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str)
     answered = conversation(answered, "assistant") if calls or spoken(answered) else answered
     if isinstance(instructions, list):
         said = [*instructions, *(said if isinstance(said, list) else [] if said is None else [said])]
-    for key in set(attributes) - set(source):
+    for key in attributes.keys() - source.keys():
         del attributes[key]
     return said, answered
 
@@ -159,9 +168,9 @@ def _listed(attributes: dict[str, Any], prefixes: tuple[str, ...]) -> list[Any] 
     return found
 
 
-def _embedded(attributes: dict[str, Any]) -> Any:
+def _embedded(attributes: dict[str, Any], shape: Shape) -> Any:
     """Return the texts that were embedded; vectors are not kept."""
-    found = _listed(attributes, names.EMBEDDED_LISTS)
+    found = _listed(attributes, shape.embedded_lists)
     if found is None:
         return None
     return [item.get("embedding", item).get("text", "") if isinstance(item, dict) else item for item in found]
@@ -216,8 +225,8 @@ def _number(attributes: dict[str, Any], keys: tuple[str, ...]) -> float | None:
     return None if found is None or found >= 1e12 else found
 
 
-def _first_token_ms(attributes: dict[str, Any], start_ns: int) -> float | None:
-    for key in names.FIRST_MOMENTS:
+def _first_token_ms(attributes: dict[str, Any], start_ns: int, shape: Shape) -> float | None:
+    for key in shape.first_moments:
         if key not in attributes:
             continue
         try:
@@ -228,13 +237,13 @@ def _first_token_ms(attributes: dict[str, Any], start_ns: int) -> float | None:
         if 0 <= waited < 1e9:
             del attributes[key]
             return waited
-    seconds = _number(attributes, names.FIRST_SECONDS)
-    return seconds * 1000 if seconds is not None else _number(attributes, names.FIRST_MILLISECONDS)
+    seconds = _number(attributes, shape.first_seconds)
+    return seconds * 1000 if seconds is not None else _number(attributes, shape.first_milliseconds)
 
 
-def _renamed(attributes: dict[str, Any]) -> None:
+def _renamed(attributes: dict[str, Any], shape: Shape) -> None:
     """Bring attributes that stay under one name, and tools into one list."""
-    tools = _listed(attributes, names.TOOL_LISTS)
+    tools = _listed(attributes, shape.tool_lists)
     if tools is not None:
         attributes["gen_ai.tool.definitions"] = [
             parsed(item["tool"].get("json_schema"))
@@ -242,7 +251,7 @@ def _renamed(attributes: dict[str, Any]) -> None:
             else item
             for item in tools
         ]
-    for name, keys in names.ALIKE.items():
+    for name, keys in shape.alike:
         for key in keys:
             if key in attributes:
                 attributes.setdefault(name, attributes.pop(key))
@@ -252,9 +261,9 @@ def _renamed(attributes: dict[str, Any]) -> None:
         attributes["gen_ai.tool.definitions"] = [parsed(item) for item in held] if isinstance(held, list) else held
 
 
-def _unpack(attributes: dict[str, Any], fields: dict[str, Any]) -> None:
+def _unpack(attributes: dict[str, Any], fields: dict[str, Any], keys: tuple[str, ...]) -> None:
     """Fill in the counts that are packed into one object, where nothing else said them."""
-    for key in names.USAGE:
+    for key in keys:
         tokens = packed(parsed(attributes.get(key)))
         if tokens is None:
             continue
@@ -266,15 +275,15 @@ def _unpack(attributes: dict[str, Any], fields: dict[str, Any]) -> None:
             attributes.setdefault(name, count)
 
 
-def _cost(attributes: dict[str, Any]) -> float | None:
-    for key in names.COSTS:
+def _cost(attributes: dict[str, Any], shape: Shape) -> float | None:
+    for key in shape.costs:
         costs = parsed(attributes.get(key))
         if isinstance(costs, dict):
             total = _number({"total": costs.get("total")}, ("total",))
             if total:
                 del attributes[key]
                 return total
-    return _number(attributes, names.COST)
+    return _number(attributes, shape.cost)
 
 
 def _provider(name: str) -> str:

@@ -1,0 +1,108 @@
+"""Shapes: which of all the names concern attributes with the same keys, found out once for all spans that have them.
+
+An instrumentation gives every span of a kind the same few attributes; most of the names that are known here are other
+dialects' and need not be looked for in each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mainspring.traces.dialects import names
+
+_REMEMBERED = 1_000
+_LONGEST = 4_000
+"""Characters of the keys of a shape that is remembered: keys are data of strangers."""
+Keys = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """The tables of `names`, without the names that are not there; of prefixes, those that a key begins with."""
+
+    kind: Keys
+    kind_words: tuple[tuple[str, Mapping[str, str]], ...]
+    alike: tuple[tuple[str, Keys], ...]
+    tool_lists: Keys
+    instructions: Keys
+    input_lists: Keys
+    inputs: Keys
+    embedded_lists: Keys
+    output_lists: Keys
+    outputs: Keys
+    document_lists: Keys
+    texts: tuple[tuple[str, Keys], ...]
+    counts: tuple[tuple[str, Keys], ...]
+    usage: Keys
+    costs: Keys
+    cost: Keys
+    first_moments: Keys
+    first_seconds: Keys
+    first_milliseconds: Keys
+    of_mlflow: bool
+    blank: Mapping[str, Any]
+    """Every field that texts and counts fill, empty."""
+
+    @property
+    def costly(self) -> bool:
+        """Whether anything names a cost."""
+        return bool(self.costs or self.cost)
+
+    @property
+    def timed(self) -> bool:
+        """Whether anything names the time to the first token."""
+        return bool(self.first_moments or self.first_seconds or self.first_milliseconds)
+
+
+_shapes: dict[Keys, Shape] = {}
+_BLANK: Mapping[str, Any] = dict.fromkeys(names.TEXTS, "") | dict.fromkeys(names.COUNTS)
+
+
+def of(attributes: Mapping[str, Any]) -> Shape:
+    """Return the shape of attributes."""
+    keys = tuple(attributes)
+    shape = _shapes.get(keys)
+    if shape is None:
+        shape = _shape(attributes)
+        if sum(map(len, keys)) <= _LONGEST:
+            if len(_shapes) >= _REMEMBERED:
+                _shapes.clear()
+            _shapes[keys] = shape
+    return shape
+
+
+def _shape(keys: Collection[str]) -> Shape:
+    def there(known: Iterable[str]) -> Keys:
+        return tuple(name for name in known if name in keys)
+
+    def begun(known: Iterable[str]) -> Keys:
+        return tuple(name for name in known if any(key.startswith(name + ".") for key in keys))
+
+    def tables(known: Mapping[str, Keys]) -> tuple[tuple[str, Keys], ...]:
+        return tuple((name, found) for name, some in known.items() if (found := there(some)))
+
+    return Shape(
+        kind=there(names.KIND),
+        kind_words=tuple((key, words) for key, words in names.KIND_WORDS.items() if key in keys),
+        alike=tables(names.ALIKE),
+        tool_lists=begun(names.TOOL_LISTS),
+        instructions=there(names.INSTRUCTIONS),
+        input_lists=begun(names.INPUT_LISTS),
+        inputs=there(names.INPUTS),
+        embedded_lists=begun(names.EMBEDDED_LISTS),
+        output_lists=begun(names.OUTPUT_LISTS),
+        outputs=there(names.OUTPUTS),
+        document_lists=begun(names.DOCUMENT_LISTS),
+        texts=tables(names.TEXTS),
+        counts=tables(names.COUNTS),
+        usage=there(names.USAGE),
+        costs=there(names.COSTS),
+        cost=there(names.COST),
+        first_moments=there(names.FIRST_MOMENTS),
+        first_seconds=there(names.FIRST_SECONDS),
+        first_milliseconds=there(names.FIRST_MILLISECONDS),
+        of_mlflow=any(key.startswith("mlflow.") for key in keys),
+        blank=_BLANK,
+    )
