@@ -101,10 +101,21 @@ class Packer:
 def searchable(*spans: Span) -> str:
     """Return the text of spans that their words are indexed from; what several of them say stands there once."""
     told: dict[str, None] = {}
+    known: set[int] = set()
     for span in spans:
-        found: list[str] = []
-        for value in (span.name, span.status_message, span.input, span.output, span.attributes, span.events):
+        found = [span.name, span.status_message]
+        for value in (span.input, span.output):
             _collect(value, 0, found)
+        for value in span.attributes.values():
+            kind = type(value)
+            if kind is str:
+                found.append(value)
+            # Spans may share a value, such as the definitions of tools: it is walked through once.
+            elif kind in _HOLDERS and id(value) not in known:
+                known.add(id(value))
+                _collect(value, 1, found)
+        if span.events:
+            _collect(span.events, 0, found)
         if len(spans) == 1:
             return "\n".join(found)[:_SEARCHED]
         told |= dict.fromkeys(found if sum(map(len, found)) <= _SEARCHED else _cut(found))

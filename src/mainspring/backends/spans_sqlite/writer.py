@@ -48,9 +48,10 @@ _PLACE = slice(Short._fields.index("environment"), Short._fields.index("user") +
 class _Rows:
     """What of a batch is written at its end, table by table."""
 
-    def __init__(self, last: int) -> None:
-        """`last` is the number of the last trace there was."""
+    def __init__(self, last: int, counted: set[int]) -> None:
+        """`last` is the number of the last trace there was, `counted` are those of the kinds that are model calls."""
         self._last = last
+        self.counted = counted
         self.traces: list[tuple[Any, ...]] = []
         self.lines: list[tuple[Any, ...]] = []
         """Of traces that were there before."""
@@ -96,7 +97,8 @@ class Writer:
                 spans[span.span_id] = (span, payload)
         all_totals: dict[int, Totals] = {}
         with self._transaction():
-            rows, erased = _Rows(self._last_row()), self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
+            counted = {self.words.intern(self.connection, kind) for kind in COUNTED}
+            rows, erased = _Rows(self._last_row(), counted), self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
             for (project, trace_id), spans in by_trace.items():
                 number = self.words.intern(self.connection, project)
                 totals = all_totals.get(number)
@@ -210,9 +212,8 @@ class Writer:
             rows.lines.append((*values, row))
         start, end, status, environment, session, user = (values[at] for at in (0, 1, 4, 5, 11, 12))
         totals.enter(Line(user, start, status, *values[14:17], session, environment, end))
-        counted = {code for kind in COUNTED if (code := self.words.find(self.connection, kind)) is not None}
         by_key = {short.span: (short, span) for short, span, _ in fresh}
-        left, kept = calls.renewed(project, before, every, by_key, counted)
+        left, kept = calls.renewed(project, before, every, by_key, rows.counted)
         rows.gone += left
         rows.calls += kept
 

@@ -36,6 +36,8 @@ def conversation(value: Any, role: str) -> Any:
 
     `role` is who says a plain text, or a message without a role.
     """
+    if type(value) is list and value and _plain(value):
+        return value
     if isinstance(value, str):
         return [{"role": role, "parts": [{"type": "text", "content": value}]}] if value else None
     if isinstance(value, dict):
@@ -83,8 +85,6 @@ def _bare(value: dict[str, Any]) -> dict[str, Any]:
 
 def message(value: dict[str, Any], role: str) -> dict[str, Any]:
     """Return one message: what is said as parts, other fields as they are."""
-    if value.keys() == _PLAIN and type(value["role"]) is str and value["role"] and _whole(value["parts"]):
-        return value
     inner = value.get("message")
     if isinstance(inner, dict):
         value = {**{key: item for key, item in value.items() if key != "message"}, **inner}
@@ -97,23 +97,28 @@ def message(value: dict[str, Any], role: str) -> dict[str, Any]:
 
 def spoken(value: Any) -> bool:
     """Tell whether a value is a list of messages beyond doubt: each says who speaks."""
-    return isinstance(value, list) and all(
-        isinstance(item, dict)
-        and "role" in {*item, *(item["message"] if isinstance(item.get("message"), dict) else ())}
-        for item in value
-    )
-
-
-_PLAIN = {"role", "parts"}
-
-
-def _whole(parts: Any) -> bool:
-    """Tell whether parts are what they are to become."""
-    if type(parts) is not list:
+    if not isinstance(value, list):
         return False
-    for part in parts:
-        if type(part) is not dict or "type" not in part or "content" not in part or "message_content" in part:
+    for item in value:
+        if not isinstance(item, dict):
             return False
+        if "role" not in item and not (isinstance(item.get("message"), dict) and "role" in item["message"]):
+            return False
+    return True
+
+
+def _plain(messages: list[Any]) -> bool:
+    """Tell whether messages are what they are to become, as those of OpenTelemetry's conventions are."""
+    for one in messages:
+        if type(one) is not dict or type(one.get("parts")) is not list or not isinstance(one.get("role"), str):
+            return False
+        if not one["role"] or "message" in one or "content" in one or "contents" in one or "tool_calls" in one:
+            return False
+        if "toolCallId" in one:
+            return False
+        for part in one["parts"]:
+            if type(part) is not dict or "type" not in part or "content" not in part or "message_content" in part:
+                return False
     return True
 
 

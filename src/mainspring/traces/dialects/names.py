@@ -150,6 +150,8 @@ FIRST_MOMENTS = ("langfuse.observation.completion_start_time",)
 MESSAGES_OF_STATUS = ("langfuse.observation.status_message",)
 VECTORS = ("ai.embedding", "ai.embeddings")
 """Attributes that are not kept."""
+MIMES = ("input.mime_type", "output.mime_type")
+"""Attributes that are not kept either: what they say is seen in what was said."""
 PROVIDER_PARTS = (".chat", ".responses", ".completion", ".embedding", ".messages", ".image")
 """What the AI SDK of Vercel appends to a provider's name."""
 FIRST_SECONDS = ("gen_ai.response.time_to_first_chunk", "gen_ai.client.operation.time_to_first_chunk")

@@ -22,6 +22,8 @@ Keys = tuple[str, ...]
 class Shape:
     """The tables of `names`, without the names that are not there; of prefixes, those that a key begins with."""
 
+    vectors: Keys
+    mimes: Keys
     kind: Keys
     kind_words: tuple[tuple[str, Mapping[str, str]], ...]
     alike: tuple[tuple[str, Keys], ...]
@@ -84,6 +86,8 @@ def _shape(keys: Collection[str]) -> Shape:
         return tuple((name, found) for name, some in known.items() if (found := there(some)))
 
     return Shape(
+        vectors=there(names.VECTORS),
+        mimes=there(names.MIMES),
         kind=there(names.KIND),
         kind_words=tuple((key, words) for key, words in names.KIND_WORDS.items() if key in keys),
         alike=tables(names.ALIKE),

@@ -15,13 +15,17 @@ from mainspring.traces.dialects.usage import packed
 from mainspring.traces.raw import RawSpan
 from mainspring.traces.tokens import span_attributes
 
+_MOST_TOOLS, _LONGEST_TOOLS = 64, 32_768
+_known_tools: dict[str, Any] = {}
 _MESSAGES = {*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS}
 
 
 def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
     """Translate a raw span; understood attributes become fields, others stay."""
-    attributes = {key: value for key, value in raw.attributes.items() if key not in names.VECTORS}
+    attributes = raw.attributes.copy()
     shape = shapes.of(attributes)
+    for key in shape.vectors:
+        del attributes[key]
     kind = _kind(attributes, shape)
     _renamed(attributes, shape)
     said, answered = _speech(attributes, raw.events, kind, shape)
@@ -36,7 +40,7 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         fields["provider"] = _provider(fields["provider"])
     if shape.usage:
         _unpack(attributes, fields, shape.usage)
-    events = [event for event in raw.events if not is_message(event)]
+    events = [event for event in raw.events if not is_message(event)] if raw.events else raw.events
     return Span(
         trace_id=raw.trace_id,
         span_id=raw.span_id,
@@ -49,7 +53,7 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         start_ns=raw.start_ns,
         end_ns=raw.end_ns,
         status=raw.status,
-        status_message=limits.cut(raw.status_message or _why(raw, attributes)),
+        status_message=limits.cut(raw.status_message or (_why(raw, attributes) if raw.status == "error" else "")),
         cost=_cost(attributes, shape) if shape.costly else None,
         ttft_ms=_first_token_ms(attributes, raw.start_ns, shape) if shape.timed else None,
         input=said,
@@ -93,13 +97,18 @@ def _kind(attributes: dict[str, Any], shape: Shape) -> str:
 def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str, shape: Shape) -> tuple[Any, Any]:
     """Return what went in and what came out."""
     calls = kind in names.MODEL_CALLS
-    details: dict[str, Any] = next(
-        (event["attributes"] for event in events if event["name"] == names.EVENT_DETAILS), {}
-    )
-    source = {**details, **attributes}
+    details: dict[str, Any] = {}
+    for event in events:
+        if event["name"] == names.EVENT_DETAILS:
+            details = event["attributes"]
+            break
+    source = attributes
     if details:
+        source = {**details, **attributes}
         shape = shapes.of(source)
-    instructions = _instructions(parsed(_first(source, shape.instructions)))
+    for key in shape.mimes:
+        del source[key]
+    instructions = _instructions(parsed(_first(source, shape.instructions))) if shape.instructions else None
     said: Any = _listed(source, shape.input_lists)
     if said is not None:
         source.pop("input.value", None)
@@ -112,7 +121,7 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str,
         said = asked if said is None else said
     else:
         said = parsed(_first(source, shape.inputs))
-    if said is None:
+    if said is None and events:
         said = _event_messages(events, names.EVENT_INPUTS, names.EVENT_ROLES)
     answered: Any = _listed(source, shape.output_lists)
     if answered is not None:
@@ -121,7 +130,7 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str,
         answered = parsed(_first(source, shape.outputs))
     if answered is None:
         answered = _listed(source, shape.document_lists)
-    if answered is None:
+    if answered is None and events:
         answered = _event_messages(events, names.EVENT_OUTPUTS, {})
     if kind == "embeddings" and isinstance(answered, dict) and "data" in answered:
         answered = None
@@ -132,8 +141,9 @@ def _speech(attributes: dict[str, Any], events: list[dict[str, Any]], kind: str,
     answered = conversation(answered, "assistant") if calls or spoken(answered) else answered
     if isinstance(instructions, list):
         said = [*instructions, *(said if isinstance(said, list) else [] if said is None else [said])]
-    for key in attributes.keys() - source.keys():
-        del attributes[key]
+    if details:
+        for key in attributes.keys() - source.keys():
+            del attributes[key]
     return said, answered
 
 
@@ -154,8 +164,6 @@ def _first(attributes: dict[str, Any], keys: tuple[str, ...]) -> Any:
                 found = value
             if found == value:
                 del attributes[key]
-    for extra in ("input.mime_type", "output.mime_type"):
-        attributes.pop(extra, None)
     return found
 
 
@@ -257,8 +265,21 @@ def _renamed(attributes: dict[str, Any], shape: Shape) -> None:
                 attributes.setdefault(name, attributes.pop(key))
     held = attributes.get("gen_ai.tool.definitions")
     if held is not None:
+        attributes["gen_ai.tool.definitions"] = _tools(held)
+
+
+def _tools(held: Any) -> Any:
+    """Return definitions of tools as the list that they are; an application sends the same ones with every call."""
+    text = held if isinstance(held, str) and len(held) <= _LONGEST_TOOLS else ""
+    found = _known_tools.get(text)
+    if found is None:
         held = parsed(held)
-        attributes["gen_ai.tool.definitions"] = [parsed(item) for item in held] if isinstance(held, list) else held
+        found = [parsed(item) for item in held] if isinstance(held, list) else held
+        if text:
+            if len(_known_tools) >= _MOST_TOOLS:
+                _known_tools.clear()
+            _known_tools[text] = found
+    return found
 
 
 def _unpack(attributes: dict[str, Any], fields: dict[str, Any], keys: tuple[str, ...]) -> None:
@@ -292,8 +313,6 @@ def _provider(name: str) -> str:
 
 def _why(raw: RawSpan, attributes: dict[str, Any]) -> str:
     """Return why a span failed, where its status does not say it."""
-    if raw.status != "error":
-        return ""
     for key in names.MESSAGES_OF_STATUS:
         if isinstance(attributes.get(key), str):
             return str(attributes.pop(key))
