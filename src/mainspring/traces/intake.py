@@ -64,13 +64,15 @@ class Intake:
 
     def prepared(self, span: Span) -> Span:
         """Return the span as it may be written: with its cost, and without what the settings keep out."""
-        if span.cost is None and span.model and (span.input_tokens is not None or span.output_tokens is not None):
+        known = self._of(span.project)
+        tokens = span.input_tokens is not None or span.output_tokens is not None
+        if known.prices and tokens and span.cost is None and span.model:
             span = msgspec.structs.replace(span, cost=self.cost(span))
         if not self._content:
             span = without_content(span)
         if self._redact:
             span = redacted(span)
-        return self._of(span.project).masker.masked(span)
+        return known.masker.masked(span)
 
     def _remembered(self, spans: list[Span]) -> list[Span]:
         """Leave out what users began before they were erased."""

@@ -98,7 +98,10 @@ class Writer:
         all_totals: dict[int, Totals] = {}
         with self._transaction():
             counted = {self.words.intern(self.connection, kind) for kind in COUNTED}
-            rows, erased = _Rows(self._last_row(), counted), self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
+            rows, erased = (
+                _Rows(self._last_row(), counted),
+                self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get,
+            )
             for (project, trace_id), spans in by_trace.items():
                 number = self.words.intern(self.connection, project)
                 totals = all_totals.get(number)
