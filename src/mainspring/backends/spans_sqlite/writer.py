@@ -12,7 +12,8 @@ from mainspring.backends.spans_log.lines import COUNTED, ROUTE, RUNNING, STATUS,
 from mainspring.backends.spans_sqlite import bodies, calls
 from mainspring.backends.spans_sqlite.bodies import Bodies, Fresh
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
-from mainspring.backends.spans_sqlite.totals import Line, Short, Totals
+from mainspring.backends.spans_sqlite.sessions import Line
+from mainspring.backends.spans_sqlite.totals import Short, Totals
 from mainspring.kernel.spans import Span
 
 _SPAN_COLUMNS = (
@@ -214,7 +215,8 @@ class Writer:
         else:
             rows.lines.append((*values, row))
         start, end, status, environment, session, user = (values[at] for at in (0, 1, 4, 5, 11, 12))
-        totals.enter(Line(user, start, status, *values[14:17], session, environment, end))
+        sums = (values[14], values[15], values[16])
+        totals.enter(Line(user, start, status, *sums, session, environment, end))
         by_key = {short.span: (short, span) for short, span, _ in fresh}
         left, kept = calls.renewed(project, before, every, by_key, rows.counted)
         rows.gone += left
