@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import re
 from collections.abc import Sequence
+from inspect import cleandoc, getsource
+from itertools import pairwise
+from textwrap import dedent
 from typing import Annotated, Any, Generic, TypeVar
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetJsonSchemaHandler, StringConstraints
+from pydantic_core import CoreSchema
 from sqlalchemy import ColumnElement, RowMapping, Select
 
 from mainspring.kernel.errors import Invalid
@@ -60,7 +65,21 @@ Secret = Annotated[str, StringConstraints(max_length=4096), SecretMarker()]
 class Record(BaseModel):
     """Base of what operations take and return."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, protected_namespaces=())
+    # A model is built at its first use, and described when somebody asks: a start needs few of all that there are.
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), defer_build=True)
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """Describe each field by the text below it, as `use_attribute_docstrings` would at every start."""
+        made = handler(schema)
+        fields = handler.resolve_ref_schema(made).get("properties", {})
+        for base in cls.__mro__:
+            if issubclass(base, Record) and not base.__pydantic_generic_metadata__["origin"]:
+                for pair in pairwise(ast.parse(dedent(getsource(base))).body[0].body):  # type: ignore[attr-defined]
+                    match pair:
+                        case ast.AnnAssign(ast.Name(name)), ast.Expr(ast.Constant(str(text))) if name in fields:
+                            fields[name].setdefault("description", cleandoc(text))
+        return made
 
 
 class Page(Record, Generic[T]):

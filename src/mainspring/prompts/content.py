@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from mainspring.kernel import versions
 from mainspring.kernel.errors import Invalid, NotFound, TooLarge
@@ -32,9 +32,10 @@ from mainspring.safety.schemas import check_schema
 
 T = TypeVar("T")
 MAX_TOOLS, MAX_INCLUDES, MAX_INCLUDE_DEPTH = 64, 50, 5
-_MESSAGES = TypeAdapter(list[Message])
-_VARIABLES = TypeAdapter(dict[VariableName, Variable])
-_TOOLS = TypeAdapter(list[Tool])
+_LATER = ConfigDict(defer_build=True)
+_MESSAGES = TypeAdapter(list[Message], config=_LATER)
+_VARIABLES = TypeAdapter(dict[VariableName, Variable], config=_LATER)
+_TOOLS = TypeAdapter(list[Tool], config=_LATER)
 _PARAMETERS = TypeAdapter(Parameters)
 
 

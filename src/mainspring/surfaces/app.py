@@ -23,7 +23,7 @@ from mainspring.serving.streaming import DIRECT, Direct
 from mainspring.surfaces import guests
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
-from mainspring.surfaces.rest import http_problem, rest_app
+from mainspring.surfaces.rest import Rest, http_problem
 from mainspring.surfaces.shared_totals import SharedTotals
 from mainspring.surfaces.static import static_app
 from mainspring.traces.grpc_intake import grpc_server
@@ -79,7 +79,7 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
         *gateway.routes(),
         mcp_route(platform),
         metrics_route(platform, shared),
-        Mount("/api/v1", rest_app(platform)),
+        Mount("/api/v1", Rest(platform)),
         Mount("/", static_app()),
     ]
     problems: dict[Any, Any] = {MainspringError: _ours, HTTPException: http_problem}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from importlib.metadata import entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,10 +21,45 @@ ProcessRole = Literal["api", "worker", "tool"]
 
 def open_port(port: str, name: str, url: str, home: Path, config: Settings) -> Any:
     """Open the back end `name` of a port through its entry point. Raises Invalid for an unknown one."""
-    for point in entry_points(group=f"mainspring.{port}"):
-        if point.name == name:
-            return point.load()(url, home, config)
-    known = ", ".join(sorted(point.name for point in entry_points(group=f"mainspring.{port}")))
+    return _point(port, name).load()(url, home, config)
+
+
+def import_ports(config: Settings) -> None:
+    """Import the back ends that the settings name. Raises Invalid for an unknown one."""
+    for port, (name, _) in _chosen(config).items():
+        _point(port, name).load()
+
+
+def _chosen(config: Settings) -> dict[str, tuple[str, str]]:
+    """Return the back end of each port and its URL."""
+    records, files, spans = (str(config[f"{port}.url"]) for port in ("records", "files", "spans"))
+    return {
+        "records": (scheme(records, "sqlite"), records),
+        "files": ("object", files),
+        "spans": (scheme(spans, "sqlite"), spans),
+        "runner": ("dbos", ""),
+        "engine": ("llamacpp", ""),
+        "embed": ("minilm", ""),
+    }
+
+
+@cache
+def _own_points() -> EntryPoints:
+    try:
+        return distribution("mainspring").entry_points
+    except PackageNotFoundError:
+        return EntryPoints()
+
+
+def _point(port: str, name: str) -> EntryPoint:
+    """Return a back end's entry point: our own are found without a look at every package that is installed."""
+    group = f"mainspring.{port}"
+    for point in _own_points().select(group=group, name=name):
+        return point
+    others = entry_points(group=group)
+    for point in others.select(name=name):
+        return point
+    known = ", ".join(sorted(others.names))
     raise Invalid(f"No back end '{name}' for {port} is installed.", hint=f"Known here: {known or 'none'}.")
 
 
@@ -33,7 +69,7 @@ def scheme(url: str, default: str) -> str:
 
 
 def build_platform(config: Settings | None = None, role: ProcessRole = "tool") -> Platform:
-    """Open every port of an installation, and bring its schema up to date.
+    """Open every port of an installation, and bring its schema up to date unless `up` has done so before.
 
     The worker's ports differ from the API's in nothing but that it starts the runner.
     """
@@ -42,22 +78,23 @@ def build_platform(config: Settings | None = None, role: ProcessRole = "tool") -
     for folder in (home, home / "run", home / "tmp"):
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     load_rooms()
-    records_url, files_url, spans_url = (str(config[f"{port}.url"]) for port in ("records", "files", "spans"))
+    ports = {port: open_port(port, name, url, home, config) for port, (name, url) in _chosen(config).items()}
     platform = Platform(
         home=home,
         settings=config,
         clock=SystemClock(),
         ids=SystemIds(),
         keyring=Keyring.open(home / "secret.key"),
-        records=open_port("records", scheme(records_url, "sqlite"), records_url, home, config),
-        files=open_port("files", "object", files_url, home, config),
-        spans_port=open_port("spans", scheme(spans_url, "sqlite"), spans_url, home, config),
-        runner_port=open_port("runner", "dbos", "", home, config),
-        engine_port=open_port("engine", "llamacpp", "", home, config),
-        embed_port=open_port("embed", "minilm", "", home, config),
+        records=ports["records"],
+        files=ports["files"],
+        spans_port=ports["spans"],
+        runner_port=ports["runner"],
+        engine_port=ports["engine"],
+        embed_port=ports["embed"],
     )
-    schema.upgrade(platform.records, platform.clock)
-    fit.require(platform.records)
+    if role == "tool":  # what API and worker find was made, or looked through, before they begin
+        schema.upgrade(platform.records, platform.clock)
+        fit.require(platform.records)
     _late_ports(platform)
     return platform
 

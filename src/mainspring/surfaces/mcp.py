@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cache
 from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
@@ -49,7 +50,7 @@ def _arguments(name: str, spec: Operation) -> type[Any]:
 
 def mcp_route(platform: Platform) -> Route:
     """Return the route `/mcp`; the caller comes from the authentication in front of it."""
-    known = tools()
+    known = cache(tools)  # the models of all arguments take a while to build, and few ask for tools
 
     async def handle(request: Request) -> Response:
         if request.method != "POST":
@@ -70,14 +71,15 @@ def mcp_route(platform: Platform) -> Route:
         if method == "ping":
             return _reply(number, {})
         if method == "tools/list":
-            return _reply(number, {"tools": [_describe(name, tool) for name, tool in known.items()]})
+            return _reply(number, {"tools": await asyncio.to_thread(_described, known)})
         if method == "tools/call":
             name = str(given.get("name"))
-            if name not in known:
+            tool = (await asyncio.to_thread(known)).get(name)
+            if tool is None:
                 return _reply(number, error=(-32602, f"There is no tool {name[:100]}."))
             arguments = given.get("arguments")
             caller = request.state.caller
-            outcome = await asyncio.to_thread(_call, platform, caller, known[name], arguments or {})
+            outcome = await asyncio.to_thread(_call, platform, caller, tool, arguments or {})
             return _reply(number, outcome)
         return _reply(number, error=(-32601, f"There is no method {str(method)[:100]}."))
 
@@ -93,6 +95,10 @@ def _hello(given: Mapping[str, Any]) -> dict[str, Any]:
         "capabilities": {"tools": {}},
         "serverInfo": INFO,
     }
+
+
+def _described(known: Callable[[], dict[str, Tool]]) -> list[dict[str, Any]]:
+    return [_describe(name, tool) for name, tool in known().items()]
 
 
 def _describe(name: str, tool: Tool) -> dict[str, Any]:

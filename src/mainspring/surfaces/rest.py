@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
+import threading
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any
@@ -12,6 +14,8 @@ from fastapi import Body, FastAPI, Path, Query, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, StreamingResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute
+from starlette.types import Receive, Scope, Send
 
 from mainspring import __version__
 from mainspring.kernel import access
@@ -25,6 +29,8 @@ from mainspring.surfaces.described import add_gateway
 from mainspring.surfaces.nouns import NOUNS
 from mainspring.surfaces.presence import Present
 
+Found = tuple[str, type[Service], Operation]
+_DOCUMENT = "openapi.json"
 _log = logging.getLogger(__name__)
 
 
@@ -54,22 +60,72 @@ def rest_app(platform: Platform | None) -> FastAPI:
 
     The caller is set by the authentication in front of it, in the scope's state.
     """
+    app = _bare()
+    for found in every_operation():
+        _mount(app, platform, *found)
+    return app
+
+
+class Rest:
+    """The same, each part of it built when its paths are first asked for.
+
+    Building every endpoint takes longer than all else at a start, and most are never asked for.
+    """
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._app = _bare()
+        self._lock = threading.Lock()
+        self._unbuilt: dict[str, list[Found]] = {}
+        for found in every_operation():
+            self._unbuilt.setdefault(_first_part(found[2].path), []).append(found)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        part = _first_part(scope["path"].removeprefix(scope.get("root_path", "")))
+        if self._unbuilt and (part in self._unbuilt or part == _DOCUMENT):
+            await asyncio.to_thread(self._build, list(self._unbuilt) if part == _DOCUMENT else [part])
+        await self._app(scope, receive, send)
+
+    @property
+    def routes(self) -> list[BaseRoute]:
+        """Every endpoint, built."""
+        self._build(list(self._unbuilt))
+        return self._app.routes
+
+    def _build(self, parts: list[str]) -> None:
+        with self._lock:
+            for part in parts:
+                for found in self._unbuilt.get(part, ()):
+                    _mount(self._app, self._platform, *found)
+                self._unbuilt.pop(part, None)
+
+
+def every_operation() -> Iterator[Found]:
+    """Yield each operation, with its noun and service."""
+    for noun in NOUNS:
+        service = noun.load()
+        for spec in operations(service):
+            yield noun.name, service, spec
+
+
+def _first_part(path: str) -> str:
+    return path.strip("/").partition("/")[0].partition(":")[0]
+
+
+def _bare() -> FastAPI:
     app = FastAPI(
         title="Mainspring",
         version=__version__,
         description="The whole LLM lifecycle: data, prompts, tuning, review, serving, monitoring.",
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json",
+        openapi_url=f"/{_DOCUMENT}",
         generate_unique_id_function=lambda route: route.name,
         separate_input_output_schemas=False,
     )
     describe = app.openapi
     app.openapi = lambda: app.openapi_schema or add_gateway(describe())  # type: ignore[method-assign]
-    for noun in NOUNS:
-        service = noun.load()
-        for spec in operations(service):
-            _mount(app, platform, noun.name, service, spec)
     app.add_middleware(Present)
     app.add_exception_handler(MainspringError, _ours)
     app.add_exception_handler(RequestValidationError, _malformed)
