@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import delete, update
 
+from mainspring.backends.records_postgres import open_records as open_postgres
+from mainspring.backends.records_sqlite import open_records as open_sqlite
 from mainspring.kernel import access, aliases, audit, events, jobs, lineage, refs, runs, versions
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, from_dict
 from mainspring.kernel.jobs import Job, job
@@ -70,6 +73,34 @@ def test_a_version_never_changes_and_identical_content_returns_it(platform: Plat
             versions.resolve(tx, "prompt/greet@9")
         with pytest.raises(NotFound):
             versions.resolve(tx, "prompt/greet@nowhere")
+
+
+def test_news_are_heard_in_another_place_once_they_are_committed(platform: Platform, records_url: str) -> None:
+    opened = open_postgres if records_url else open_sqlite
+    ear = opened(records_url, platform.home, platform.settings)
+    with ThreadPoolExecutor(1) as pool:
+        ear.await_news(0.01)  # from here on it listens
+        heard = pool.submit(ear.await_news, 60.0)
+        with pytest.raises(Invalid), platform.begin() as tx:
+            runs.create(tx, "never", {})
+            raise Invalid("not this time")
+        with platform.begin() as tx:
+            versions.commit(tx, "note", "quiet", {})
+        assert not heard.done()
+        with platform.begin() as tx:
+            run = runs.create(tx, "look", {})
+        assert heard.result()
+        assert [found[0] for found in jobs.unfinished(platform)] == [run.id]
+        for told in (
+            lambda tx: events.emit(tx, "happened", {}),
+            lambda tx: runs.resume(tx, runs.cancel(tx, run.id).id),
+        ):
+            heard = pool.submit(ear.await_news, 60.0)
+            with platform.begin() as tx:
+                told(tx)
+            assert heard.result()
+    assert not ear.await_news(0.01)
+    ear.close()
 
 
 def test_versions_of_another_project_are_not_seen(platform: Platform, acting) -> None:

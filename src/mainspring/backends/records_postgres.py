@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import DataError, DBAPIError
 
 from mainspring.kernel.errors import Invalid, MainspringError, MissingExtra, NoSpace, Unavailable
 from mainspring.kernel.settings import Settings
+
+if TYPE_CHECKING:
+    import psycopg
+
+_CHANNEL = "mainspring_news"
+_DEAF_SECONDS = 1.0
 
 
 def open_records(url: str, home: Path, settings: Settings) -> PostgresRecords:
@@ -28,6 +36,8 @@ class PostgresRecords:
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url).set(drivername="postgresql+psycopg")
+        self._ear: psycopg.Connection[Any] | None = None
+        """The connection that hears what others announce; only the worker has one."""
         self._sql = create_engine(self._url, pool_size=16, pool_pre_ping=True, connect_args={"connect_timeout": 10})
 
     @property
@@ -48,6 +58,24 @@ class PostgresRecords:
         with _translated(), self._sql.connect().execution_options(**options) as conn:
             yield conn
 
+    def announce(self, conn: Connection) -> None:
+        """Notify the worker, on whatever host, once the transaction has committed."""
+        conn.exec_driver_sql(f"NOTIFY {_CHANNEL}")
+
+    def await_news(self, seconds: float) -> bool:
+        """Wait until somebody notified, at most so long; tell whether somebody may have."""
+        import psycopg
+
+        try:
+            if self._ear is None:
+                self._ear = psycopg.connect(self._libpq(), password=self._url.password, autocommit=True)
+                self._ear.execute(f"LISTEN {_CHANNEL}")
+            return any(self._ear.notifies(timeout=seconds, stop_after=1))
+        except psycopg.Error:
+            self._hush()
+            time.sleep(min(seconds, _DEAF_SECONDS))
+            return True
+
     def backup(self, target: Path) -> None:
         """Write pg_dump's custom format. Raises Unavailable where pg_dump is missing or fails."""
         self._tool("pg_dump", "--format=custom", f"--file={target}", f"--dbname={self._libpq()}")
@@ -62,6 +90,12 @@ class PostgresRecords:
     def close(self) -> None:
         """Release every connection."""
         self._sql.dispose()
+        self._hush()
+
+    def _hush(self) -> None:
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            ear.close()
 
     def _libpq(self) -> str:
         return self._url._replace(drivername="postgresql", password=None).render_as_string()

@@ -12,24 +12,27 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError
 
+from mainspring.backends.bell import Bell
 from mainspring.kernel.errors import Invalid, MainspringError, NoSpace, Unavailable
 from mainspring.kernel.settings import Settings
 
 BUSY_MILLISECONDS = 30_000
+_NEWS = "mainspring_news"
 
 
 def open_records(url: str, home: Path, settings: Settings) -> SqliteRecords:
     """Open the database named by `sqlite:///path`, or records.db in the home folder."""
     path = Path(url.removeprefix("sqlite:///")) if url else home / "records.db"
     path.parent.mkdir(parents=True, exist_ok=True)
-    return SqliteRecords(path)
+    return SqliteRecords(path, Bell(home / "run" / "worker.bell"))
 
 
 class SqliteRecords:
     """The Records port over SQLite."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, bell: Bell) -> None:
         self.path = path
+        self._bell = bell
         self._sql = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, pool_size=16)
         event.listen(self._sql, "connect", _configure)
         event.listen(self._sql, "begin", _begin)
@@ -43,13 +46,25 @@ class SqliteRecords:
     def begin(self) -> Iterator[Connection]:
         """Open a write transaction; writers of all processes take turns, from the first statement on."""
         with _translated(), self._sql.execution_options(mainspring_mode="IMMEDIATE").begin() as conn:
+            conn.info.pop(_NEWS, None)
             yield conn
+            news = conn.info.pop(_NEWS, False)
+        if news:
+            self._bell.ring()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
         """Open a read transaction that sees one snapshot and hinders nobody."""
         with _translated(), self._sql.connect() as conn:
             yield conn
+
+    def announce(self, conn: Connection) -> None:
+        """Ring for the worker once the transaction has committed."""
+        conn.info[_NEWS] = True
+
+    def await_news(self, seconds: float) -> bool:
+        """Wait until somebody rang, at most so long; tell whether so."""
+        return self._bell.heard(seconds)
 
     def backup(self, target: Path) -> None:
         """Copy the database with SQLite's online backup while others go on writing."""
@@ -74,6 +89,7 @@ class SqliteRecords:
     def close(self) -> None:
         """Release every connection."""
         self._sql.dispose()
+        self._bell.close()
 
 
 def _configure(connection: sqlite3.Connection, _: Any) -> None:

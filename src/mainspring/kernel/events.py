@@ -49,6 +49,7 @@ def emit(tx: Tx, topic: str, payload: dict[str, Any]) -> str:
                 event_id=event_id, consumer=consumer, state="pending", attempts=0, not_before=tx.now, error=""
             )
         )
+    tx.platform.records.announce(tx.conn)
     return event_id
 
 

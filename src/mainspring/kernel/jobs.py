@@ -106,11 +106,12 @@ class Job:
                 raise Cancelled("The run was cancelled.", hint=f"`mainspring run resume {self.run_id}` goes on.")
 
 
-def queued(platform: Platform, limit: int = 100) -> list[tuple[str, int]]:
-    """Return the runs that wait for the worker, of all projects, oldest first: ids and attempts made so far."""
+def unfinished(platform: Platform, limit: int = 100) -> list[tuple[str, int, str]]:
+    """Return the runs that have not ended, of all projects, oldest first: ids, attempts made so far, and states."""
+    waiting = runs.c.state.in_(("queued", "running", "cancelling"))
     with access.acting_as(access.system()), platform.read() as tx:
-        query = select(runs.c.id, runs.c.attempt).where(runs.c.state == "queued").order_by(runs.c.id).limit(limit)
-        return [(row.id, row.attempt) for row in tx.execute(query)]
+        query = select(runs.c.id, runs.c.attempt, runs.c.state).where(waiting).order_by(runs.c.id).limit(limit)
+        return [(row.id, row.attempt, row.state) for row in tx.execute(query)]
 
 
 def execute(platform: Platform, run_id: str) -> None:

@@ -35,6 +35,14 @@ class Records(Protocol):
         """Open a read-only connection that sees one consistent snapshot."""
         ...
 
+    def announce(self, conn: Connection) -> None:
+        """Say that the worker has something to do, once the write transaction of `conn` has committed."""
+        ...
+
+    def await_news(self, seconds: float) -> bool:
+        """Wait until somebody, in whatever process, announced something, at most so long; tell whether one may have."""
+        ...
+
     def backup(self, target: Path) -> None:
         """Write a consistent copy of the database into the file `target` while others go on writing."""
         ...
@@ -273,17 +281,6 @@ class LogLikelihood(Protocol):
 
     def score(self, model: str, rows: Sequence[Sequence[Mapping[str, JSON]]]) -> list[LogLikelihoodReply]:
         """Score the last (assistant) message of each conversation under the model reference `model`."""
-        ...
-
-
-class JobContext(Protocol):
-    """What a durable job is given; see `mainspring.kernel.jobs`."""
-
-    run_id: str
-    params: Mapping[str, JSON]
-
-    def step(self, key: str, work: Callable[[], JSON]) -> JSON:
-        """Run `work` at least once and remember its JSON result under `key`; later calls return it."""
         ...
 
 

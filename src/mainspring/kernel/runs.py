@@ -77,6 +77,7 @@ def create(tx: Tx, kind: str, params: dict[str, Any], inputs: Iterable[str] = ()
         "attempt": 0,
     }
     tx.execute(insert(runs).values(**row))
+    tx.platform.records.announce(tx.conn)
     lineage.link(tx, row["id"], inputs=inputs)
     return _run(row)
 
@@ -140,6 +141,7 @@ def resume(tx: Tx, run_id: str) -> Run:
         raise Conflict(f"Run {run_id} was started in the environment {began}.", hint="Resume it with a key of that.")
     values = {"state": "queued", "error": None, "finished_at": None, "caller": _held(tx.caller)}
     tx.execute(update(runs).where(runs.c.id == run_id).values(**values))
+    tx.platform.records.announce(tx.conn)
     return get(tx, run_id)
 
 

@@ -33,7 +33,6 @@ _LONGEST = 300
 _TOLD = {b"x-mainspring-trace-id": "trace_id", b"x-mainspring-model": "model", b"x-mainspring-deployment": "deployment"}
 _PERSONAL = re.compile(r"^(/api/v1/(?:users|sessions|conversations)/).+", re.S)
 """Paths that end in the name of an end user, or of what one did: nobody erases a log."""
-_PID = os.getpid()
 _log = logging.getLogger(__name__)
 
 
@@ -62,7 +61,7 @@ class AccessLog:
         self._max, self._kept = max_bytes, kept
         self._waiting: deque[Request] = deque()
         self._file, self._inode = _opened(path)
-        self._stop = threading.Event()
+        self._stop, self._some = threading.Event(), threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._work, name="access-log", daemon=True)
         self._thread.start()
@@ -86,15 +85,21 @@ class AccessLog:
             self.dropped += 1
             return
         self._waiting.append(request)
+        if len(self._waiting) == 1:
+            self._some.set()
 
     def close(self) -> None:
         """Write what waits, and release the file."""
         self._stop.set()
+        self._some.set()
         self._thread.join(10)
         os.close(self._file)
 
     def _work(self) -> None:
-        while not self._stop.wait(_PAUSE):
+        while not self._stop.is_set():
+            self._some.wait()
+            self._some.clear()
+            self._stop.wait(_PAUSE)
             self._write()
         self._write()
 
@@ -185,7 +190,7 @@ def _line(request: Request) -> _Line:
         caller.key_id if caller else "",
         caller.member if caller else "",
         **told,
-        pid=_PID,
+        pid=os.getpid(),
     )
 
 

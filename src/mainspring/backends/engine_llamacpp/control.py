@@ -11,7 +11,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from mainspring.kernel.ports import JSON, Endpoint, EngineSpec, EngineState
 
 _SOCKET = Path("run") / "engine.sock"
 _LINE = 65536
+_UNASKED_SECONDS = 60.0
 _PATH_LIMIT = 100
 """`sun_path` holds 108 bytes on Linux and 104 on macOS."""
 
@@ -44,18 +45,27 @@ class EngineSupervisor:
             self._server = _Server(self._pool, address)
         self._path.chmod(0o600)
         self._thread = threading.Thread(
-            target=self._server.serve_forever, args=(0.1,), name="engine-control", daemon=True
+            target=self._server.serve_forever, args=(_UNASKED_SECONDS,), name="engine-control", daemon=True
         )
         self._thread.start()
 
     def stop(self) -> None:
         """Stop listening, then drain and stop every engine."""
         if self._server is not None and self._thread is not None:
-            self._server.shutdown()
+            stopping = threading.Thread(target=self._server.shutdown, daemon=True)
+            stopping.start()
+            while stopping.is_alive():
+                self._knock()
+                stopping.join(0.05)
             self._thread.join()
             self._server.server_close()
             self._path.unlink(missing_ok=True)
         self._pool.close()
+
+    def _knock(self) -> None:
+        """Have the server look up from its wait for somebody who asks."""
+        with suppress(OSError), socket.socket(socket.AF_UNIX) as channel, _short(self._path) as address:
+            channel.connect(address)
 
 
 class EngineClient:

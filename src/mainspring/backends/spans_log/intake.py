@@ -18,6 +18,7 @@ from mainspring.kernel.spans import Span
 BATCH = 2_000
 _GATHER_SECONDS = 0.25
 _IDLE_SECONDS = 0.25
+_RESTING_SECONDS = 60.0
 _RETRY_SECONDS = 0.5
 _PENDING_BYTES = 256 << 20
 _CROWDED_BYTES = 16 << 20
@@ -178,7 +179,8 @@ class Intake:
         while True:
             with self._state:
                 if not self._pending and not self.closing:
-                    self._state.wait(_IDLE_SECONDS)
+                    unsettled = self._stirred or self._behind or self._wal.holding
+                    self._state.wait(_IDLE_SECONDS if unsettled else _RESTING_SECONDS)
                 until = time.monotonic() + self._gather
                 while self._pending and not self._hurry and not self.closing and self.pending < BATCH:
                     if (left := until - time.monotonic()) <= 0:

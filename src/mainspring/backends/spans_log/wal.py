@@ -107,6 +107,11 @@ class WriteAhead:
                 return
         self._sync(segment, target)
 
+    @property
+    def holding(self) -> bool:
+        """Whether the file is not empty."""
+        return self._active.size > 0
+
     def tidy(self, *, idle: bool) -> None:
         """Empty the file where all of it is in the database and nothing is going on; seal it where it is old."""
         with self._state:

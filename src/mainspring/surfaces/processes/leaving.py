@@ -13,9 +13,11 @@ import signal
 import socket
 import time
 from contextlib import suppress
+from email.utils import formatdate
 from typing import Any
 
 import uvicorn
+from uvicorn.server import ServerState
 
 from mainspring.kernel.settings import Settings
 from mainspring.surfaces.door import Door
@@ -27,6 +29,25 @@ _LONGEST = 3600.0
 """Seconds that any request may take: a provider's answer at most."""
 
 
+class _State(ServerState):
+    """What connections share; the Date header is made when the first answer of a second is."""
+
+    second = 0
+    dated: list[tuple[bytes, bytes]] = []
+
+    @property
+    def default_headers(self) -> list[tuple[bytes, bytes]]:
+        """The headers of every answer."""
+        now = int(time.time())
+        if now != self.second:
+            self.second, self.dated = now, [(b"date", formatdate(now, usegmt=True).encode())]
+        return self.dated
+
+    @default_headers.setter
+    def default_headers(self, headers: list[tuple[bytes, bytes]]) -> None:
+        """Take none: there is nothing but the date."""
+
+
 class Leaving(uvicorn.Server):
     """A server that tells when it listens, and leaves politely."""
 
@@ -35,6 +56,8 @@ class Leaving(uvicorn.Server):
         self._door = door
         self._settings = config
         self._listening = listening
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = asyncio.Event()
         grace = float(config["drain.seconds"])
         super().__init__(
             uvicorn.Config(
@@ -50,6 +73,7 @@ class Leaving(uvicorn.Server):
                 timeout_graceful_shutdown=max(1, int(grace)),
             )
         )
+        self.server_state = _State()
 
     def serve_on(self, listener: socket.socket) -> None:
         """Serve until a signal says otherwise."""
@@ -67,6 +91,12 @@ class Leaving(uvicorn.Server):
                 os.write(self._listening, b"1")
                 os.close(self._listening)
 
+    async def main_loop(self) -> None:
+        """Serve until a signal tells otherwise, which nobody has to look for ten times a second."""
+        self._loop = asyncio.get_running_loop()
+        while not self.should_exit:
+            await self._told.wait()
+
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Take no more connections, let the requests finish, and end the application."""
         if self._door.leaving == "hand over":
@@ -80,6 +110,7 @@ class Leaving(uvicorn.Server):
         """Stop; a process that is handing over already hurries."""
         self._door.leaving = "stop"
         super().handle_exit(sig, frame)
+        self._tell()
 
     def _is_in_no_hurry(self) -> bool:
         return self._door.leaving == "hand over" and not self.force_exit
@@ -87,6 +118,11 @@ class Leaving(uvicorn.Server):
     def _handed(self, number: int, frame: Any) -> None:
         self._door.leaving = "hand over"
         self.should_exit = True
+        self._tell()
+
+    def _tell(self) -> None:
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._told.set)
 
     async def _give_notice(self, seconds: float) -> None:
         """Go on answering while /readyz says that this is going to end, for load balancers to see."""
