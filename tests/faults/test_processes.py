@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 from fault_servers import Server, alive, wait_for
 
@@ -101,6 +102,36 @@ def test_a_killed_child_is_started_again(launch: Launch, name: str) -> None:
         wait_for(f"a new {name}", lambda old=old: server.child(name)["pid"] not in (0, old))
         assert server.child(name)["restarts"] == round_
         assert get(f"{server.url}/readyz")[0] == 200
+    assert server.stop() == 0
+
+
+def test_a_server_goes_on_where_the_process_that_forks_dies(launch: Launch) -> None:
+    server = launch()
+    children = {name: server.child(name)["pid"] for name in ("api", "worker")}
+    parents = {psutil.Process(pid).ppid() for pid in children.values()}
+    if parents == {server.state["pid"]}:
+        pytest.skip("processes are not forked on this system")
+    [nursery] = parents
+    os.kill(nursery, signal.SIGKILL)
+    wait_for("the nursery to end", lambda: not alive(nursery))
+    assert all(alive(pid) for pid in children.values())
+    assert get(f"{server.url}/readyz")[0] == 200
+    for name, old in children.items():
+        os.kill(old, signal.SIGKILL)
+        wait_for(f"a new {name}", lambda name=name, old=old: server.child(name)["pid"] not in (0, old))
+    assert get(f"{server.url}/readyz")[0] == 200
+    assert {psutil.Process(server.child(name)["pid"]).ppid() for name in children} != {server.state["pid"]}
+    assert server.stop() == 0
+
+
+def test_processes_that_share_nothing_start_are_killed_and_stop(launch: Launch) -> None:
+    server = launch(MAINSPRING_FORK="false")
+    old = server.child("api")["pid"]
+    assert psutil.Process(old).ppid() == server.state["pid"]
+    os.kill(old, signal.SIGKILL)
+    wait_for("a new api", lambda: server.child("api")["pid"] not in (0, old))
+    assert get(f"{server.url}/readyz")[0] == 200
+    assert server.run("reload").returncode == 0
     assert server.stop() == 0
 
 

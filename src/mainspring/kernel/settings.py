@@ -35,6 +35,7 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("host", str, "127.0.0.1", "Address that the server listens on."),
     Setting("port", int, 7070, "Port that the server listens on.", 0, 65535),
     Setting("api.processes", int, 1, "Processes that answer requests on the one port.", 1, 64),
+    Setting("fork", bool, True, "Let API and worker share the memory of what they import, where the system can."),
     Setting("drain.seconds", float, 30.0, "How long a stopping server lets running requests finish.", 0, 3600),
     Setting("drain.notice_seconds", float, 0.0, "How long /readyz says so before a stop refuses calls.", 0, 600),
     Setting("drain.idle_seconds", float, 16.0, "How long a reload leaves idle connections open.", 0, 600),

@@ -1,7 +1,8 @@
-"""The program of a child: `python -m mainspring.surfaces.processes.child ROLE`, where the role is setup, api or worker.
+"""What a child does in its role, which is setup, api or worker.
 
-It reads one line of JSON from standard input, does its work, and ends at once when standard input closes: no child
-outlives its supervisor. That loses nothing, since what was acknowledged is on disk.
+The nursery forks it, or it is a program of its own, `python -m mainspring.surfaces.processes.child ROLE`, which reads
+its config as a line of JSON from standard input. It ends at once when standard input closes: no child outlives its
+supervisor. That loses nothing, since what was acknowledged is on disk.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,8 +26,11 @@ from mainspring.kernel.settings import Settings
 if TYPE_CHECKING:
     from mainspring.kernel.platform import Platform
 
-BEAT = 1.0
+BEAT = 5.0
 """Seconds between two heartbeats of the worker."""
+_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+"""Seconds between two looks for events, told of or not: few while there is something to do, then more and more."""
+_DEAF_SECONDS = 60.0
 _log = logging.getLogger("mainspring")
 
 
@@ -34,8 +38,19 @@ def main() -> int:
     """Run the role that the command line names."""
     # Nothing of what a start makes is garbage, and looking for some takes a tenth of it.
     gc.disable()
-    role = sys.argv[1]
-    config = json.loads(sys.stdin.buffer.readline())
+    return run(sys.argv[1], json.loads(sys.stdin.buffer.readline()))
+
+
+def share(config: Settings) -> None:
+    """Import what the API and the worker use from their start on."""
+    from mainspring.surfaces import access_log, app, compose, door  # noqa: F401
+    from mainspring.surfaces.processes import leaving, owner, readiness  # noqa: F401
+
+    compose.import_ports(config)
+
+
+def run(role: str, config: dict[str, Any]) -> int:
+    """Run a role, with what the supervisor gives it."""
     threading.Thread(target=_watch_parent, name="parent", daemon=True).start()
     chosen = settings.load(config["settings"])
     logging.basicConfig(
@@ -84,10 +99,7 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     platform = build_platform(config, role="api")
     app = build_app(platform, lambda: missing(platform))
     door = Door(app, AccessLog.of(config), app.posts)
-    # What the start made stays: looking through it for garbage again and again is dear in the middle of calls.
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
+    _keep_what_the_start_made(50_000)
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
     door.close()
     if platform.spans_port is not None:
@@ -101,7 +113,6 @@ def worker(config: Settings, given: dict[str, Any]) -> int:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    from mainspring.kernel import events
     from mainspring.surfaces.compose import build_platform
 
     platform = build_platform(config, role="worker")
@@ -109,17 +120,15 @@ def worker(config: Settings, given: dict[str, Any]) -> int:
     start = getattr(runner, "start", None)
     if start is not None:
         start(platform)
-    _keep_what_the_start_made()
+    _keep_what_the_start_made(10_000)
+    due = threading.Event()
+    looks = [due.set, getattr(runner, "look", lambda: None)]
     threading.Thread(target=_beat, args=(config.home, stop), name="beat", daemon=True).start()
     threading.Thread(target=_tick, args=(platform, stop), name="tick", daemon=True).start()
+    threading.Thread(target=_listen, args=(platform, stop, looks), name="news", daemon=True).start()
+    threading.Thread(target=_deliver, args=(platform, stop, due), name="events", daemon=True).start()
     _log.info("the worker is ready")
-    while not stop.wait(0.2):
-        try:
-            while events.deliver_due(platform) and not stop.is_set():
-                continue
-        except Exception:
-            _log.exception("events could not be delivered; trying again")
-            stop.wait(1.0)
+    stop.wait()
     getattr(runner, "stop", lambda: None)()
     if platform.spans_port is not None:
         platform.spans.close()
@@ -127,11 +136,37 @@ def worker(config: Settings, given: dict[str, Any]) -> int:
     os._exit(0)  # a run's own threads would hold the process back
 
 
-def _keep_what_the_start_made() -> None:
+def _listen(platform: Platform, stop: threading.Event, looks: Sequence[Callable[[], None]]) -> None:
+    """Pass on that there is something to do."""
+    while not stop.is_set():
+        if platform.records.await_news(_DEAF_SECONDS):
+            for look in looks:
+                look()
+            stop.wait(_PAUSE)  # where news never end, more of it is looked at together
+
+
+def _deliver(platform: Platform, stop: threading.Event, due: threading.Event) -> None:
+    """Deliver events as they come; what is to be tried again, and what nobody told of, is found by looking."""
+    from mainspring.kernel import events
+
+    pause = _PAUSE
+    while not stop.is_set():
+        due.clear()
+        pause = min(2 * pause, _LONGEST_PAUSE)
+        try:
+            while events.deliver_due(platform) and not stop.is_set():
+                pause = _PAUSE
+        except Exception:
+            _log.exception("events could not be delivered; trying again")
+            stop.wait(1.0)
+        due.wait(pause)
+
+
+def _keep_what_the_start_made(threshold: int) -> None:
     """Take it out of the search for garbage: looking through it again and again is dear in the middle of work."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.set_threshold(threshold, 20, 20)
     gc.enable()
 
 
@@ -139,7 +174,7 @@ def _tick(platform: Platform, stop: threading.Event) -> None:
     """Do what rooms want done regularly, beside runs and deliveries, so that long ones do not hold it up."""
     from mainspring.kernel import hooks
 
-    while not stop.wait(0.5):
+    while not stop.wait(1.0):
         hooks.tick(platform, time.monotonic())
 
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from mainspring.kernel.errors import Unavailable
+from mainspring.surfaces.processes.births import Births
 from mainspring.surfaces.processes.home import ChildState
 from mainspring.surfaces.processes.keeper import HAND_OVER, Keeper
 from mainspring.surfaces.processes.logs import LogFile
@@ -20,10 +21,16 @@ class Fleet:
     """Keeps so many API processes. Each takes connections from the queue of the one socket."""
 
     def __init__(
-        self, config: Mapping[str, Any], listener: socket.socket, log: LogFile, changed: Callable[[], None]
+        self,
+        births: Births,
+        config: Mapping[str, Any],
+        listener: socket.socket,
+        log: LogFile,
+        changed: Callable[[], None],
     ) -> None:
-        self._config = {**config, "fd": listener.fileno()}
-        self._fds = (listener.fileno(),)
+        self._births = births
+        self._config = config
+        self._fds = {"fd": listener.fileno()}
         self._log = log
         self._changed = changed
         self._keepers: list[Keeper] = []
@@ -69,6 +76,14 @@ class Fleet:
         """Tell whether every process has taken connections."""
         return all(keeper.listening.is_set() for keeper in self._keepers)
 
+    def await_up(self, seconds: float, stop: threading.Event) -> None:
+        """Wait until every process has taken connections; no longer where one dies, or where that takes long."""
+        until = time.monotonic() + seconds
+        while not self.all_up() and not stop.is_set() and time.monotonic() < until:
+            if any(keeper.state.restarts for keeper in self._keepers):
+                return
+            self._keepers[0].listening.wait(_LOOK)
+
     def ask_to_stop(self) -> None:
         """Let every process finish its requests and end."""
         for keeper in self._all():
@@ -84,7 +99,7 @@ class Fleet:
         yield from self._leaving
 
     def _made(self, name: str) -> Keeper:
-        return Keeper("api", self._config, self._log, self._changed, self._fds, name)
+        return Keeper(self._births, "api", self._config, self._log, self._changed, self._fds, name)
 
     def _hand_over(self, keeper: Keeper) -> None:
         self._leaving.append(keeper)

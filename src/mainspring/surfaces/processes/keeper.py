@@ -2,53 +2,24 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mainspring.surfaces.processes.births import Births, Born
 from mainspring.surfaces.processes.home import ChildState
 from mainspring.surfaces.processes.logs import LogFile, pump
 
 HAND_OVER = signal.SIGUSR1
 """Tells an API process that another one listens in its place."""
-PROGRAM = "mainspring.surfaces.processes.child"
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 30.0
 """Seconds before a child that died is started again: doubled each time, up to the longest."""
 STEADY = 30.0
 """Seconds after which a child that ran that long starts from the first pause again."""
-
-
-def spawn(
-    role: str, config: Mapping[str, Any], *, apart: bool = False, fds: tuple[int, ...] = ()
-) -> subprocess.Popen[bytes]:
-    """Start a child in a role; `apart` keeps its standard error out of its standard output.
-
-    It ends itself when our end of its standard input closes, however we ended.
-    """
-    # Threads of a numerical library that spin long while they wait for each other starve a machine that is shared.
-    environ = {"GOMP_SPINCOUNT": "2000", **os.environ, "PYTHONUNBUFFERED": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-P", "-m", PROGRAM, role],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE if apart else subprocess.STDOUT,
-        pass_fds=fds,
-        start_new_session=True,  # Ctrl-C in a terminal is for the supervisor alone
-        env=environ,
-    )
-    assert process.stdin is not None
-    try:
-        process.stdin.write(json.dumps(dict(config)).encode() + b"\n")
-        process.stdin.flush()
-    except BrokenPipeError:
-        return process  # it died at once: its exit code and its log tell why
-    return process
 
 
 class Keeper:
@@ -59,11 +30,12 @@ class Keeper:
 
     def __init__(
         self,
+        births: Births,
         role: str,
         config: Mapping[str, Any],
         log: LogFile,
         changed: Callable[[], None],
-        fds: tuple[int, ...] = (),
+        fds: Mapping[str, int] | None = None,
         name: str = "",
     ) -> None:
         self.state = ChildState(name or role)
@@ -73,10 +45,11 @@ class Keeper:
         self._config = config
         self._log = log
         self._changed = changed
-        self._fds = fds
+        self._births = births
+        self._fds = fds or {}
         self._stop = threading.Event()
         self._guard = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Born | None = None
         self._thread = threading.Thread(target=self._keep, name=f"keep-{role}", daemon=True)
 
     def start(self) -> None:
@@ -111,8 +84,11 @@ class Keeper:
                 if self._stop.is_set():
                     os.close(told)
                     return None
-                config = {**self._config, "listening": telling}
-                process = self._process = spawn(self._role, config, fds=(*self._fds, telling))
+                fds = {**self._fds, "listening": telling}
+                process = self._process = self._births.bear(self._role, self._config, fds=fds)
+        except OSError:
+            os.close(told)
+            raise
         finally:
             os.close(telling)
         assert process.stdout is not None

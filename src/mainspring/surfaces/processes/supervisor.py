@@ -26,13 +26,16 @@ from mainspring import __version__
 from mainspring.kernel import settings
 from mainspring.kernel.errors import Conflict, Denied, Invalid, MainspringError, Unavailable, from_dict
 from mainspring.kernel.settings import Settings
+from mainspring.surfaces.processes.births import Births, open_births
 from mainspring.surfaces.processes.fleet import Fleet
 from mainspring.surfaces.processes.home import ChildState, HomeLock, ServerState, prepare, state_path
-from mainspring.surfaces.processes.keeper import Keeper, spawn
+from mainspring.surfaces.processes.keeper import Keeper
 from mainspring.surfaces.processes.logs import LogFile, pump
 from mainspring.surfaces.processes.probe import ready
 
 BACKLOG = 2048
+_API_SECONDS = 10.0
+"""How long the worker waits for the API to take connections before it starts all the same."""
 WORKER_SECONDS = 10.0
 """How long the worker may take to stop; a run that it cuts off goes on at the next start."""
 
@@ -123,8 +126,12 @@ class Supervisor:
             )
             stack.callback(lambda: state_path(self._home).unlink(missing_ok=True))
             self._write()
-            owner_key = self._set_up(url)
-            self._serve(stack, listener, url, owner_key)
+            log = LogFile(self._home / "logs" / "setup.log")
+            stack.callback(log.close)
+            births = open_births(self._config, self._flags, log)
+            stack.callback(births.close)
+            owner_key = self._set_up(births, url, log)
+            self._serve(stack, births, listener, url, owner_key)
 
     def _signals(self) -> None:
         terminal = sys.stdin is not None and sys.stdin.isatty()
@@ -145,44 +152,49 @@ class Supervisor:
             signal.signal(number, stop)
         signal.signal(signal.SIGHUP, hang_up)
 
-    def _set_up(self, url: str) -> str:
+    def _set_up(self, births: Births, url: str, log: LogFile) -> str:
         """Bring the schema up to date and make the owner, in a child of its own; return the owner's key if new."""
-        process = spawn("setup", {"settings": self._flags, "url": url}, apart=True)
+        try:
+            process = births.bear("setup", {"settings": self._flags, "url": url}, apart=True)
+        except OSError as error:
+            raise Unavailable(
+                f"The server could not be set up: {error}.", hint=f"See {self._home / 'logs' / 'setup.log'}."
+            ) from None
         assert process.stdin is not None
         assert process.stdout is not None
         assert process.stderr is not None
-        log = LogFile(self._home / "logs" / "setup.log")
         copying = pump(process.stderr, log, "setup")
         out = process.stdout.read()
-        process.wait()
+        code = process.wait()
         copying.join()
-        log.close()
         process.stdin.close()
         process.stdout.close()
         try:
             answer: dict[str, Any] = json.loads(out.decode().strip().splitlines()[-1])
         except (ValueError, IndexError):
             raise Unavailable(
-                f"The server could not be set up: its process ended with code {process.returncode}.",
+                f"The server could not be set up: its process ended with code {code}.",
                 hint=f"See {self._home / 'logs' / 'setup.log'}.",
             ) from None
         if "error" in answer:
             raise from_dict(answer, 500)
         return str(answer["owner_key"])
 
-    def _serve(self, stack: ExitStack, listener: socket.socket, url: str, owner_key: str) -> None:
+    def _serve(self, stack: ExitStack, births: Births, listener: socket.socket, url: str, owner_key: str) -> None:
         given = {"settings": self._flags, "url": url}
         logs = {role: LogFile(self._home / "logs" / f"{role}.log") for role in ("api", "worker")}
         for log in logs.values():
             stack.callback(log.close)
-        self._api = Fleet(given, listener, logs["api"], self._write)
+        self._api = Fleet(births, given, listener, logs["api"], self._write)
         if self._config["worker.enabled"]:
-            self._worker = Keeper("worker", given, logs["worker"], self._write)
+            self._worker = Keeper(births, "worker", given, logs["worker"], self._write)
         stack.callback(self._start_engines().stop)
         stack.callback(self._stop_children, listener)
         (self._home / "run" / "worker.heartbeat").unlink(missing_ok=True)
         shutil.rmtree(self._home / "run" / "totals", ignore_errors=True)  # counters begin at nothing
         self._api.start(int(self._config["api.processes"]))
+        # The worker would take from the API the processors that it needs to be there soon.
+        self._api.await_up(_API_SECONDS, self._stop)
         if self._worker is not None:
             self._worker.start()
         self._await_ready(url)
