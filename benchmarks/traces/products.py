@@ -6,7 +6,9 @@ They run with their defaults, their stores included, and are only kept from call
 
 from __future__ import annotations
 
+import compileall
 import http.client
+import importlib.util
 import json
 import os
 import socket
@@ -168,6 +170,14 @@ class Ours(Product):
 
     name = "mainspring"
     dialect = staticmethod(dialects.genai)
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        # The others were compiled when they were installed; a checkout is where it may be kept from being so.
+        spec = importlib.util.find_spec("mainspring")
+        assert spec is not None and spec.submodule_search_locations is not None
+        for place in spec.submodule_search_locations:
+            compileall.compile_dir(place, quiet=1)
 
     def command(self) -> tuple[Sequence[str], dict[str, str]]:
         return [sys.executable, "-m", "mainspring", "up", f"--port={self.port}"], {"MAINSPRING_HOME": str(self.data())}

@@ -71,13 +71,15 @@ class Bench:
         product.stop()
         found[AGAIN] = product.start()
         self._rest(product)
-        cpu, seen = product.cpu(), []
-        for _ in range(4):
-            time.sleep(1)  # four seconds of rest are what is measured
+        cpu, seen, seconds = product.cpu(), [], 20 if self.options.start_only else 4
+        for _ in range(seconds):
+            time.sleep(1)  # seconds of rest are what is measured
             seen.append(product.pss())
         found[MEMORY] = statistics.median(seen) / (1 << 20)
+        idle = (product.cpu() - cpu) / seconds
+        print(f"{product.name}: {idle * 100:.2f} % of a core at rest", flush=True)
         # More than that is no rest, but what its start still has to do, and is not taken off later.
-        self.idle[product.name] = min((product.cpu() - cpu) / 4, 0.1)
+        self.idle[product.name] = min(idle, 0.1)
 
     def _rest(self, product: Product) -> None:
         """Wait until what goes on behind the first answer is over, at least as long as the options say."""
@@ -109,7 +111,7 @@ class Bench:
         found[DISK] = (product.bytes() - bytes_before) / counted
         print(
             f"{product.name}: {acknowledged:,} spans acknowledged in {len(bodies)} requests, {counted:,} found after "
-            f"{ended - begun:.1f} s; it uses {self.idle[product.name] * 100:.1f} % of a core at rest",
+            f"{ended - begun:.1f} s",
             flush=True,
         )
         if counted != acknowledged:
@@ -230,9 +232,10 @@ def main() -> int:
                 continue
             running.append(product)
             bench.begin(product)
-        for product in running:
-            bench.ingest(product)
-        bench.ask(running)
+        if not options.start_only:
+            for product in running:
+                bench.ingest(product)
+            bench.ask(running)
         report(bench)
     finally:
         for product in running:
@@ -253,6 +256,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--connections", type=int, default=4, help="of the client (%(default)s)")
     parser.add_argument("--rounds", type=int, default=15, help="how often each question is asked (%(default)s)")
     parser.add_argument("--rest", type=float, default=8.0, help="seconds before memory is looked at (%(default)s)")
+    parser.add_argument("--start-only", action="store_true", help="measure starts, memory and rest, and send nothing")
     parser.add_argument("--folder", default=None, help="where everything is written (the temporary folder)")
     parser.add_argument("--keep", action="store_true", help="keep that folder, with the logs")
     return parser.parse_args()
