@@ -25,35 +25,27 @@ class Records(Protocol):
     @property
     def sql(self) -> SqlEngine:
         """The SQLAlchemy engine, for migrations."""
-        ...
 
     def begin(self) -> AbstractContextManager[Connection]:
         """Open a write transaction: committed at the end of the block, rolled back on an exception."""
-        ...
 
     def read(self) -> AbstractContextManager[Connection]:
         """Open a read-only connection that sees one consistent snapshot."""
-        ...
 
     def announce(self, conn: Connection) -> None:
         """Say that the worker has something to do, once the write transaction of `conn` has committed."""
-        ...
 
     def await_news(self, seconds: float) -> bool:
         """Wait until somebody, in whatever process, announced something, at most so long; tell whether one may have."""
-        ...
 
     def backup(self, target: Path) -> None:
         """Write a consistent copy of the database into the file `target` while others go on writing."""
-        ...
 
     def restore(self, source: Path) -> None:
         """Replace the whole content by a copy that `backup` wrote; no other process may be connected."""
-        ...
 
     def close(self) -> None:
         """Release every connection."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,31 +61,24 @@ class Files(Protocol):
 
     def put(self, data: bytes | Path | Iterable[bytes]) -> StoredFile:
         """Store the bytes durably and return their address; storing them again changes nothing."""
-        ...
 
     def read(self, sha256: str) -> bytes:
         """Return the bytes. Raises NotFound."""
-        ...
 
     def stream(self, sha256: str, chunk: int = 1 << 20) -> Iterator[bytes]:
         """Yield the bytes in chunks. Raises NotFound."""
-        ...
 
     def path(self, sha256: str) -> Path:
         """Return a local path to the bytes, to be read only. Raises NotFound."""
-        ...
 
     def exists(self, sha256: str) -> bool:
         """Tell whether the bytes are there."""
-        ...
 
     def delete(self, sha256: str) -> bool:
         """Remove the bytes; False where they were not there."""
-        ...
 
     def list(self) -> Iterator[StoredFile]:
         """Yield every stored file."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,19 +155,15 @@ class Engine(Protocol):
 
         Raises Invalid for a file that is no model, Unavailable where it does not come up or does not fit.
         """
-        ...
 
     def keep(self, spec: EngineSpec, seconds: float | None) -> None:
         """Say how long an engine stays loaded without requests: -1 for ever, None as long as others do."""
-        ...
 
     def stop(self, spec: EngineSpec) -> bool:
         """Drain and stop; False where it does not run."""
-        ...
 
     def list(self) -> list[EngineState]:
         """Return every engine."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +219,6 @@ class Chat(Protocol):
 
     def complete(self, request: ChatRequest) -> ChatReply:
         """Answer one request. Raises NotFound, Invalid, Unavailable or a subclass."""
-        ...
 
     def complete_many(
         self,
@@ -248,7 +228,6 @@ class Chat(Protocol):
         on_reply: Callable[[int, ChatReply | Exception], None] | None = None,
     ) -> list[ChatReply | Exception]:
         """Answer many, in the order given; `on_reply(index, reply)` is called as each arrives."""
-        ...
 
 
 class Embed(Protocol):
@@ -257,15 +236,12 @@ class Embed(Protocol):
     @property
     def name(self) -> str:
         """Name of the embedding model."""
-        ...
 
     def embed(self, texts: Sequence[str]) -> np.ndarray:
         """Return an array of float32, shape (len(texts), dimensions), rows of unit length."""
-        ...
 
     def count(self, texts: Sequence[str]) -> int:
         """Return how many tokens of the texts are read, by the model's own tokenizer."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,7 +257,6 @@ class LogLikelihood(Protocol):
 
     def score(self, model: str, rows: Sequence[Sequence[Mapping[str, JSON]]]) -> list[LogLikelihoodReply]:
         """Score the last (assistant) message of each conversation under the model reference `model`."""
-        ...
 
 
 class Runner(Protocol):
@@ -289,8 +264,6 @@ class Runner(Protocol):
 
     def submit(self, run_id: str) -> None:
         """Announce a queued run; announcing it again changes nothing."""
-        ...
 
     def cancel(self, run_id: str) -> None:
         """Ask a run to stop."""
-        ...
