@@ -14,10 +14,12 @@ from tests.surfaces.test_every_face import NoEngines
 from mainspring.kernel import access
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound
 from mainspring.kernel.platform import Platform
+from mainspring.kernel.records import encode_cursor
 from mainspring.kernel.spans import Span
 from mainspring.surfaces.app import build_app
 from mainspring.traces import Scores, Sessions, Traces, Users
 from mainspring.traces.comments import Comments
+from mainspring.traces.models import SpanDetail
 from mainspring.workspace import Keys, Members, authenticate, first_start
 from mainspring.workspace.views import Views
 
@@ -99,6 +101,39 @@ def test_an_outline_holds_the_tree_in_columns_and_a_span_comes_alone(platform: P
         Traces(platform).span(ONE, f"{104:016x}")
     with pytest.raises(NotFound):
         Traces(platform).outline(f"{2:032x}")
+
+
+def every_page(platform: Platform, limit: int) -> list[list[SpanDetail]]:
+    pages, cursor = [], ""
+    while True:
+        found = Traces(platform).get(ONE, limit=limit, cursor=cursor)
+        pages.append(found.spans)
+        if not found.next_cursor:
+            return pages
+        cursor = found.next_cursor
+
+
+def test_a_trace_of_many_spans_is_read_in_pages(platform: Platform) -> None:
+    many = [span(1, number, start_ns=10**18 + number // 3, end_ns=10**18 + 10**6) for number in range(1, 100)]
+    many.append(span(1, 100, start_ns=10**18 + 7, end_ns=10**18 + 7, status="running"))
+    platform.spans.append([*many[::-1], span(2)])
+    pages = every_page(platform, 40)
+    assert [len(page) for page in pages] == [40, 40, 20]
+    shown = [one.span_id for page in pages for one in page]
+    assert shown == Traces(platform).outline(ONE).spans.span_id and len(shown) == 100
+    whole = Traces(platform).get(ONE)
+    assert [one.span_id for one in whole.spans] == shown and whole.next_cursor is None
+    assert whole.status == Traces(platform).outline(ONE).status and whole.duration_ms == 1
+    with pytest.raises(Invalid):
+        Traces(platform).get(ONE, cursor=encode_cursor("17"))
+
+
+def test_a_page_of_a_trace_holds_no_more_than_one_answer_should(platform: Platform) -> None:
+    large = {1: 3, 2: 3, 3: 1, 4: 12, 5: 1, 6: 1}
+    platform.spans.append([span(1, number, input="x" * (size << 20)) for number, size in large.items()])
+    pages = every_page(platform, 1000)
+    assert [[int(one.span_id, 16) % 100 for one in page] for page in pages] == [[1, 2, 3], [4], [5, 6]]
+    assert all(len(one.input) == large[int(one.span_id, 16) % 100] << 20 for page in pages for one in page)
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ class Score(Record):
 
 
 class TraceDetail(Record):
-    """A whole trace: its spans in order of start, and its scores."""
+    """A trace: its spans in order of start, and its scores."""
 
     trace_id: str
     started_at: datetime
@@ -133,6 +133,8 @@ class TraceDetail(Record):
     status: Status
     spans: list[SpanDetail]
     scores: list[Score]
+    next_cursor: str | None
+    """Where its spans go on; null where they end here."""
 
 
 class Erased(Record):

@@ -13,7 +13,7 @@ from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, decode_cursor, encode_cursor, paginate
 from mainspring.kernel.service import Service
 from mainspring.kernel.spans import SpanFilter
-from mainspring.traces import choosing
+from mainspring.traces import choosing, paging
 from mainspring.traces import scores as score_store
 from mainspring.traces.attributes import Attributes
 from mainspring.traces.choosing import Milliseconds, Number
@@ -131,22 +131,28 @@ class Traces(Exploring):
         return grouped(self.platform.spans.usage(self.caller.project, where), dimensions(by), hourly=hourly)[:10_000]
 
     @operation("GET /traces/{trace_id}", permission="trace.read", mcp=True)
-    def get(self, trace_id: TraceId) -> TraceDetail:
-        """Return a trace with all its spans and scores."""
-        spans = self.platform.spans.trace(self.caller.project, trace_id)
-        if not spans:
+    def get(self, trace_id: TraceId, *, limit: Limit = 1000, cursor: Cursor = "") -> TraceDetail:
+        """Return a trace with its scores and its spans in order of start, at most 1,000 and about 8 MB at once.
+
+        With `next_cursor` the rest is asked for; `trace outline` returns the tree of a trace of any size.
+        """
+        lines = self.platform.spans.outline(self.caller.project, trace_id)
+        if not lines:
             raise NotFound(f"There is no trace {trace_id}.", hint="`mainspring trace list` shows the latest.")
+        place = decode_cursor(cursor) if cursor else ""
+        spans, following = paging.page(self.platform, self.caller.project, lines, trace_id, limit, place)
         with self.read() as tx:
             given = score_store.of_traces(tx, [trace_id])
         awaited = choosing.awaited_ns(self.platform)
-        start, end = min(span.start_ns for span in spans), max(span.end_ns for span in spans)
+        start, end = min(line.start_ns for line in lines), max(line.end_ns for line in lines)
         return TraceDetail(
             trace_id=trace_id,
             started_at=moment(start),
             duration_ms=(end - start) / 1e6,
-            status=choosing.status_of(spans, awaited),
+            status=choosing.status_of(lines, awaited),
             spans=[SpanDetail.of(span, awaited) for span in spans],
             scores=given,
+            next_cursor=encode_cursor(following) if following else None,
         )
 
     @operation("DELETE /traces/{trace_id}", permission="trace.write")

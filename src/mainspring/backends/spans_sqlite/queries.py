@@ -223,7 +223,8 @@ class Reader:
         number = self._words.find(self._connection, project)
         if number is None:
             return None
-        sql = ["project = ?"]
+        # Where few traces are chosen, their own rows are looked at: no index is walked along.
+        sql = ["+project = ?" if where.trace_ids and table == "spans" else "project = ?"]
         values: list[Any] = [number]
         equal: list[Equal] = []
         for name in _WORD_COLUMNS:
@@ -250,7 +251,7 @@ class Reader:
             for sign, at in ((">=", where.since_ns), ("<", where.until_ns))
             if at
         ]
-        if table == "traces" and where.trace_ids:
+        if where.trace_ids:
             sql += [f"+{test.column} = ?" for test in equal]
             bounds = [(f"+{test}", at) for test, at in bounds]
         elif table == "traces":

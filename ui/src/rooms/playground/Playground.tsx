@@ -248,8 +248,9 @@ async function begin(url: Record<string, string | undefined>, model: string): Pr
 
 /** A span again: through its prompt with the question that was asked, or else with its messages as they were. */
 async function fromTrace(trace: string, span: string, model: string): Promise<{ drafts: Draft[]; cases: Case[] }> {
-  const { data } = await api.GET("/traces/{trace_id}", { params: { path: { trace_id: trace } } });
-  const found = data!.spans.find((one) => one.span_id === span) ?? data!.spans[0]!;
+  const found = span
+    ? (await api.GET("/traces/{trace_id}/spans/{span_id}", { params: { path: { trace_id: trace, span_id: span } } })).data!
+    : (await api.GET("/traces/{trace_id}", { params: { path: { trace_id: trace }, query: { limit: 1 } } })).data!.spans[0]!;
   const asked = found.model.startsWith("model/") ? found.model : model;
   const messages = readMessages(found.input, "user") ?? [];
   const origin = `trace ${trace.slice(0, 8)}`;
