@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 
 import httptools
 
+from mainspring.serving.cork import Cork
+
 _HEADERS = 64 << 10
 """Bytes of headers at most."""
 _PAUSE = 256 << 10
@@ -64,7 +66,7 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._transport: asyncio.Transport | None = None
+        self._transport: Cork | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[None] | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -175,7 +177,8 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport  # type: ignore[assignment]
+        # Requests of one turn leave together, so that the server is woken once.
+        self._transport = Cork(transport, self._loop)
 
     def connection_lost(self, error: Exception | None) -> None:
         if self.headed and not self.done and error is None and self._until_closed():

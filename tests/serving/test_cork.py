@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from mainspring.surfaces.processes.cork import Cork
+from mainspring.serving.cork import Cork
 
 
 class Wire:

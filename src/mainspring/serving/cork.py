@@ -1,7 +1,7 @@
-"""The cork: what is written to clients in one turn of the event loop leaves at its end, each answer in one piece.
+"""The cork: what is written in one turn of the event loop leaves at its end, for each connection in one piece.
 
 A head and its body go out together, and the writes of many connections one after the other, so that whoever reads them
-is woken once and not for each.
+is woken once and not for each: the client, and the provider at the other side.
 """
 
 from __future__ import annotations
