@@ -15,7 +15,7 @@ from mainspring.serving.models import Piece, Relay, Usage
 from mainspring.serving.protocols.base import Ask, Head
 from mainspring.serving.protocols.openai import Chat
 from mainspring.serving.remote import Remotes
-from mainspring.serving.streaming import DIRECT, Call
+from mainspring.serving.streaming import Call
 
 WORDS = [f" word{number}" for number in range(12)]
 HEAD = Head(trace_id="a" * 32, model="ours", created=5)
@@ -99,11 +99,11 @@ def test_what_a_slow_client_does_not_take_at_once_goes_the_long_way(direct: bool
         yield Piece(finish_reason="stop", usage=Usage(input_tokens=1, output_tokens=2))
 
     async def run() -> None:
-        scope: dict[str, Any] = {"type": "http", "headers": [], "extensions": {DIRECT: slow} if direct else {}}
+        scope: dict[str, Any] = {"type": "http", "headers": []}
         ask = Ask(model="ours", messages=[], stream=True, wants_usage=True)
         rest = pieces()
         first = await anext(rest)
-        call = Call(scope, receive, send)
+        call = Call.of(slow) if direct else Call(scope, receive, send)
         await call.stream(Chat().telling(ask, HEAD), first, rest, {}, relay)
 
     asyncio.run(asyncio.wait_for(run(), 10))

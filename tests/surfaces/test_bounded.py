@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -103,7 +104,9 @@ def test_a_body_that_comes_too_slowly_is_given_up(framing: bytes) -> None:
         while not ended.done():
             writer.write(b"1\r\ny\r\n")
             await asyncio.wait({ended}, timeout=0.01)
-        assert ended.result() == b""
+        # Whether the end or a reset is seen depends on what was on its way when the server closed.
+        with suppress(ConnectionResetError):
+            assert ended.result() == b""
 
     talking(talk, Hasty)
 

@@ -12,7 +12,6 @@ import pytest
 import uvicorn
 from starlette.responses import PlainTextResponse
 
-from mainspring.serving.streaming import DIRECT
 from mainspring.surfaces.access_log import AccessLog
 from mainspring.surfaces.door import Door
 from mainspring.surfaces.processes.bounded import Bounded
@@ -29,17 +28,13 @@ async def whole(direct: Any) -> None:
 
 def door_of(answer: Answer, log: AccessLog | None = None) -> Door:
     async def app(scope: Any, receive: Any, send: Any) -> None:
-        direct = scope.get("extensions", {}).get(DIRECT)
-        if direct is not None:
-            await answer(direct)
-            return
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         await PlainTextResponse(f"ordinary:{len(body)}")(scope, receive, send)
 
-    return Door(app, log, ["/ask"])
+    return Door(app, log, {"/ask": answer})
 
 
 def talking(door: Door, talk: Talk, **settings: Any) -> None:
@@ -193,17 +188,18 @@ def test_a_piece_of_no_bytes_does_not_end_the_answer(last: bytes) -> None:
 
 
 def test_a_client_that_leaves_is_noticed() -> None:
-    left = asyncio.Event()
+    taken, left = asyncio.Event(), asyncio.Event()
 
     async def wait(direct: Any) -> None:
         direct.gone = left.set
+        taken.set()
         await left.wait()
         assert direct.disconnected and direct.piece(b"to nobody")
         await whole(direct)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(asking())
-        await writer.drain()
+        await taken.wait()
         writer.transport.abort()
         await left.wait()
 

@@ -71,18 +71,27 @@ class Endpoint:
         self._error = error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one call of a server."""
+        await self.answer(Call(scope, receive, send))
+
+    async def answer(self, call: Call) -> None:
         """Answer one call."""
-        call = Call(scope, receive, send)
         try:
             await self._handle(call)
         except MainspringError as failure:
-            await _refuse(call, self._error(failure))
+            await self.refuse(call, failure)
         except ClientGone:
             await call.reply(499, b"{}", {})
         except Exception:
             _log.exception("a gateway call failed")
             hint = "See its log in the home folder."
-            await _refuse(call, self._error(MainspringError("The server failed.", hint=hint)))
+            await self.refuse(call, MainspringError("The server failed.", hint=hint))
+
+    async def refuse(self, call: Call, failure: MainspringError) -> None:
+        """Answer with an error, in the protocol's own shape."""
+        status, body, headers = self._error(failure)
+        traced = {TRACE_HEADER: call.trace_id} if call.trace_id else {}
+        await call.reply(status, _encode(body), {**headers, **traced})
 
 
 class Gateway:
@@ -288,8 +297,7 @@ class Gateway:
 
     def _client(self, call: Call) -> str:
         """Return what stands for the caller's address: the same for the same one, and for nobody to turn back."""
-        peer = call.scope.get("client")
-        return self._hashed(peer[0]) if peer else ""
+        return self._hashed(call.peer) if call.peer else ""
 
     async def _acting(self, caller: Caller, work: Callable[[], T]) -> T:
         """Do something in a thread on behalf of a caller."""
@@ -319,9 +327,3 @@ def _headers(question: Question, target: Target) -> dict[str, str]:
     if target.deployment:
         headers["x-mainspring-deployment"] = target.deployment
     return headers if told is None else headers | told.headers
-
-
-async def _refuse(call: Call, told: Problem) -> None:
-    status, body, headers = told
-    traced = {TRACE_HEADER: call.trace_id} if call.trace_id else {}
-    await call.reply(status, _encode(body), {**headers, **traced})

@@ -19,12 +19,10 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 Headers = Sequence[tuple[bytes, bytes]]
-DIRECT = "mainspring.direct"
-"""The name among a scope's `extensions` of what answers a request without messages in between."""
 _log = logging.getLogger(__name__)
 _SOON = 0.05
 """Seconds before somebody looks whether the client is still there: most answers are sooner."""
-_PLAIN: Mapping[str, Any] = {}
+_PLAIN: dict[str, Any] = {}
 _UNQUOTED = " !#$&()*+,/:;=?@[]"
 _SAFE = (b"x-content-type-options", b"nosniff")
 TRACE_HEADER = "x-mainspring-trace-id"
@@ -40,12 +38,23 @@ _EVENTS = (
 class Direct(Protocol):
     """A request that came whole, on a connection that its answer is written to at once."""
 
+    path: str
+    client: tuple[str, int] | None
+    """Address and port of who sent it."""
+    caller: Caller | None
+    """Who asks, once it is known."""
     body: bytearray
     named: dict[bytes, bytes]
     """Its headers, by their names in small letters."""
     disconnected: bool
     gone: Callable[[], None] | None
     """What is to be done when the client leaves."""
+    status: int
+    """That of the answer; 0 before it begins."""
+    size: int
+    """Bytes of the answer's body."""
+    told: Headers
+    """The answer's headers."""
 
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         """Answer."""
@@ -66,6 +75,9 @@ class Direct(Protocol):
     async def room(self) -> None:
         """Wait until the client has read."""
         ...
+
+
+Answerer = Callable[[Direct], Awaitable[None]]
 
 
 class ClientGone(Exception):
@@ -124,22 +136,35 @@ class Call:
 
     __slots__ = ("_headers", "direct", "receive", "scope", "send", "trace_id")
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, direct: Direct | None = None) -> None:
+        """A `direct` request is answered on its connection; the others are not used then."""
         self.scope = scope
         self.receive = receive
         self.send = send
         self.trace_id = ""
         """The trace that an error names too, once it is known."""
-        self.direct: Direct | None = scope.get("extensions", _PLAIN).get(DIRECT)
-        self._headers = dict(scope["headers"]) if self.direct is None else self.direct.named
+        self.direct = direct
+        self._headers = dict(scope["headers"]) if direct is None else direct.named
+
+    @classmethod
+    def of(cls, direct: Direct) -> Call:
+        """Return the call of a request that is answered on its connection."""
+        return cls(_PLAIN, _never, _never, direct)
 
     @property
     def caller(self) -> Caller:
         """Who asks, as whoever mounts the gateway found out. Raises Unauthenticated."""
-        caller: Caller | None = self.scope.get("state", {}).get("caller")
+        direct = self.direct
+        caller: Caller | None = self.scope.get("state", {}).get("caller") if direct is None else direct.caller
         if caller is None:
             raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
         return caller
+
+    @property
+    def peer(self) -> str:
+        """The address that it came from; empty where nobody knows."""
+        peer = self.scope.get("client") if self.direct is None else self.direct.client
+        return peer[0] if peer else ""
 
     def header(self, name: bytes) -> str:
         """Return a header by its name in small letters; empty where there is none."""
@@ -247,6 +272,10 @@ def _at_once(sending: Awaitable[None]) -> bool:
         return True
     steps.close()
     return False
+
+
+async def _never(*_: Any) -> Any:
+    raise RuntimeError("no messages are exchanged with a connection that is written to at once")
 
 
 def _raw(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

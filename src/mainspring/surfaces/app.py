@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import Request, cookie_parser
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 
@@ -19,7 +19,7 @@ from mainspring.kernel.errors import Denied, Invalid, MainspringError, TooLarge,
 from mainspring.kernel.platform import Platform
 from mainspring.registry import grant_file, require_file
 from mainspring.serving.gateway import Endpoint, Gateway, problem
-from mainspring.serving.streaming import DIRECT, Direct
+from mainspring.serving.streaming import Answerer, Call, Direct
 from mainspring.surfaces import guests
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
@@ -45,7 +45,6 @@ _STRANGER = 256 << 10
 """Bytes of a body that comes without a key: it is held in memory before anybody knows who sent it."""
 OTLP = ("/", "/v1/traces", "/v1/logs", "/v1/metrics")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
-_PLAIN: Mapping[str, Any] = {}
 
 
 def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarded:
@@ -103,6 +102,8 @@ class Guarded:
         self._limits = {"files": int(config["upload.max_bytes"]), "otlp": int(config["otlp.max_bytes"])}
         self._limit = int(config["body.max_bytes"])
         self._open = OPEN | ({("GET", "/metrics")} if config["metrics.public"] else set())
+        self.direct = {path: self._directly(endpoint) for path, endpoint in posts.items()}
+        """What answers short requests to these paths on their connections."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -111,18 +112,13 @@ class Guarded:
                 await self.app(scope, receive, send)
             return
         path, method = scope["path"], scope["method"]
-        direct: Direct | None = scope.get("extensions", _PLAIN).get(DIRECT)
         try:
             if method in WRITES or path.startswith(PROTECTED):
                 if (method, path) not in self._open:
-                    scope.setdefault("state", {})["caller"] = await self._caller(scope, direct)
+                    scope.setdefault("state", {})["caller"] = await self._caller(method, dict(scope["headers"]))
                 elif method in WRITES and path not in guests.PATHS:
-                    _same_site(_headers(scope), required=False)
-                limit = self._limit_of(path)
-                if direct is None:
-                    receive = bounded(scope, receive, limit)
-                elif len(direct.body) > limit:
-                    raise _too_large(limit)
+                    _same_site(_texts(scope["headers"]), required=False)
+                receive = bounded(scope, receive, self._limit_of(path))
             endpoint = self.posts.get(path) if method == "POST" else None
             if endpoint is not None:
                 await endpoint(scope, receive, send)
@@ -135,6 +131,22 @@ class Guarded:
             else:
                 await JSONResponse(error.to_dict(), error.status)(scope, receive, send)
 
+    def _directly(self, endpoint: Endpoint) -> Answerer:
+        """Return what answers short requests to an endpoint of the gateway."""
+
+        async def answer(request: Direct) -> None:
+            call = Call.of(request)
+            try:
+                request.caller = await self._caller("POST", request.named)
+                if len(request.body) > self._limit:
+                    raise _too_large(self._limit)
+            except MainspringError as error:
+                await endpoint.refuse(call, error)
+            else:
+                await endpoint.answer(call)
+
+        return answer
+
     def _limit_of(self, path: str) -> int:
         if path in _STRANGERS:
             return min(_STRANGER, self._limit)
@@ -142,34 +154,36 @@ class Guarded:
             return self._limits["files"]
         return self._limits["otlp"] if path in OTLP else self._limit
 
-    async def _caller(self, scope: Scope, direct: Direct | None) -> access.Caller:
-        headers = dict(scope["headers"]) if direct is None else direct.named
+    async def _caller(self, method: str, headers: Mapping[bytes, bytes]) -> access.Caller:
         token = headers.get(b"x-api-key", b"").decode("latin-1")
         scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             token = credential.strip()
         if not token:
-            token = await self._cookie_token(scope, _headers(scope))
+            token = await self._cookie_token(method, headers)
         if not token:
             raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
-        wanted = {
-            "project": headers.get(b"x-mainspring-project", b"").decode("latin-1"),
-            "environment": headers.get(b"x-mainspring-environment", b"").decode("latin-1"),
-        }
-        known = recall(self.platform, token, **wanted)
-        return known if known is not None else await asyncio.to_thread(authenticate, self.platform, token, **wanted)
+        project = headers.get(b"x-mainspring-project", b"").decode("latin-1")
+        environment = headers.get(b"x-mainspring-environment", b"").decode("latin-1")
+        known = recall(self.platform, token, project, environment)
+        if known is not None:
+            return known
+        wanted = {"project": project, "environment": environment}
+        return await asyncio.to_thread(authenticate, self.platform, token, **wanted)
 
-    async def _cookie_token(self, scope: Scope, headers: dict[str, str]) -> str:
-        session_id = Request(scope).cookies.get(COOKIE, "")
+    async def _cookie_token(self, method: str, headers: Mapping[bytes, bytes]) -> str:
+        session_id = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE, "")
         if not session_id:
             return ""
-        if scope["method"] in WRITES:
-            _same_site(headers, required=True)
+        if method in WRITES:
+            _same_site(
+                {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}, required=True
+            )
         return await asyncio.to_thread(sessions.key_of, self.platform, session_id) or ""
 
 
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in headers}
 
 
 def _same_site(headers: dict[str, str], *, required: bool) -> None:

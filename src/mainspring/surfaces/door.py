@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from typing import Any, Literal
 
-from mainspring.serving.streaming import DIRECT
+from mainspring.serving.streaming import Answerer, Direct
 from mainspring.surfaces.access_log import AccessLog, Request
 
 Scope = MutableMapping[str, Any]
@@ -17,18 +17,18 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _CLOSE = (b"connection", b"close")
 _NONE: Sequence[tuple[bytes, bytes]] = ()
-_PLAIN: Mapping[str, Any] = {}
+_NOTHING: Mapping[str, Answerer] = {}
 _DRAINING = json.dumps({"status": "draining", "missing": {"api": "draining"}}).encode()
 
 
 class Door:
     """Passes requests on. While the process leaves, each answer asks its client to open another connection."""
 
-    def __init__(self, app: App, log: AccessLog | None = None, direct: Iterable[str] = ()) -> None:
-        """Short requests to the paths `direct` may be answered without messages in between, see `Direct`."""
+    def __init__(self, app: App, log: AccessLog | None = None, direct: Mapping[str, Answerer] = _NOTHING) -> None:
+        """`direct` answers short requests to POST to these paths without messages in between."""
         self._app = app
         self._log = log
-        self.direct = frozenset(path.encode() for path in direct)
+        self.direct = {path.encode(): answer for path, answer in direct.items()}
         self.leaving: Literal["", "stop", "hand over"] = ""
         """`stop`: nobody will answer here soon, so that /readyz says so; `hand over`: another process does already."""
 
@@ -62,12 +62,24 @@ class Door:
             raise
         finally:
             if self._log is not None:
-                direct = scope.get("extensions", _PLAIN).get(DIRECT)
-                if direct is not None and direct.status:
-                    status, size, headers = direct.status, direct.size, direct.told
                 taken = (time.perf_counter() - clock) * 1000
                 known = (state.get("caller"), headers)
                 self._log.add(Request(began, scope["method"], scope["path"], status or 499, taken, size, *known))
+
+    async def answer(self, request: Direct, answer: Answerer) -> None:
+        """Let a short request be answered."""
+        began, clock = time.time(), time.perf_counter()
+        status = 499
+        try:
+            await answer(request)
+        except Exception:
+            status = 500
+            raise
+        finally:
+            if self._log is not None:
+                taken = (time.perf_counter() - clock) * 1000
+                told = (request.size, request.caller, request.told)
+                self._log.add(Request(began, "POST", request.path, request.status or status, taken, *told))
 
     def close(self) -> None:
         """Write what the log still holds."""

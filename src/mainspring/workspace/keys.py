@@ -100,7 +100,7 @@ def authenticate(platform: Platform, token: str, *, project: str = "", environme
     return caller
 
 
-def recall(platform: Platform, token: str, *, project: str = "", environment: str = "") -> Caller | None:
+def recall(platform: Platform, token: str, project: str = "", environment: str = "") -> Caller | None:
     """Return whom a token acts for where `authenticate` said so a moment ago, without waiting; else None."""
     memory = _memories.get(platform)
     known = memory.known.get(hashlib.sha256(token.encode()).digest()) if memory is not None else None

@@ -12,8 +12,9 @@ from typing import Any
 from uvicorn.protocols.http.flow_control import HIGH_WATER_LIMIT
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from mainspring.serving.cork import Cork
+from mainspring.serving.streaming import Answerer
 from mainspring.surfaces.door import Door
-from mainspring.surfaces.processes.cork import Cork
 from mainspring.surfaces.processes.turn import Turn
 
 HEAD_BYTES = 128 << 10
@@ -48,6 +49,8 @@ class Bounded(HttpToolsProtocol):
         self._held = False
         """Whoever answers did not read meanwhile: the client is not at fault."""
         self._door = self.config.app if isinstance(self.config.app, Door) else None
+        self._coming: Turn | None = None
+        """The turn whose body is being read."""
         self._turn: Turn | None = None
         """The turn that was handed over last."""
         self._idling: asyncio.TimerHandle | None = None
@@ -90,6 +93,10 @@ class Bounded(HttpToolsProtocol):
         elif self._waiting is None:
             self._wait()
 
+    def on_message_begin(self) -> None:
+        """Begin a request; its scope is made once it is known to need one."""
+        self.url, self.headers, self.expect_100_continue = b"", [], False
+
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header."""
         if len(name) == len(b"expect"):
@@ -101,15 +108,22 @@ class Bounded(HttpToolsProtocol):
         """Take the end of a head."""
         self._brought = self._unfinished = True
         self._rest()
-        if self._door is None or self.url not in self._door.direct or not self._take_turn(self._door):
+        door = self._door
+        answer = door.direct.get(self.url) if door is not None else None
+        self._coming = self._turn_of(door, answer) if door is not None and answer is not None else None
+        if self._coming is None:
+            url, headers, expects = self.url, self.headers, self.expect_100_continue
+            super().on_message_begin()
+            self.url, self.expect_100_continue = url, expects
+            self.headers += headers
             super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of a body."""
         self._brought = True
         self._arrived += len(body)
-        if type(self.cycle) is Turn:
-            self.cycle.body += body
+        if self._coming is not None:
+            self._coming.body += body
         else:
             super().on_body(body)
 
@@ -117,10 +131,9 @@ class Bounded(HttpToolsProtocol):
         """Take the end of a request."""
         self._brought, self._unfinished = True, False
         self._rest()
-        if type(self.cycle) is Turn:
-            self._turn = self.cycle
-            self.cycle.more_body = False
-            self._start_asgi_task(self.cycle, self.app)
+        if self._coming is not None:
+            self._turn, self._coming = self._coming, None
+            self._turn.begin_answering()
         else:
             super().on_message_complete()
 
@@ -135,7 +148,7 @@ class Bounded(HttpToolsProtocol):
         if self._idling is None:
             self._idling = self.loop.call_later(self.timeout_keep_alive, self._look)
 
-    def _take_turn(self, door: Door) -> bool:
+    def _turn_of(self, door: Door, answer: Answerer) -> Turn | None:
         """Make a turn of the request, where it is short, plain and the only one on the connection."""
         named = dict(self.headers)
         length = named.get(b"content-length", b"")
@@ -150,9 +163,10 @@ class Bounded(HttpToolsProtocol):
             or self.parser.should_upgrade()
             or (self.cycle is not None and not self.cycle.response_complete)
         ):
-            return False
-        self.cycle = Turn(self, door, named)
-        return True
+            return None
+        turn = Turn(self, door, answer, named)
+        self.cycle = turn  # type: ignore[assignment]
+        return turn
 
     def _look(self) -> None:
         """Close the connection where it was idle for long enough."""

@@ -3,49 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
-from mainspring.serving.streaming import DIRECT, Headers
+from mainspring.kernel.access import Caller
+from mainspring.serving.streaming import Answerer, Headers
 from mainspring.surfaces.door import Door
 
 _NONE: Sequence[tuple[bytes, bytes]] = ()
+_FAILED = b"Internal Server Error"
+_log = logging.getLogger(__name__)
 
 
-class Turn(RequestResponseCycle):
-    """A cycle of uvicorn's whose answer may also be written at once, as `serving.streaming.Direct` says."""
+class _Nobody:
+    """What the server tells that something has come or that the client is gone, where nobody waits for it."""
 
-    gone: Callable[[], None] | None = None
-    status = size = 0
-    told = _NONE
+    def set(self) -> None:
+        """Do nothing."""
 
-    def __init__(self, protocol: Any, door: Door, named: dict[bytes, bytes]) -> None:
+
+class Turn:
+    """A request and its answer, as `serving.streaming.Direct` says; for the server it is the connection's cycle."""
+
+    __slots__ = (
+        "_answer", "_door", "_protocol", "_started", "_task", "body", "caller", "client", "disconnected", "gone",
+        "keep_alive", "named", "path", "response_complete", "size", "status", "told",
+    )  # fmt: skip
+    message_event = _Nobody()
+
+    def __init__(self, protocol: Any, door: Door, answer: Answerer, named: dict[bytes, bytes]) -> None:
         """`named` are the headers by their names in small letters."""
-        super().__init__(
-            scope=protocol.scope,
-            transport=protocol.transport,
-            flow=protocol.flow,
-            logger=protocol.logger,
-            access_logger=protocol.access_logger,
-            access_log=False,
-            default_headers=protocol.server_state.default_headers,
-            message_event=asyncio.Event(),
-            expect_100_continue=False,
-            keep_alive=protocol.parser.should_keep_alive(),
-            on_response=protocol.on_response_complete,
-        )
+        self._protocol, self._door, self._answer = protocol, door, answer
         self.named = named
-        self._door = door
-        path = protocol.url
-        protocol.scope |= {
-            "method": "POST",
-            "path": path.decode("ascii"),
-            "raw_path": path,
-            "query_string": b"",
-            "extensions": {DIRECT: self},
-        }
+        self.path: str = protocol.url.decode("ascii")
+        self.client: tuple[str, int] | None = protocol.client
+        self.body = bytearray()
+        self.caller: Caller | None = None
+        self.gone: Callable[[], None] | None = None
+        self.keep_alive: bool = protocol.parser.should_keep_alive()
+        self.disconnected = self.response_complete = self._started = False
+        self.status = self.size = 0
+        self.told: Headers = _NONE
+        self._task: asyncio.Task[None] | None = None
+
+    def begin_answering(self) -> None:
+        """Let the application answer; the server waits for what it does before it ends."""
+        self._task = self._protocol.loop.create_task(self._run())
+        self._protocol.tasks.add(self._task)
 
     def lost(self) -> None:
         """Take note that the client is gone."""
@@ -58,24 +65,24 @@ class Turn(RequestResponseCycle):
         self.size = len(body)
         head = self._head(status, headers)
         if not self.disconnected:
-            self.transport.write(b"%b\r\n%b" % (head, body))
+            self._protocol.transport.write(b"%b\r\n%b" % (head, body))
             self._complete()
 
     def begin(self, status: int, headers: Headers) -> None:
         """Begin an answer that comes in pieces."""
         head = self._head(status, headers)
         if not self.disconnected:
-            self.transport.write(head + b"transfer-encoding: chunked\r\n\r\n")
+            self._protocol.transport.write(head + b"transfer-encoding: chunked\r\n\r\n")
 
     def piece(self, data: bytes) -> bool:
         """Write a piece; False, and nothing is written, where the client has to be waited for."""
         # A chunk of no bytes would end the answer: what came after it would be taken for the next one.
         if self.disconnected or not data:
             return True
-        if self.flow.write_paused:
+        if self._protocol.flow.write_paused:
             return False
         self.size += len(data)
-        self.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
+        self._protocol.transport.write(b"%x\r\n%b\r\n" % (len(data), data))
         return True
 
     def end(self, data: bytes) -> None:
@@ -83,19 +90,39 @@ class Turn(RequestResponseCycle):
         if not self.disconnected:
             self.size += len(data)
             last = b"%x\r\n%b\r\n" % (len(data), data) if data else b""
-            self.transport.write(last + b"0\r\n\r\n")
+            self._protocol.transport.write(last + b"0\r\n\r\n")
             self._complete()
 
     async def room(self) -> None:
         """Wait until the client has read."""
-        await self.flow.drain()
+        await self._protocol.flow.drain()
+
+    async def _run(self) -> None:
+        try:
+            await self._door.answer(self, self._answer)
+        except BaseException:
+            _log.exception("a request failed")
+        finally:
+            self._protocol.tasks.discard(self._task)
+            if not self.response_complete and not self.disconnected:
+                self._give_up()
+
+    def _give_up(self) -> None:
+        """Tell that no answer comes, or end the connection in the middle of one."""
+        if self._started:
+            self._protocol.transport.close()
+        else:
+            self.keep_alive = False
+            size = b"%d" % len(_FAILED)
+            self.whole(500, [(b"content-type", b"text/plain"), (b"content-length", size)], _FAILED)
 
     def _head(self, status: int, headers: Headers) -> bytes:
-        self.response_started = True
+        self._started = True
         self.status, self.told = status, headers
         if self._door.leaving:
             self.keep_alive = False
-        lines = [STATUS_LINE[status], *(b"%b: %b\r\n" % pair for pair in self.default_headers)]
+        lines = [STATUS_LINE[status]]
+        lines += [b"%b: %b\r\n" % pair for pair in self._protocol.server_state.default_headers]
         lines += [b"%b: %b\r\n" % pair for pair in headers]
         if not self.keep_alive:
             lines.append(b"connection: close\r\n")
@@ -103,7 +130,6 @@ class Turn(RequestResponseCycle):
 
     def _complete(self) -> None:
         self.response_complete = True
-        self.message_event.set()
         if not self.keep_alive:
-            self.transport.close()
-        self.on_response()
+            self._protocol.transport.close()
+        self._protocol.on_response_complete()
