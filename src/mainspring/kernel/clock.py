@@ -60,9 +60,5 @@ class SystemIds:
 
 def uuid7(milliseconds: int, entropy: bytes) -> str:
     """Lay out a UUIDv7 from a Unix time in milliseconds and 10 bytes, of which 74 bits count (RFC 9562, 5.7)."""
-    tail = int.from_bytes(entropy, "big")
-    value = (milliseconds & (1 << 48) - 1) << 80
-    value |= 0x7 << 76 | (tail >> 64 & 0xFFF) << 64
-    value |= 0b10 << 62 | tail & (1 << 62) - 1
-    text = f"{value:032x}"
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+    head, rest = f"{milliseconds & (1 << 48) - 1:012x}", entropy.hex()
+    return f"{head[:8]}-{head[8:]}-7{rest[1:4]}-{'89ab'[entropy[2] >> 4 & 3]}{rest[5:8]}-{rest[8:]}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, ParamSpec, TypeVar
@@ -76,8 +76,9 @@ class Answerer:
         """Return the whole answer. Raises Blocked, Invalid, LimitReached, Unavailable or a subclass."""
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
-            body = await self._reserved(exchange, await _prepared(exchange))
-            reply = await self._whole(exchange, body)
+            body = await self._asked(exchange)
+            hit = exchange.hit
+            reply = await self._whole(exchange, body) if hit is None else hit.reply(question.operation)
             text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
             exchange.take(text, calls, decoding.usage(reply))
             policy = exchange.target.policy
@@ -100,7 +101,7 @@ class Answerer:
         exchange = Exchange(target, question, self._clock, self._ids)
         exchange.streams = True
         try:
-            body = await self._reserved(exchange, await _prepared(exchange))
+            body = await self._asked(exchange)
             if exchange.target.policy is None:
                 calls = decoding.Calls()
                 if question.relay is not None:
@@ -133,7 +134,7 @@ class Answerer:
         """Return the vectors of texts as a provider answered. Raises as `complete` does."""
         exchange = Exchange(target, question, self._clock, self._ids)
         try:
-            reserved = await self._reserved(exchange, await _prepared(exchange))
+            reserved = await self._asked(exchange)
             body = {name: value for name, value in reserved.items() if name != "max_tokens"}
             reply = await self._sources.embed(target.spec, body)
             exchange.take("", (), decoding.usage(reply))
@@ -156,13 +157,11 @@ class Answerer:
         if self._recorder is not None:
             await self._recorder.append([span])
 
-    async def _whole(self, exchange: Exchange, body: Mapping[str, JSON]) -> dict[str, Any]:
-        """Return the whole answer as a model gives it, or as the cache does."""
+    def _whole(self, exchange: Exchange, body: Mapping[str, JSON]) -> Awaitable[dict[str, Any]]:
+        """Ask the model for the whole answer."""
         target, question = exchange.target, exchange.question
-        if exchange.hit is not None:
-            return exchange.hit.reply(question.operation)
         asking = self._sources.complete(target.spec, question.operation, body, question.origin.key_id)
-        return await (asking if target.patience is None else within(target.patience, asking))
+        return asking if target.patience is None else within(target.patience, asking)
 
     def _events(self, exchange: Exchange, body: Mapping[str, JSON]) -> Events:
         """Return the events of an answer, those of a model or those that the cache makes."""
@@ -215,7 +214,9 @@ class Answerer:
             if _guard_called(exchange, policy, blocked=guard.blocked) and exchange.tool_calls:
                 yield Piece(tool_calls=decoding.deltas(exchange.tool_calls))
 
-    async def _reserved(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+    async def _asked(self, exchange: Exchange) -> Mapping[str, JSON]:
+        """Return what the model is to be asked, guarded and reserved; what the cache has is put into the exchange."""
+        body = _prepare(exchange) if exchange.target.policy is None else await _prepared(exchange)
         if exchange.target.cache is not None and self._cache is not None:
             await self._cache.find(exchange, body)
         return await self._billing.reserve(exchange, body) if self._billing is not None else body
@@ -254,8 +255,9 @@ class Answerer:
         self, exchange: Exchange, status: SpanStatus, message: str, error: BaseException | None = None
     ) -> None:
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status, error)
-        if self._recorder is not None:
-            await self._recorder.append([exchange.span(status, message)])
+        recorder = self._recorder
+        if recorder is not None and not recorder.wrote(spans := [exchange.span(status, message)]):
+            await recorder.append(spans)
 
 
 def _told(exchange: Exchange, event: Mapping[str, Any] | Piece, calls: decoding.Calls) -> Piece:

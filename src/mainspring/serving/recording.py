@@ -38,16 +38,23 @@ class Recorder:
         self._store = store
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
 
+    def wrote(self, spans: Sequence[Span]) -> bool:
+        """Write the spans at once; False, and nothing is written, where that would wait. Raises Unkept."""
+        try:
+            if not self._store.ready(spans[0].project):
+                return False
+            self._store.append(spans, synced=False)
+        except Exception as error:
+            raise _unkept(error) from error
+        return True
+
     async def append(self, spans: Sequence[Span]) -> None:
         """Return when the spans are written. Raises Unkept where they cannot be."""
-        try:
-            if self._store.ready(spans[0].project):
-                self._store.append(spans, synced=False)
-                return
-            await asyncio.shield(self._later(spans))
-        except Exception as error:
-            failure = Unkept(f"The trace could not be written ({type(error).__name__}).", hint="Is the disk full?")
-            raise failure from error
+        if not self.wrote(spans):
+            try:
+                await asyncio.shield(self._later(spans))
+            except Exception as error:
+                raise _unkept(error) from error
 
     async def close(self) -> None:
         """Wait for what is being written."""
@@ -63,3 +70,7 @@ class Recorder:
 
     def _append(self, spans: Sequence[Span]) -> None:
         self._store.append(spans, synced=False)
+
+
+def _unkept(error: Exception) -> Unkept:
+    return Unkept(f"The trace could not be written ({type(error).__name__}).", hint="Is the disk full?")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import Any
 
 from mainspring.kernel.errors import Invalid
@@ -28,16 +28,16 @@ class Sources:
         self._engines = Engines(platform.engine, queue=queue, timeout=timeout, patience=patience)
         self.remotes = Remotes(allow_private=bool(settings["targets.allow_private"]))
 
-    async def complete(
+    def complete(
         self, spec: EngineSpec | Remote, operation: Operation, body: Mapping[str, JSON], key: str = ""
-    ) -> dict[str, Any]:
-        """Return the whole answer, in the shape of OpenAI's; keys take turns at an engine.
+    ) -> Awaitable[dict[str, Any]]:
+        """Ask for the whole answer, in the shape of OpenAI's; keys take turns at an engine.
 
-        Raises Invalid, LimitReached, NotFound, Unavailable.
+        Awaiting it raises Invalid, LimitReached, NotFound, Unavailable.
         """
         if isinstance(spec, Remote):
-            return await self.remotes.complete(spec, operation, body)
-        return await self._engines.complete(spec, _PATHS[operation], body, key)
+            return self.remotes.complete(spec, operation, body)
+        return self._engines.complete(spec, _PATHS[operation], body, key)
 
     def stream(
         self,

@@ -108,7 +108,7 @@ class Connection(asyncio.Protocol):
         while not self.headed:
             if self.error is not None:
                 raise self.error
-            await self._wait()
+            await self._woken()
 
     async def piece(self, through: Through | None = None) -> bytes:
         """Return what has come of the body since the last time; empty at its end. Raises Broken or TimeoutError.
@@ -121,7 +121,10 @@ class Connection(asyncio.Protocol):
             if self.error is not None:
                 raise self.error
             self._through = through
-            await self._wait()
+            try:
+                await self._woken()
+            finally:
+                self._through = None
         found = self._pieces.popleft() if len(self._pieces) == 1 else b"".join(self._pieces)
         self._pieces.clear()
         self._size = 0
@@ -150,16 +153,14 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    async def _wait(self) -> None:
+    def _woken(self) -> asyncio.Future[None]:
         self._waiter = self._loop.create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = self._through = None
+        return self._waiter
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None and not waiter.done():
+            waiter.set_result(None)
 
     def _look(self) -> None:
         self._timer = None

@@ -56,9 +56,9 @@ def openai_tokens(usage: Mapping[str, Any]) -> Tokens:
     return Tokens(
         input_tokens=read,
         output_tokens=said + beside,
-        cached_tokens=_count(inputs, "cached_tokens"),
-        cache_write_tokens=_count(inputs, "cache_write_tokens"),
-        reasoning_tokens=max(_count(outputs, "reasoning_tokens"), beside),
+        cached_tokens=_count(inputs, "cached_tokens") if inputs else 0,
+        cache_write_tokens=_count(inputs, "cache_write_tokens") if inputs else 0,
+        reasoning_tokens=max(_count(outputs, "reasoning_tokens"), beside) if outputs else beside,
     )
 
 

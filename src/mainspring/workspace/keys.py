@@ -38,7 +38,9 @@ class _Known:
     """A key that was checked a moment ago."""
 
     row: RowMapping
+    id: str
     until: datetime
+    """When it is to be checked anew: soon, and at once where it expires."""
     callers: dict[tuple[str, str], Caller] = field(default_factory=dict)
 
 
@@ -81,7 +83,8 @@ def authenticate(platform: Platform, token: str, *, project: str = "", environme
     known = memory.known.get(digest)
     if known is None or known.until <= now:
         forgotten = memory.forgotten
-        known = _Known(_check(platform, match[1], token), now + timedelta(seconds=_CACHE_SECONDS))
+        row, until = _check(platform, match[1], token), now + timedelta(seconds=_CACHE_SECONDS)
+        known = _Known(row, row["id"], until if row["expires_at"] is None else min(until, row["expires_at"]))
         with memory.lock:
             if len(memory.known) >= _CACHE_SIZE:
                 memory.known.clear()
@@ -106,9 +109,8 @@ def recall(platform: Platform, token: str, project: str = "", environment: str =
     known = memory.known.get(hashlib.sha256(token.encode()).digest()) if memory is not None else None
     if known is None or memory is None:
         return None
-    now, ends = platform.clock.now(), known.row["expires_at"]
-    used = memory.used.get(known.row["id"])
-    if known.until <= now or (ends is not None and ends <= now) or used is None or now - used >= _USED_AGAIN:
+    now, used = platform.clock.now(), memory.used.get(known.id)
+    if known.until <= now or used is None or now - used >= _USED_AGAIN:
         return None
     return known.callers.get((project, environment))
 

@@ -55,7 +55,8 @@ class Billing:
             exchange.ticket = await self.hold(exchange.call, payer, Need(requests=1, hits=1))
             return body
         sent = exchange.asked + _FRAME + _EACH * len(body.get("messages") or ()) + _IMAGE * exchange.images
-        ticket = exchange.ticket = await self.hold(exchange.call, payer, _most(target, sent, asked, exchange.images))
+        call, need = exchange.call, _most(target, sent, asked, exchange.images)
+        ticket = exchange.ticket = self._meter.attempt(call, payer, need) or await self._leased(call, payer, need)
         endless = asked is None and target.provider != LOCAL
         if endless and any(lease.allowance.measure != "requests" for lease, _ in ticket.takes):
             return {**body, "max_tokens": MAX_TOKENS}
@@ -68,9 +69,9 @@ class Billing:
 
     async def hold(self, call: str, payer: Payer, need: Need) -> Ticket:
         """Reserve what a call needs, off the event loop where the records have to be asked."""
-        ticket = self._meter.attempt(call, payer, need)
-        if ticket is not None:
-            return ticket
+        return self._meter.attempt(call, payer, need) or await self._leased(call, payer, need)
+
+    async def _leased(self, call: str, payer: Payer, need: Need) -> Ticket:
         asked: Future[Ticket] = self._threads.submit(self._meter.reserve, call, payer, need)
         try:
             return await asyncio.shield(asyncio.wrap_future(asked))

@@ -49,7 +49,7 @@ class Remotes:
         dialect = _DIALECTS[remote.kind]
         path, made = dialect.request(remote, operation, body)
         with _Asking(self, remote) as asking:
-            data = await asking.whole(path, made)
+            data = await _read(remote, await asking.post(path, made, remote.patience.total_seconds))
         answer: dict[str, Any] = dialect.whole(_decoded(remote, data))
         return answer
 
