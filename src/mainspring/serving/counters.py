@@ -3,15 +3,45 @@
 from __future__ import annotations
 
 import threading
+from bisect import bisect_left
+from dataclasses import dataclass, field
 
 from mainspring.kernel.errors import MainspringError, Unavailable
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.guardmeter import count_guard
-from mainspring.serving.totals import Labels, Totals
+from mainspring.serving.totals import BUCKETS, Labels, Totals
 
 _MOST = 1000
 """Labels of models, deployments and environments that are told apart; what comes later is counted as `other`."""
 OTHER = "other"
+_LATENCY = BUCKETS["e2e_request_latency_seconds"]
+
+
+@dataclass(slots=True)
+class _Place:
+    """What was counted under one model, deployment and environment, where it need not be looked up to be added to."""
+
+    labels: Labels
+    outcomes: dict[str, int] = field(default_factory=dict)
+    latencies: list[float] = field(default_factory=lambda: [0.0] * (len(_LATENCY) + 2))
+    """As Totals keep a histogram: the buckets, what lies above, and the sum."""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost: float | None = None
+
+    def add_to(self, totals: Totals) -> None:
+        """Add everything under its name."""
+        for outcome, number in self.outcomes.items():
+            totals.count("requests_total", (*self.labels, ("outcome", outcome)), number)
+        totals.histograms["e2e_request_latency_seconds", self.labels] = list(self.latencies)
+        if self.outcomes.keys() != {"limited"}:
+            totals.count("prompt_tokens_total", self.labels, self.input_tokens)
+            totals.count("generation_tokens_total", self.labels, self.output_tokens)
+        if self.cached_tokens:
+            totals.count("prompt_tokens_cached_total", self.labels, self.cached_tokens)
+        if self.cost is not None:
+            totals.count("cost_dollars_total", self.labels, self.cost)
 
 
 class Counters:
@@ -20,41 +50,44 @@ class Counters:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._totals = Totals()
-        self._known: dict[tuple[str, str, str], Labels] = {}
+        self._places: dict[tuple[str, str, str], _Place] = {}
 
     def add(self, exchange: Exchange, outcome: str, error: BaseException | None = None) -> None:
         """Count one call; `outcome` is ok, blocked, limited or error, and `error` what it ended by."""
-        target, usage = exchange.target, exchange.usage
+        target, usage, seconds = exchange.target, exchange.usage, exchange.elapsed_ms / 1000
         with self._lock:
-            labels, totals = self._labels(target.model, target.deployment, target.environment), self._totals
-            totals.count("requests_total", (*labels, ("outcome", outcome)))
-            totals.observe("e2e_request_latency_seconds", labels, exchange.elapsed_ms / 1000)
+            place = self._place(target.model, target.deployment, target.environment)
+            labels = place.labels
+            place.outcomes[outcome] = place.outcomes.get(outcome, 0) + 1
+            place.latencies[bisect_left(_LATENCY, seconds)] += 1
+            place.latencies[-1] += seconds
             if target.guard:
-                count_guard(totals, target.guard, exchange.findings)
+                count_guard(self._totals, target.guard, exchange.findings)
             if outcome == "limited":
                 kind = "budget" if getattr(error, "code", "") == "insufficient_quota" else "limit"
-                totals.count("limit_refusals_total", (*labels, ("kind", kind)))
+                self._totals.count("limit_refusals_total", (*labels, ("kind", kind)))
                 return
             if outcome == "error":
                 self._failed(error, target.provider, labels)
-            totals.count("prompt_tokens_total", labels, usage.input_tokens)
-            totals.count("generation_tokens_total", labels, usage.output_tokens)
-            if usage.cached_tokens:
-                totals.count("prompt_tokens_cached_total", labels, usage.cached_tokens)
+            place.input_tokens += usage.input_tokens
+            place.output_tokens += usage.output_tokens
+            place.cached_tokens += usage.cached_tokens
             if (cost := exchange.cost) is not None:
-                totals.count("cost_dollars_total", labels, cost)
+                place.cost = (place.cost or 0.0) + cost
             if exchange.ttft_ms is not None:
-                totals.observe("time_to_first_token_seconds", labels, exchange.ttft_ms / 1000)
+                self._totals.observe("time_to_first_token_seconds", labels, exchange.ttft_ms / 1000)
                 if usage.output_tokens > 1:
                     between = usage.output_tokens - 1
-                    took = max(0.0, exchange.elapsed_ms - exchange.ttft_ms) / 1000
-                    totals.observe("inter_token_latency_seconds", labels, took / between, between)
+                    took = max(0.0, seconds - exchange.ttft_ms / 1000)
+                    self._totals.observe("inter_token_latency_seconds", labels, took / between, between)
 
     def snapshot(self) -> Totals:
         """Return a copy."""
         made = Totals()
         with self._lock:
             made.plus(self._totals)
+            for place in self._places.values():
+                place.add_to(made)
         return made
 
     def _failed(self, error: BaseException | None, provider: str, labels: Labels) -> None:
@@ -66,13 +99,12 @@ class Counters:
         if isinstance(error, Unavailable):
             self._totals.count("upstream_failures_total", (("provider", provider), ("code", code)))
 
-    def _labels(self, model: str, deployment: str, environment: str) -> Labels:
-        place = (model, deployment, environment)
-        known = self._known.get(place)
+    def _place(self, model: str, deployment: str, environment: str) -> _Place:
+        key = (model, deployment, environment)
+        known = self._places.get(key)
         if known is None:
-            room = len(self._known) < _MOST
-            named = (model, deployment, environment) if room else (OTHER, OTHER, OTHER)
-            known = tuple(zip(("model_name", "deployment", "environment"), named, strict=True))
-            if room:
-                self._known[place] = known
+            if len(self._places) >= _MOST:
+                key = (OTHER, OTHER, OTHER)
+            labels = tuple(zip(("model_name", "deployment", "environment"), key, strict=True))
+            known = self._places.setdefault(key, _Place(labels))
         return known

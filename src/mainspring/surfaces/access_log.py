@@ -30,9 +30,10 @@ _PAUSE = 0.25
 _WAITING = 50_000
 """Lines that wait for a slow disk at most; further ones are dropped and counted."""
 _LONGEST = 300
-_TOLD = {b"x-mainspring-trace-id": "trace_id", b"x-mainspring-model": "model", b"x-mainspring-deployment": "deployment"}
 _PERSONAL = re.compile(r"^(/api/v1/(?:users|sessions|conversations)/).+", re.S)
 """Paths that end in the name of an end user, or of what one did: nobody erases a log."""
+_TOLD = {b"x-mainspring-trace-id": 0, b"x-mainspring-model": 1, b"x-mainspring-deployment": 2}
+"""The headers that name the trace, the model and the deployment, in the order of the fields."""
 _log = logging.getLogger(__name__)
 
 
@@ -175,10 +176,12 @@ _encode = msgspec.json.Encoder().encode
 
 
 def _line(request: Request) -> _Line:
-    caller, told = request.caller, {"trace_id": "", "model": "", "deployment": ""}
+    caller, told = request.caller, ["", "", ""]
     for name, value in request.headers:
-        if name in _TOLD:
-            told[_TOLD[name]] = value.decode("latin-1")[:_LONGEST]
+        field = _TOLD.get(name)
+        if field is not None:
+            told[field] = value.decode("latin-1")[:_LONGEST]
+    trace_id, model, deployment = told
     seconds = int(request.began)
     return _Line(
         f"{_second(seconds)}.{int((request.began - seconds) * 1000):03d}Z",
@@ -189,8 +192,10 @@ def _line(request: Request) -> _Line:
         request.size,
         caller.key_id if caller else "",
         caller.member if caller else "",
-        **told,
-        pid=os.getpid(),
+        trace_id,
+        model,
+        deployment,
+        os.getpid(),
     )
 
 
