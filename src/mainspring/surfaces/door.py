@@ -66,20 +66,11 @@ class Door:
                 known = (state.get("caller"), headers)
                 self._log.add(Request(began, scope["method"], scope["path"], status or 499, taken, size, *known))
 
-    async def answer(self, request: Direct, answer: Answerer) -> None:
-        """Let a short request be answered."""
-        began, clock = time.time(), time.perf_counter()
-        status = 499
-        try:
-            await answer(request)
-        except Exception:
-            status = 500
-            raise
-        finally:
-            if self._log is not None:
-                taken = (time.perf_counter() - clock) * 1000
-                told = (request.size, request.caller, request.told)
-                self._log.add(Request(began, "POST", request.path, request.status or status, taken, *told))
+    def noted(self, request: Direct, began: float, seconds: float, status: int) -> None:
+        """Take note of a short request; `status` is said where no answer was begun."""
+        if self._log is not None:
+            told = (request.size, request.caller, request.told)
+            self._log.add(Request(began, "POST", request.path, request.status or status, seconds * 1000, *told))
 
     def close(self) -> None:
         """Write what the log still holds."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -98,12 +99,15 @@ class Turn:
         await self._protocol.flow.drain()
 
     async def _run(self) -> None:
+        began, clock, status = time.time(), time.perf_counter(), 499
         try:
-            await self._door.answer(self, self._answer)
-        except BaseException:
+            await self._answer(self)
+        except Exception:
+            status = 500
             _log.exception("a request failed")
         finally:
             self._protocol.tasks.discard(self._task)
+            self._door.noted(self, began, time.perf_counter() - clock, status)
             if not self.response_complete and not self.disconnected:
                 self._give_up()
 
