@@ -109,7 +109,7 @@ class Exchange:
         """Note a piece of mere text that was passed on."""
         text = piece.text
         self.text += text
-        self.heard += _size(text, ())
+        self.heard += len(text) if text.isascii() else len(text.encode("utf-8", "replace"))
         if self.ttft_ms is None:
             self.ttft_ms = self.elapsed_ms
 

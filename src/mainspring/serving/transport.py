@@ -8,6 +8,7 @@ ends the work at the other side.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 import time
 from collections import deque
@@ -91,6 +92,7 @@ class Connection(asyncio.Protocol):
         self._size = self._header_size = 0
         self.status, self._named = 0, []
         self.begun = self.headed = self.done = False
+        self.ends = math.inf  # as long as only the headers are waited for
         self.expect(deadline)
         assert self._transport is not None
         self._transport.write(request)
@@ -164,8 +166,9 @@ class Connection(asyncio.Protocol):
 
     def _look(self) -> None:
         self._timer = None
-        if self._loop.time() < self._deadline:
-            self.expect(self._deadline)
+        deadline = min(self._deadline, self.ends)
+        if self._loop.time() < deadline:
+            self.expect(deadline)
         elif not self.done:
             self._fail(TimeoutError("no answer in time"))
 
@@ -222,7 +225,7 @@ class Connection(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         if self._through is not None:
             if self._through(body):
-                self.expect(min(self._loop.time() + self.between, self.ends))
+                self._deadline = self._loop.time() + self.between
                 return
             self._through = None
         self._pieces.append(body)
