@@ -47,6 +47,7 @@ class Cache:
         self._index = Index(platform)
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="cache")
         self._lock = threading.Lock()
+        self._writing = threading.Lock()
         self._rows: list[tuple[CachePolicy, dict[str, Any]]] = []
         self._used: set[str] = set()
         self._counts: dict[Place, Counter[str]] = defaultdict(Counter)
@@ -101,7 +102,11 @@ class Cache:
         self._count((row["project"], row["environment"], row["name"]), "stored")
 
     def flush(self) -> None:
-        """Write what is kept and what was found; blocking."""
+        """Write what is kept and what was found; blocking, also while another thread writes what came before."""
+        with self._writing:
+            self._write()
+
+    def _write(self) -> None:
         with self._lock:
             rows, self._rows = self._rows, []
             ids, self._used = self._used, set()
