@@ -255,9 +255,8 @@ class Answerer:
         self, exchange: Exchange, status: SpanStatus, message: str, error: BaseException | None = None
     ) -> None:
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status, error)
-        recorder = self._recorder
-        if recorder is not None and not recorder.wrote(spans := [exchange.span(status, message)]):
-            await recorder.append(spans)
+        if self._recorder is not None and not self._recorder.wrote(spans := [exchange.span(status, message)]):
+            await self._recorder.append(spans)
 
 
 def _told(exchange: Exchange, event: Mapping[str, Any] | Piece, calls: decoding.Calls) -> Piece:

@@ -160,14 +160,12 @@ class Connection(asyncio.Protocol):
         return self._waiter
 
     def _wake(self) -> None:
-        waiter, self._waiter = self._waiter, None
-        if waiter is not None and not waiter.done():
-            waiter.set_result(None)
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
 
     def _look(self) -> None:
         self._timer = None
-        deadline = min(self._deadline, self.ends)
-        if self._loop.time() < deadline:
+        if self._loop.time() < (deadline := min(self._deadline, self.ends)):
             self.expect(deadline)
         elif not self.done:
             self._fail(TimeoutError("no answer in time"))
@@ -181,7 +179,6 @@ class Connection(asyncio.Protocol):
             self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # Requests of one turn leave together, so that the server is woken once.
         self._transport = Cork(transport, self._loop)
 
     def connection_lost(self, error: Exception | None) -> None:
