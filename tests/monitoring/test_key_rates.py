@@ -65,8 +65,8 @@ def key(rng, kind, *, times=1.0, night=0):
         bad = rng.beta(0.5, 20)
         if back and back <= 28:
             seen = min(many, 20)
-            shares.failed += (rng.random(seen) < bad).tolist()
-            shares.guarded += (rng.random(seen) < 0.01).tolist()
+            shares.failed[24 * back] = [int(rng.binomial(seen, bad)), seen]
+            shares.guarded[24 * back] = [int(rng.binomial(seen, 0.01)), seen]
             shares.active.add(back)
             for number in rng.poisson(20, 8) + 40 * (28 - back) if kind == "roaming" else [server]:
                 shares.addresses[f"a{number}"] = max(back, shares.addresses.get(f"a{number}", 0))

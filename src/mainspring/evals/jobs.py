@@ -203,6 +203,8 @@ def _finish(
     figures = [figure(metric, list(column(metric, units).values()), seed=p["seed"]) for metric in metrics]
     file = store.write_rows(task.platform.files, rows)
     with task.begin() as tx:
+        if asked_judges := [metric for metric in metrics if metric.scorer.name == "judge"]:
+            settings["judges"] = {one.name: scorers.judges.load(tx, one.argument)[1].model for one in asked_judges}
         experiment = Experiment(
             id=experiment_id,
             name=p["name"],

@@ -77,8 +77,9 @@ class Experiment(Record):
     constrained: bool
     """Whether answers were held to the response schema; kept apart in comparisons."""
     settings: dict[str, JSON]
-    """`scorers`, `limit`, `max_tokens`, `temperature`, `stop`, `seed`, `repeats`, and signatures of the metrics;
-    `source` is `outside` where answers and scores were made elsewhere."""
+    """`scorers`, `limit`, `max_tokens`, `temperature`, `stop`, `seed`, `repeats`, signatures of the metrics, and under
+    `judges` the model that judges for each metric; `source` is `outside` where answers and scores were made elsewhere.
+    """
     rows: int
     """Answers that were scored: rows times repeats, unless the budget ended before."""
     errors: int

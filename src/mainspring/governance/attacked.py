@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mainspring.evals.redteam import RedTeam, RedTeams
 from mainspring.evals.redteam.jobs import over
+from mainspring.governance import pins
 from mainspring.governance.gate import Gate, check
 from mainspring.governance.models import CheckResult
 
@@ -18,24 +19,26 @@ def attacks(gate: Gate) -> CheckResult:
 
     The upper end of the interval counts: a family with too few attacks for an interval does not pass. Only runs that
     attacked this very release, with every family of their packs, with room for an answer, and were not stopped, are
-    evidence.
+    evidence, and of judges only those that the policy names, or that something pins.
     """
     asked = gate.policy.attacks
     if asked is None:
         return CheckResult(name="attacks", passed=True, summary="The policy bounds no attacks.")
     found = RedTeams(gate.platform).list_(target=gate.release.ref, limit=_LOOKED_AT).items
-    whole = [one for one in found if not one.stopped and not _narrowed(one)]
+    whole = [one for one in found if not one.stopped and not _narrowed(one) and _drawn(one, asked.seed)]
     chosen = _newest(whole, asked.packs)
     missing = [name for name in asked.packs if name not in chosen]
     if missing:
         left = len(found) - len(whole)
-        why = f" {left} runs were stopped, of some families only, or of short answers." if left else ""
+        why = f" {left} runs were stopped, of some families only, of short answers, or of another seed." if left else ""
         summary = f"{gate.release.ref} was not attacked with {', '.join(missing)}.{why}"
         return CheckResult(name="attacks", passed=False, summary=summary, detail={"missing": missing})
     runs = {one.id: one for one in chosen.values()}
     bad = [line for one in runs.values() for line in over(one, asked.most, asked.families, shown=True)]
     lacking = sorted(set(asked.families) - {family.family for one in runs.values() for family in one.families})
     bad += [f"{family} was not attacked" for family in lacking]
+    judges = {run_id: str(one.settings.get("judge") or "") for run_id, one in runs.items()}
+    bad += pins.objections(gate, filter(None, judges.values()))
     counted = sum(one.attacks for one in runs.values())
     through = sum(one.whole.succeeded for one in runs.values())
     summary = f"{through} of {counted} attacks came through."
@@ -47,6 +50,11 @@ def attacks(gate: Gate) -> CheckResult:
         summary=summary,
         detail={
             "runs": list(runs),
+            "made_by": [
+                {"run": run_id, "seed": one.settings.get("seed"), "packs": one.packs}
+                | (pins.said(gate, judges[run_id]) if judges[run_id] else {"judge": "", "judge_model": ""})
+                for run_id, one in runs.items()
+            ],
             "bad": bad,
             "families": [f.model_dump() for r in runs.values() for f in r.families],
         },
@@ -57,6 +65,10 @@ def _narrowed(one: RedTeam) -> bool:
     """Tell whether whoever started a run left out what might have come through."""
     room = one.settings.get("max_tokens")
     return bool(one.settings.get("families")) or (isinstance(room, int) and room < _LEAST_TOKENS)
+
+
+def _drawn(one: RedTeam, seed: int | None) -> bool:
+    return seed is None or one.settings.get("seed") == seed
 
 
 def _newest(found: list[RedTeam], packs: list[str]) -> dict[str, RedTeam]:

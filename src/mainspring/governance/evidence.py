@@ -15,6 +15,7 @@ from mainspring.evals import Experiment, Experiments
 from mainspring.evals.columns import not_worse, settled
 from mainspring.evals.models import SPEED, MetricComparison
 from mainspring.evals.outside import OUTSIDE
+from mainspring.governance import pins
 from mainspring.governance.gate import Gate, check
 from mainspring.governance.models import CheckResult
 from mainspring.kernel import versions
@@ -37,6 +38,7 @@ def evidence(gate: Gate) -> CheckResult:
     ]
     counted = _judged(gate, [one for one in found if _counts(gate, one)])
     missing = sorted(set(gate.policy.metrics) - {one["metric"] for one in counted})
+    refused = _refused(gate, own, others, found, counted)
     detail = {
         "comparisons": [one for one in found if not _counts(gate, one)] + counted,
         "better": _metrics(one for one in counted if one["verdict"] == "better"),
@@ -45,9 +47,12 @@ def evidence(gate: Gate) -> CheckResult:
         "open": _metrics(one for one in counted if not one["not_worse"]),
         "missing": missing,
         "not_compared": skipped,
+        "refused": refused,
     }
     if not own:
         passed, summary = False, f"No experiment shows {gate.release.model} with the release's prompt.{_cut_off(gate)}"
+    elif refused:
+        passed, summary = False, f"Refused, since another judge makes other evidence: {'; '.join(refused[:3])}."
     elif not found:
         passed, summary = False, _nothing_compared(skipped)
     elif missing:
@@ -58,6 +63,25 @@ def evidence(gate: Gate) -> CheckResult:
         passed, summary = _decided(gate, counted, detail)
         summary += f" Not compared: {'; '.join(skipped[:3])}." if skipped else ""
     return CheckResult(name="evidence", passed=passed, summary=summary, detail=detail)
+
+
+def _refused(
+    gate: Gate,
+    own: Sequence[Experiment],
+    others: Sequence[Experiment],
+    found: Sequence[dict[str, Any]],
+    counted: Sequence[dict[str, Any]],
+) -> list[str]:
+    """Say what of the evidence was judged by another than the baseline's judge, or the policy's, or by one unpinned."""
+    judges = [one["metric"].partition(":")[2] for one in counted if one["metric"].startswith("judge:")]
+    refused = pins.objections(gate, judges)
+    for mine in own:
+        compared = [one["metric"] for one in found if one["candidate_experiment"] == mine.id]
+        theirs = [other for other in others if _comparable(mine, other)]
+        odd = pins.otherwise(mine, theirs, compared)
+        wanted = {name.partition("@")[0] for name in gate.policy.metrics}
+        refused += [said for said in odd if not wanted or said.partition("@")[0] in wanted]
+    return list(dict.fromkeys(refused))
 
 
 def _judged(gate: Gate, counted: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -229,6 +253,9 @@ def _against_best(
     """Return, for each metric, the comparison with the baseline that is best at it; add to `skipped` what has none."""
     best: dict[str, tuple[MetricComparison, Experiment]] = {}
     for other in others:
+        if odd := _asked_otherwise(gate, own, other):
+            skipped.append(f"{_called(own)} with {_called(other)}: {odd}")
+            continue
         try:
             compared = Experiments(gate.platform).compare(other.id, own.id).metrics
         except Invalid as error:
@@ -249,9 +276,19 @@ def _against_best(
             "baseline_experiment": other.id,
             "baseline_target": other.target,
             "baseline_prompt": other.prompt,
+            **pins.facts(gate, one.metric, own, other),
         }
         for one, other in best.values()
     ]
+
+
+def _asked_otherwise(gate: Gate, own: Experiment, other: Experiment) -> str:
+    """Say why two experiments are not to be compared; empty where they are."""
+    wanted = gate.policy.seed
+    for one in (own, other):
+        if wanted is not None and one.settings.get("seed") != wanted:
+            return f"asked with the seed {one.settings.get('seed')}, and the policy asks for {wanted}"
+    return "; ".join(pins.signatures(own, other))
 
 
 def _called(one: Experiment) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, StringConstraints
 
+from mainspring.evals.models import Seed
 from mainspring.kernel.lineage import RowSource
 from mainspring.kernel.records import Record
 
@@ -23,6 +24,8 @@ class AttackBound(Record):
     """By family, where it is another; these families must have been attacked."""
     packs: list[Metric] = Field(default=["own"], min_length=1, max_length=20)
     """Packs that the release must have been attacked with."""
+    seed: Seed | None = None
+    """Seed that the attacks must have been drawn with; null for any."""
 
 
 class GatePolicy(Record):
@@ -41,6 +44,11 @@ class GatePolicy(Record):
     """Training rows that may hold personal data."""
     leakage: Annotated[float, Field(ge=0.3, le=1)] = 0.8
     """Jaccard similarity from which a row of the evidence counts as one that was trained on."""
+    judges: list[Metric] = Field(default=[], max_length=20)
+    """Judges whose word is evidence, such as `judge/helpful@3`; none: any that something pins, the same on both sides.
+    """
+    seed: Seed | None = None
+    """Seed that both sides must have been asked with; null for any."""
     attacks: AttackBound | None = None
     """What may come through of attacks; null asks for none."""
 

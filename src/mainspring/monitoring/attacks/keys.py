@@ -66,9 +66,9 @@ class Shares:
     """What spans say of a key, in the present window and before."""
 
     spans: list[Span] = field(default_factory=list)
-    failed: list[bool] = field(default_factory=list)
-    """Of the calls before, the newest first: whether each failed."""
-    guarded: list[bool] = field(default_factory=list)
+    failed: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
+    """Of the calls before, how many failed and how many there were, by how many hours ago."""
+    guarded: dict[int, list[int]] = field(default_factory=lambda: defaultdict(lambda: [0, 0]))
     addresses: dict[str, int] = field(default_factory=dict)
     """In which window each address was first seen."""
     active: set[int] = field(default_factory=set)
@@ -171,16 +171,16 @@ def _shares(
         found[_key(span)].spans.append(span)
     if not found:
         return found
-    last, length = nanoseconds(end), hours * 3_600_000_000_000
-    for span in calls(
-        platform, project, "", environment, since=end - timedelta(hours=hours * (history + 1)), until=start
-    ):
-        held, back = found[_key(span)], (last - span.start_ns - 1) // length
-        held.failed.append(_failed(span))
-        held.guarded.append(_guarded(span))
-        held.active.add(back)
+    last, hour = nanoseconds(end), 3_600_000_000_000
+    oldest = end - timedelta(hours=hours * (history + 1))
+    for span in calls(platform, project, "", environment, since=oldest, until=start):
+        held, back = found[_key(span)], (last - span.start_ns - 1) // hour
+        for counts, hit in ((held.failed[back], _failed(span)), (held.guarded[back], _guarded(span))):
+            counts[0] += hit
+            counts[1] += 1
+        held.active.add(back // hours)
         if address := _address(span):
-            held.addresses[address] = back
+            held.addresses[address] = back // hours
     return found
 
 
@@ -207,8 +207,8 @@ def _signals(past: Past, shares: Shares, hours: int) -> list[KeySignal]:
         ("requests", past.requests), ("tokens", past.tokens), ("cost", past.cost)
     ]  # fmt: skip
     found = [_volume(what, values, past.windows, (week, day), shares.spans) for what, values in columns]
-    found.append(_share("errors", "calls failed", _failed, shares.spans, shares.failed))
-    found.append(_share("guard", "calls had a guard hit", _guarded, shares.spans, shares.guarded))
+    found.append(_share("errors", "calls failed", _failed, shares.spans, _blocks(shares.failed, hours)))
+    found.append(_share("guard", "calls had a guard hit", _guarded, shares.spans, _blocks(shares.guarded, hours)))
     return [*found, _models(past), _addresses(past, shares)]
 
 
@@ -229,16 +229,29 @@ def _volume(
 
 
 def _share(
-    what: What, words: str, wanted: Callable[[Span], bool], spans: Sequence[Span], before: Sequence[bool]
+    what: What, words: str, wanted: Callable[[Span], bool], spans: Sequence[Span], blocks: Sequence[tuple[int, int]]
 ) -> KeySignal:
     bad = [span for span in spans if wanted(span)]
-    n, k, share = len(spans), len(bad), sum(before) / len(before) if before else 0.0
-    chance = usual.share(k, n, before) if n >= _LEAST_CALLS and k >= _LEAST_BAD else 1.0
-    sentence = f"{k} of {n} {words} ({k / n if n else 0:.1%}); before it was {share:.1%} of {len(before)}."
+    before = sum(m for _, m in blocks)
+    n, k, share = len(spans), len(bad), sum(hits for hits, _ in blocks) / before if before else 0.0
+    chance = usual.share(k, n, blocks) if n >= _LEAST_CALLS and k >= _LEAST_BAD else 1.0
+    sentence = f"{k} of {n} {words} ({k / n if n else 0:.1%}); before it was {share:.1%} of {before}."
     return KeySignal(
         what=what, now=k / n if n else 0.0, usual=share, chance=chance, adjusted=1.0, sentence=sentence,
         trace_ids=_ids(bad),
     )  # fmt: skip
+
+
+def _blocks(counts: Mapping[int, Sequence[int]], hours: int) -> list[tuple[int, int]]:
+    """Return hits and calls by window, or by hour where the calls that were looked at go back too few windows."""
+    for length in (hours, 1):
+        sums: dict[int, list[int]] = defaultdict(lambda: [0, 0])
+        for back, (hits, many) in counts.items():
+            sums[back // length][0] += hits
+            sums[back // length][1] += many
+        if len(sums) >= usual.LEAST_BLOCKS:
+            break
+    return [(hits, many) for hits, many in sums.values()]
 
 
 def _models(past: Past) -> KeySignal:

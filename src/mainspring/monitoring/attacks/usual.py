@@ -8,7 +8,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 LEAST_ACTIVE = 5
 """Earlier windows with calls under which nothing is foretold."""
@@ -18,7 +17,11 @@ _OWN = 4
 """Earlier windows of the same hour, or day of the week, from which these are told apart."""
 _STEADIEST = 0.1
 """No key is taken to be steadier than this, as a standard deviation of logarithms."""
-_BLOCKS, _BLOCK = 10, 5
+LEAST_BLOCKS = 5
+"""Earlier blocks of calls under which nothing is said of a share."""
+_LEAST_BEFORE, _LEAST_BLOCK, _MORE = 35, 5, 1.5
+_BURSTS = 0.05
+"""Correlation of failures of one window that is reckoned with where none was seen yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,31 +80,33 @@ def volume(
     return Forecast(usual, most, float(special.stdtr(freedom, -score)))
 
 
-def share(hits: int, calls: int, before: Sequence[bool]) -> float:
-    """Return the chance of so large a share of hits, or a larger one, after earlier calls in their order.
+def share(hits: int, calls: int, blocks: Sequence[tuple[int, int]]) -> float:
+    """Return the chance of so large a share of hits, or a larger one, after earlier blocks of hits and calls.
 
-    The larger of two: Fisher's exact test, and the likelihood ratio over the dispersion of ten blocks of the earlier
-    calls, by Student's t (McCullagh and Nelder 1989, section 4.5), since failures come in bursts. 1 for too few calls.
+    The largest of three, since failures come in bursts: Fisher's exact test; the likelihood ratio by Student's t over
+    the dispersion that so many calls together have, 1 + (n - 1) r, with r from the blocks by moments (McCullagh and
+    Nelder 1989, sections 4.5 and 9.2); and the beta-binomial with twice that r, and a least one, as r is known
+    poorly and bursts are skewed. 1 for a share that a block before nearly had, and for fewer than five blocks.
     """
-    from scipy import special, stats
+    from scipy import stats
 
-    blocks = min(_BLOCKS, len(before) // _BLOCK)
-    if blocks < 4 or not calls:
+    known, n = sum(k for k, _ in blocks), sum(m for _, m in blocks)
+    if len(blocks) < LEAST_BLOCKS or n < _LEAST_BEFORE or not calls:
         return 1.0
-    known, n = sum(before), len(before)
-    if hits / calls <= known / n:
+    most = max((k / m for k, m in blocks if m >= _LEAST_BLOCK), default=0.0)
+    if hits / calls <= max(known / n, _MORE * most):
         return 1.0
     # The chance of so many hits among the calls of now, of all hits and calls: Fisher's exact test, one-sided.
     exact = float(stats.hypergeom.sf(hits - 1, calls + n, hits + known, calls))
-    p = known / n
-    dispersion = 1.0
+    p, within = known / n, 0.0
     if 0 < p < 1:
-        edges = [n * at // blocks for at in range(blocks + 1)]
-        parts = [(sum(before[a:b]), b - a) for a, b in pairwise(edges)]
-        dispersion = max(1.0, sum((k - m * p) ** 2 / (m * p * (1 - p)) for k, m in parts) / (blocks - 1))
+        spread = sum((k - m * p) ** 2 / (m * p * (1 - p)) for k, m in blocks) / (len(blocks) - 1)
+        within = min(1.0, max(0.0, (spread - 1) / max(1e-9, n / len(blocks) - 1)))
     apart = _likely(hits, calls) + _likely(known, n) - _likely(hits + known, calls + n)
-    root = math.sqrt(max(0.0, 2 * apart / dispersion))
-    return max(exact, float(special.stdtr(blocks - 1, -root)))
+    root = math.sqrt(max(0.0, 2 * apart) / (1 + (calls - 1) * within))
+    r, p = min(0.9, max(2 * within, _BURSTS)), (known + 0.5) / (n + 1)
+    burst = float(stats.betabinom.sf(hits - 1, calls, p * (1 - r) / r, (1 - p) * (1 - r) / r))
+    return max(exact, burst, float(stats.t.sf(root, len(blocks) - 1)))
 
 
 def fresh(now: int, before: int, windows: float) -> float:
