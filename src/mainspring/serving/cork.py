@@ -38,6 +38,13 @@ class Cork:
             waiting.append(self)
         self._held.append(data)
 
+    def now(self, data: bytes) -> None:
+        """Write at once, where nothing is held: for who is alone, and has nobody to wait for."""
+        if self._held:
+            self._held.append(data)
+        else:
+            self._transport.write(data)
+
     def close(self) -> None:
         """Write what is held, then close."""
         self.pull()

@@ -86,8 +86,8 @@ class Connection(asyncio.Protocol):
         self.then: Callable[[], None] | None = None
         """What is done once the answer is here, where nobody waits for its end."""
 
-    def send(self, request: bytes, deadline: float) -> None:
-        """Send a request; its answer is expected from now on, and the headers before `deadline` of the loop's time."""
+    def send(self, request: bytes, deadline: float, *, alone: bool = False) -> None:
+        """Send a request, at once where it is `alone`; its headers are expected before the loop's `deadline`."""
         self._pieces.clear()
         self._size = self._header_size = 0
         self.status, self._named = 0, []
@@ -95,7 +95,7 @@ class Connection(asyncio.Protocol):
         self.ends = math.inf  # as long as only the headers are waited for
         self.expect(deadline)
         assert self._transport is not None
-        self._transport.write(request)
+        (self._transport.now if alone else self._transport.write)(request)
 
     def expect(self, deadline: float) -> None:
         """Go on waiting until then: only an earlier end needs another timer."""
@@ -328,7 +328,7 @@ class Pool:
         self._used.add(connection)
         now = self.loop.time()
         try:
-            connection.send(request, min(now + waits.headers, ends))
+            connection.send(request, min(now + waits.headers, ends), alone=len(self._used) == 1)
             await connection.head()
         except BaseException as error:
             self._used.discard(connection)

@@ -15,6 +15,8 @@ from mainspring.serving.streaming import Answerer, Headers
 from mainspring.surfaces.door import Door
 
 _NONE: Sequence[tuple[bytes, bytes]] = ()
+_FEW = 3
+"""Connections of which hardly two are answered in one turn of the loop: a whole answer need not wait for its end."""
 _FAILED = b"Internal Server Error"
 _log = logging.getLogger(__name__)
 
@@ -66,7 +68,8 @@ class Turn:
         self.size = len(body)
         head = self._head(status, headers)
         if not self.disconnected:
-            self._protocol.transport.write(b"%b\r\n%b" % (head, body))
+            transport = self._protocol.transport
+            (transport.now if len(self._protocol.connections) < _FEW else transport.write)(b"%b\r\n%b" % (head, body))
             self._complete()
 
     def begin(self, status: int, headers: Headers) -> None:
