@@ -14,29 +14,23 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import psutil
+sys.path.append(str(Path(__file__).parents[1]))
+
+from peer import Peer, free_port
 
 HERE = Path(__file__).parent
-TICK = os.sysconf("SC_CLK_TCK")
 KEY = "sk-benchmark"
 
 
-class Gateway:
+class Gateway(Peer):
     """One gateway, on a core of its own. What it is started with lies in `folder`."""
 
-    name = ""
-
     def __init__(self, folder: Path, upstream: str, core: int) -> None:
-        self.folder, self.upstream, self.core = folder / self.name, upstream, core
-        self.folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder)
+        self.upstream, self.core = upstream, core
         self.url = ""
         self.headers = {"authorization": f"Bearer {KEY}"}
         self.model = "canned"
-        self.process: subprocess.Popen[Any] | None = None
-
-    def missing(self) -> str:
-        """Return why it cannot be measured here; empty where it can."""
-        return ""
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
@@ -46,21 +40,9 @@ class Gateway:
         """Return how many calls it has noted, once it has noted all; None where it notes none."""
         return None
 
-    def stop(self) -> None:
-        """End it and what it started."""
-        if self.process is not None:
-            family = [*psutil.Process(self.process.pid).children(recursive=True), psutil.Process(self.process.pid)]
-            self.process.terminate()
-            _, left = psutil.wait_procs(family, 20)
-            for one in left:
-                one.kill()
-
-    def run(self, command: Sequence[str], **environ: str) -> subprocess.Popen[Any]:
-        """Start a command on the gateway's core; its output goes into a file."""
-        log = (self.folder / "output.log").open("ab")
-        pinned = ["taskset", "-c", str(self.core), *command]
-        self.process = subprocess.Popen(pinned, env={**os.environ, **environ}, stdout=log, stderr=log, cwd=self.folder)
-        return self.process
+    def begin(self, command: Sequence[str], answer: Any = None, **environ: str) -> None:
+        """Start a command on the gateway's core."""
+        self.run(["taskset", "-c", str(self.core), *command], environ, self.folder, answer)
 
     def wait(self, path: str = "/v1/chat/completions", seconds: float = 180) -> None:
         """Wait until it answers a question."""
@@ -76,23 +58,6 @@ class Gateway:
                     said = error.read()[:500] if isinstance(error, urllib.error.HTTPError) else error
                     raise RuntimeError(f"{self.name} does not answer: {said!r}; see {self.folder}") from None
                 time.sleep(0.2)
-
-    def family(self) -> list[psutil.Process]:
-        """Return its processes."""
-        assert self.process is not None
-        first = psutil.Process(self.process.pid)
-        return [first, *first.children(recursive=True)]
-
-    def cpu(self) -> float:
-        """Return the seconds of CPU that its processes have used, those included that ended and were waited for."""
-        total = 0.0
-        for one in self.family():
-            try:
-                fields = Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            total += sum(map(int, fields[11:15])) / TICK
-        return total
 
     def rss(self) -> int:
         """Return the bytes of memory that its processes hold."""
@@ -112,12 +77,8 @@ class Ours(Gateway):
         command = [sys.executable, "-m", "mainspring"]
         out = self.folder / "up.json"
         with out.open("wb") as sink:
-            self.process = subprocess.Popen(
-                ["taskset", "-c", str(self.core), *command, "up", "--port=0", "--json"],
-                env={**os.environ, **environ},
-                stdout=sink,
-                stderr=(self.folder / "output.log").open("ab"),
-            )
+            self.begin([*command, "up", "--port=0", "--json"], sink, **environ)
+        assert self.process is not None
         until = time.monotonic() + 120
         while not out.read_text().strip():
             if time.monotonic() > until or self.process.poll() is not None:
@@ -189,7 +150,7 @@ http {{
 }}
 """
         (self.folder / "nginx.conf").write_text(text)
-        self.run(["nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)])
+        self.begin(["nginx", "-c", str(self.folder / "nginx.conf"), "-p", str(self.folder)])
         self.url = f"http://127.0.0.1:{port}"
         self.wait()
 
@@ -223,7 +184,7 @@ class LiteLLM(Gateway):
         }
         (self.folder / "config.yaml").write_text(json.dumps(config))
         bin = Path(os.environ["LITELLM"]) / "bin"
-        self.run(
+        self.begin(
             [str(bin / "litellm"), "--config", str(self.folder / "config.yaml"), "--port", str(port),
              "--host", "127.0.0.1", "--num_workers", "1"],
             LITELLM_LOG="ERROR", LITELLM_MODE="PRODUCTION", LITELLM_LOCAL_MODEL_COST_MAP="True",
@@ -246,7 +207,7 @@ class TensorZero(Gateway):
     def start(self) -> None:
         port = free_port()
         python = Path(os.environ["TENSORZERO"]) / "bin" / "python"
-        self.run([str(python), str(HERE / "embedded.py"), str(port), self.upstream], CANNED_KEY="none")
+        self.begin([str(python), str(HERE / "embedded.py"), str(port), self.upstream], CANNED_KEY="none")
         self.url = f"http://127.0.0.1:{port}"
         self.wait()
 
@@ -263,12 +224,3 @@ def question(model: str, *, stream: bool) -> dict[str, Any]:
         "max_tokens": 64,
     }
     return {**asked, "stream": True, "stream_options": {"include_usage": True}} if stream else asked
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -11,8 +11,6 @@ import http.client
 import importlib.util
 import json
 import os
-import socket
-import subprocess
 import sys
 import time
 from abc import ABC, abstractmethod
@@ -22,9 +20,11 @@ from typing import Any
 from urllib.parse import quote
 
 import dialects
-import psutil
 
-TICK = os.sysconf("SC_CLK_TCK")
+sys.path.append(str(Path(__file__).parents[1]))
+
+from peer import Peer, free_port
+
 PROTOBUF = "application/x-protobuf"
 
 
@@ -32,10 +32,9 @@ class Refused(Exception):
     """An answer that is not 200."""
 
 
-class Product(ABC):
+class Product(Peer, ABC):
     """One product; everything that it writes lies in `folder`."""
 
-    name = ""
     dialect: dialects.Dialect
     intake = "/v1/traces"
     health = "/healthz"
@@ -43,16 +42,9 @@ class Product(ABC):
     """Whether counting costs so much that it is left out: then every answer of 200 means that all is to be found."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder = folder / self.name
-        self.folder.mkdir(parents=True, exist_ok=True)
+        super().__init__(folder)
         self.port = free_port()
-        self.headers: dict[str, str] = {}
-        self.process: subprocess.Popen[Any] | None = None
         self._line: http.client.HTTPConnection | None = None
-
-    def missing(self) -> str:
-        """Return why it cannot be measured here; empty where it can."""
-        return ""
 
     def command(self) -> tuple[Sequence[str], dict[str, str]]:
         """Return how it is started, and what is added to the environment."""
@@ -61,11 +53,8 @@ class Product(ABC):
     def start(self) -> float:
         """Start it; return the seconds until it first answered with 200."""
         command, environ = self.command()
-        log = (self.folder / "output.log").open("ab")
         begun = time.perf_counter()
-        self.process = subprocess.Popen(
-            command, env={**os.environ, **environ}, stdout=log, stderr=log, cwd=self.data()
-        )  # fmt: skip
+        self.run(command, environ, self.data())
         while True:
             try:
                 self.ask("GET", self.health, seconds=5)
@@ -78,12 +67,7 @@ class Product(ABC):
     def stop(self) -> None:
         """End it and what it started."""
         self._line = None
-        if self.process is not None and self.process.poll() is None:
-            family = self.family()
-            self.process.terminate()
-            _, left = psutil.wait_procs(family, 60)
-            for one in left:
-                one.kill()
+        super().stop()
 
     def ask(self, method: str, path: str, body: Any = None, *, seconds: float = 120) -> Any:
         """Ask over a connection that is kept, and return the answer's JSON, or its text where it is none."""
@@ -122,23 +106,6 @@ class Product(ABC):
     def bytes(self) -> int:
         """Return the bytes on disk."""
         return sum(path.stat().st_size for path in self.data().rglob("*") if path.is_file())
-
-    def family(self) -> list[psutil.Process]:
-        """Return its processes."""
-        assert self.process is not None
-        first = psutil.Process(self.process.pid)
-        return [first, *first.children(recursive=True)]
-
-    def cpu(self) -> float:
-        """Return the seconds of CPU that its processes have used, those included that ended and were waited for."""
-        total = 0.0
-        for one in self.family():
-            try:
-                fields = Path(f"/proc/{one.pid}/stat").read_text().rpartition(")")[2].split()
-            except OSError:
-                continue
-            total += sum(map(int, fields[11:15])) / TICK
-        return total
 
     def pss(self) -> int:
         """Return the bytes of memory of its processes, what they share counted once."""
@@ -308,10 +275,3 @@ class MLflow(Product):
 
 
 PRODUCTS: dict[str, type[Product]] = {kind.name: kind for kind in (Ours, Phoenix, MLflow)}
-
-
-def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
