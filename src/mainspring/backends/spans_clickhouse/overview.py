@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
@@ -76,31 +76,55 @@ def one_span(server: Server, project: str, trace_id: str, span_id: str) -> Span 
 
 
 def users(server: Server, project: str, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
-    """Return a page of users, last seen first; those seen at the same moment are told apart by their names' order."""
+    """Return a page of users, last seen first."""
+    wanted = Latest("user", "max(start_ns)", where.user_id)
+    rows, following = latest(server, project, wanted, where, limit, cursor)
+    return [UserSummary(**dict(zip(UserSummary.__struct_fields__, row, strict=True))) for row in rows], following
+
+
+class Latest(NamedTuple):
+    """What a list of the last active asks for: a column, when a trace counts as active, and what narrows the list."""
+
+    column: str
+    active: str
+    named: str = ""
+    more: str = ""
+    """Figures after those of every list."""
+    having: str = ""
+    values: Mapping[str, Any] = {}
+
+
+def latest(
+    server: Server, project: str, wanted: Latest, where: SpanFilter, limit: int, cursor: str
+) -> tuple[list[Sequence[Any]], str]:
+    """Return a page of a column's words, last active first: the first and last moment, traces, errors, tokens and cost.
+
+    Words with the same last moment are told apart by how many of them were shown, so that the cursor needs no name.
+    """
     if limit < 1:
         return [], ""
     last, skip = (whole_number(part) for part in cursor_parts(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
-    values: dict[str, Any] = {"project": project, "last": last, "skip": skip, "limit": limit + 1}
-    sql, having = "project = {project:String} AND user <> ''", "last <= {last:UInt64}"
-    if where.user_id:
-        sql += " AND user = {user:String}"
-        values["user"] = where.user_id
+    values: dict[str, Any] = {"project": project, "last": last, "skip": skip, "limit": limit + 1, **wanted.values}
+    sql, having = f"project = {{project:String}} AND {wanted.column} <> ''", f"last <= {{last:UInt64}}{wanted.having}"
+    if wanted.named:
+        sql += f" AND {wanted.column} = {{named:String}}"
+        values["named"] = wanted.named
     for field, test in (("since_ns", "last >="), ("until_ns", "first <")):
         if getattr(where, field):
             having += f" AND {test} {{{field}:UInt64}}"
             values[field] = whole_number(getattr(where, field))
     rows = server.query(
-        "SELECT user, min(start_ns) AS first, max(start_ns) AS last, count(), countIf(status = 2), "  # noqa: S608
-        "sum(input_tokens), sum(output_tokens), sum(cost) "
-        f"FROM traces FINAL WHERE {sql} GROUP BY user HAVING {having} "
-        "ORDER BY last DESC, user DESC LIMIT {limit:UInt64} OFFSET {skip:UInt64}",
+        f"SELECT {wanted.column}, min(start_ns) AS first, {wanted.active} AS last, count(), countIf(status = 2), "  # noqa: S608
+        f"sum(input_tokens), sum(output_tokens), sum(cost){wanted.more} "
+        f"FROM traces FINAL WHERE {sql} GROUP BY {wanted.column} HAVING {having} "
+        f"ORDER BY last DESC, {wanted.column} DESC LIMIT {{limit:UInt64}} OFFSET {{skip:UInt64}}",
         **values,
     )
-    page = [UserSummary(**dict(zip(UserSummary.__struct_fields__, row, strict=True))) for row in rows[:limit]]
+    page = rows[:limit]
     if len(rows) <= limit:
         return page, ""
-    end = page[-1].last_ns
-    return page, f"{end}:{sum(line.last_ns == end for line in page) + (skip if end == last else 0)}"
+    end = int(page[-1][2])
+    return page, f"{end}:{sum(int(row[2]) == end for row in page) + (skip if end == last else 0)}"
 
 
 def holding(tests: Sequence[AttributeTest]) -> Condition:

@@ -112,37 +112,16 @@ def page_of_sessions(
     server: Server, project: str, where: SpanFilter, limit: int, cursor: str
 ) -> tuple[list[SessionSummary], str]:
     """Return a page of sessions, last active first."""
-    if limit < 1:
-        return [], ""
-    # Sessions with the same last moment are told apart by how many of them were shown, so that no name is needed.
-    last, skip = (whole_number(part) for part in cursor_parts(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
-    values: dict[str, Any] = {"project": project, "last": last, "skip": skip, "limit": limit + 1}
-    sql, having = "project = {project:String} AND session <> ''", "last <= {last:UInt64}"
-    if where.session_id:
-        sql += " AND session = {session:String}"
-        values["session"] = where.session_id
-    tests = (("environment", "place", "String"), ("user_id", "person", "String"))
-    for field, column, kind in tests:
+    having, values = "", {}
+    for field, column in (("environment", "place"), ("user_id", "person")):
         if getattr(where, field):
-            having += f" AND {column} = {{{field}:{kind}}}"
+            having += f" AND {column} = {{{field}:String}}"
             values[field] = getattr(where, field)
-    for field, test in (("since_ns", "last >="), ("until_ns", "first <")):
-        if getattr(where, field):
-            having += f" AND {test} {{{field}:UInt64}}"
-            values[field] = whole_number(getattr(where, field))
-    rows = server.query(
-        "SELECT session, max(user) AS person, min(start_ns) AS first, max(end_ns) AS last, count(), "  # noqa: S608
-        "countIf(status = 2), sum(input_tokens), sum(output_tokens), sum(cost), max(environment) AS place "
-        f"FROM traces FINAL WHERE {sql} GROUP BY session HAVING {having} "
-        "ORDER BY last DESC, session DESC LIMIT {limit:UInt64} OFFSET {skip:UInt64}",
-        **values,
-    )
+    more = ", max(user) AS person, max(environment) AS place"
+    wanted = overview.Latest("session", "max(end_ns)", where.session_id, more, having, values)
+    rows, following = overview.latest(server, project, wanted, where, limit, cursor)
     fields = SessionSummary.__struct_fields__
-    page = [SessionSummary(**dict(zip(fields, row[:-1], strict=True))) for row in rows[:limit]]
-    if len(rows) <= limit:
-        return page, ""
-    end = page[-1].last_ns
-    return page, f"{end}:{sum(line.last_ns == end for line in page) + (skip if end == last else 0)}"
+    return [SessionSummary(**dict(zip(fields, (row[0], row[8], *row[1:8]), strict=True))) for row in rows], following
 
 
 def hours(server: Server, project: str, where: SpanFilter) -> list[Usage]:
