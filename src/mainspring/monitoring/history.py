@@ -50,6 +50,7 @@ def back_test(platform: Platform, monitor: Monitor, days: float) -> BackTest:
         alerts=alerts,
         firing=states.count("firing"),
         insufficient=states.count("insufficient"),
-        summary=f"In {days:g} days it would have opened {alerts} {'alert' if alerts == 1 else 'alerts'}; "
+        summary=f"In {days:g} {'day' if days == 1 else 'days'} it would have opened {alerts} "
+        f"{'alert' if alerts == 1 else 'alerts'}; "
         f"{states.count('firing')} of {count} looks fire, {states.count('insufficient')} had too little traffic.",
     )
