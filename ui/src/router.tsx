@@ -16,7 +16,7 @@ const root = createRootRoute({
   errorComponent: ({ error }) => <Failure error={error} />,
   notFoundComponent: () => (
     <Page title="There is no such page">
-      <Blank icon="search" title={location.pathname} text="The address may be old. The palette finds every page: Cmd+K." />
+      <Blank icon="search" title={location.pathname} text="The address may be old. The palette finds every page: Cmd+K, or Ctrl+K." />
     </Page>
   ),
 });

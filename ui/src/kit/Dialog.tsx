@@ -22,13 +22,14 @@ export function Dialog(props: { title: string; close: () => void; children: Reac
   );
 }
 
-/** The end of a form: leave, or go on. */
-export function Foot({ close, ready, label, danger = false }: { close: () => void; ready: boolean; label: string; danger?: boolean }) {
+/** The end of a form: leave, or go on, or what else there is. */
+export function Foot({ close, ready, label, danger = false, also }: { close: () => void; ready: boolean; label: string; danger?: boolean; also?: ReactNode }) {
   return (
     <div className="row end">
       <button type="button" className="btn" onClick={close}>
         Cancel
       </button>
+      {also}
       <button type="submit" className={danger ? "btn danger" : "btn primary"} disabled={!ready}>
         {label}
       </button>
@@ -62,29 +63,50 @@ export function Field({ label, note, children }: { label: string; note?: ReactNo
   );
 }
 
+/** A dialog that is one form: its fields, why the server refused them, and the way out or on. */
+export function FormDialog(props: {
+  title: string;
+  close: () => void;
+  go: () => void;
+  ready: boolean;
+  label: string;
+  error?: unknown;
+  children: ReactNode;
+  danger?: boolean;
+  also?: ReactNode;
+  size?: number;
+  stays?: boolean;
+}) {
+  return (
+    <Dialog title={props.title} close={props.close} size={props.size} stays={props.stays}>
+      <form
+        className="stack"
+        autoComplete="off"
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (props.ready) props.go();
+        }}
+      >
+        {props.children}
+        <Refused error={props.error} />
+        <Foot close={props.close} ready={props.ready} label={props.label} danger={props.danger} also={props.also} />
+      </form>
+    </Dialog>
+  );
+}
+
 /** Asks for the typed name of what cannot be had back. */
 export function TypedName(props: { title: string; name: string; label: string; children: ReactNode; busy: boolean; error?: unknown; close: () => void; go: () => void }) {
   const [typed, setTyped] = useState("");
-  const ready = typed === props.name;
   return (
-    <Dialog title={props.title} close={props.close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (ready) props.go();
-        }}
-      >
-        <p>{props.children}</p>
-        <label className="field">
-          <span>
-            This is for good. Type <code>{props.name}</code> to go on.
-          </span>
-          <input className="input" value={typed} data-autofocus autoComplete="off" onChange={(event) => setTyped(event.target.value)} />
-        </label>
-        <Refused error={props.error} />
-        <Foot close={props.close} ready={ready && !props.busy} label={props.label} danger />
-      </form>
-    </Dialog>
+    <FormDialog title={props.title} close={props.close} ready={typed === props.name && !props.busy} label={props.label} error={props.error} go={props.go} danger>
+      <p>{props.children}</p>
+      <label className="field">
+        <span>
+          This is for good. Type <code>{props.name}</code> to go on.
+        </span>
+        <input className="input" value={typed} data-autofocus autoComplete="off" onChange={(event) => setTyped(event.target.value)} />
+      </label>
+    </FormDialog>
   );
 }

@@ -162,14 +162,16 @@ export function Snippet({ code, label = "Copy the snippet" }: { code: string; la
   );
 }
 
-/** What a page shows where there is nothing yet: what belongs here, and the lines that put it there. */
-export function Blank(props: { icon: IconName; title: string; text?: ReactNode; code?: string; small?: boolean }) {
+/** What a page shows where there is nothing yet: what belongs here, and the lines that put it there. `narrowed` is what it is called where a filter left nothing. */
+export function Blank(props: { icon: IconName; title: string; text?: ReactNode; code?: string; actions?: ReactNode; small?: boolean; narrowed?: string | false }) {
+  if (props.narrowed) return <Blank icon="filter" title={props.narrowed} text="Take a filter away." small={props.small} />;
   return (
     <div className={props.small ? "blank small" : "blank"}>
       <Icon name={props.icon} size={props.small ? 20 : 28} />
       <h2>{props.title}</h2>
       {props.text && <p>{props.text}</p>}
       {props.code && <Snippet code={props.code} />}
+      {props.actions && <div className="row">{props.actions}</div>}
     </div>
   );
 }

@@ -59,12 +59,36 @@ export function Words({ placeholder, name = "q" }: { placeholder: string; name?:
   );
 }
 
-/** A filter that was set by a link, with a cross to take it away. */
-export function Chip({ name, label, value }: { name: string; label: string; value: string }) {
-  const [, setUrl] = useUrl();
+/** Words that the server looks for, once they are typed. */
+export function Search({ label, placeholder, name = "query" }: { label: string; placeholder: string; name?: string }) {
+  const [url, setUrl] = useUrl();
+  const [words, setWords] = useState(url[name] ?? "");
+  useEffect(() => setWords(url[name] ?? ""), [url, name]);
   return (
-    <button type="button" className="btn" aria-label={`Remove the filter ${label}: ${value}`} onClick={() => setUrl({ [name]: undefined, peek: undefined }, true)}>
-      {label}: {value} <Icon name="cross" size={12} />
+    <form
+      className="searchbox"
+      onSubmit={(event) => {
+        event.preventDefault();
+        setUrl({ [name]: words.trim() || undefined, peek: undefined }, true);
+      }}
+    >
+      <Icon name="search" size={14} />
+      <input className="input" type="search" placeholder={placeholder} aria-label={label} value={words} onChange={(event) => setWords(event.target.value)} />
+    </form>
+  );
+}
+
+/** What a list is narrowed to, with a cross to take it away: the filter of a name, or what `drop` says. */
+export function Chip(props: { name?: string; label: string; value: ReactNode; bare?: boolean; drop?: () => void }) {
+  const [, setUrl] = useUrl();
+  const drop = props.drop ?? (() => props.name && setUrl({ [props.name]: undefined, peek: undefined }, true));
+  return (
+    <button type="button" className="btn chip" aria-label={`Remove the filter ${props.label}`} onClick={drop}>
+      <span className="cut">
+        {!props.bare && `${props.label}: `}
+        {props.value}
+      </span>
+      <Icon name="cross" size={12} />
     </button>
   );
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { ago, bytes, duration, figure, money, percent, plural, signed } from "./format";
+import { ago, bytes, duration, figure, headed, money, percent, plural, signed } from "./format";
 
 describe("figures", () => {
   it.each([
@@ -52,6 +52,11 @@ describe("sizes and sums", () => {
     expect(plural(1, "file")).toBe("1 file");
     expect(plural(2000, "file")).toBe("2,000 files");
   });
+});
+
+it("writes names as headings", () => {
+  expect(headed("learning_rate")).toBe("Learning rate");
+  expect(headed("")).toBe("");
 });
 
 it("tells how long ago, and how soon", () => {

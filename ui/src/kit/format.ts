@@ -98,6 +98,12 @@ export function fromNanos(ns: number): Date {
   return new Date(ns / 1e6);
 }
 
+/** A name as a heading: `learning_rate` is "Learning rate". */
+export function headed(name: string): string {
+  const text = name.replaceAll("_", " ");
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 export function plural(n: number, noun: string, many = `${noun}s`): string {
   return `${whole.format(n)} ${n === 1 ? noun : many}`;
 }

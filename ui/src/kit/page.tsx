@@ -41,6 +41,17 @@ export function Page(props: { title: string; crumbs?: Crumb[]; badge?: ReactNode
   );
 }
 
+/** What most come to a page to do; it is there for those who may. */
+export function Primary({ may, go, children }: { may: boolean; go: () => void; children: ReactNode }) {
+  return (
+    may && (
+      <button type="button" className="btn primary" onClick={go}>
+        {children}
+      </button>
+    )
+  );
+}
+
 export interface Loaded<T> {
   data: T | undefined;
   error: unknown;

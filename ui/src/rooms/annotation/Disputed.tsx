@@ -1,24 +1,17 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { $api } from "../../api/client";
 import type { QueueItem } from "../../api/types";
 import { Time } from "../../kit/basics";
+import { useOutcome } from "../../kit/outcome";
 import { Show } from "../../kit/page";
-import { toast } from "../../kit/toast";
 import { may, useWho } from "../../shell/session";
 
 /** What reviewers said of an item, and the choice of one of them where they disagree. */
 export function Disputed({ name, item }: { name: string; item: QueueItem }) {
   const who = useWho();
-  const queries = useQueryClient();
+  const outcome = useOutcome();
   const path = { name, item_id: item.id };
   const query = $api.useQuery("get", "/queues/{name}/items/{item_id}/reviews", { params: { path } });
-  const settle = $api.useMutation("post", "/queues/{name}/items/{item_id}/adjudicate", {
-    onSuccess: () => {
-      toast("Settled.");
-      void queries.invalidateQueries();
-    },
-    onError: (error) => toast((error as unknown as Error).message, { tone: "error" }),
-  });
+  const settle = $api.useMutation("post", "/queues/{name}/items/{item_id}/adjudicate", outcome("Settled."));
   return (
     <Show query={query} lines={3}>
       {(reviews) => (

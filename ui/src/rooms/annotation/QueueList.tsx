@@ -4,6 +4,7 @@ import type { Queue } from "../../api/types";
 import { Bar, Blank, Status, Time } from "../../kit/basics";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 
 const through = (queue: Queue) => (queue.progress.items ? (queue.progress.items - queue.progress.open) / queue.progress.items : 0);
 
@@ -26,26 +27,16 @@ mainspring queue fill answers --deployment docs --share 0.1`;
 /** Queues of traces that people judge. */
 export function QueueList() {
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/queues",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/queues", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page title="Queues" flush>
       <List
         label="Queues"
         noun="queue"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(q) => q.name}
         open={(q) => void navigate({ to: `/queues/${q.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={<Blank icon="check" title="No queues yet" text="A queue holds traces that people judge by a rubric; what they agree on becomes scores and datasets." code={EXAMPLE} />}
       />
     </Page>

@@ -3,11 +3,13 @@ import { useQueryClient } from "@tanstack/react-query";
 import { $api } from "../../api/client";
 import type { QuestionAgreement, Queue, QueueItem } from "../../api/types";
 import { Blank, Card, Copy, Id, Stats, Status, Time } from "../../kit/basics";
+import { Choose, Filters } from "../../kit/filters";
 import { fixed } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { toast } from "../../kit/toast";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
@@ -64,38 +66,23 @@ export function QueuePage() {
 function Items({ name }: { name: string }) {
   const [url, setUrl] = useUrl();
   const state = STATES.find((one) => one === url.state) as QueueItem["state"] | undefined;
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/queues/{name}/items",
-    { params: { path: { name }, query: { state, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/queues/{name}/items", { params: { path: { name }, query: { state, limit: 100 } } }, PAGES);
   return (
     <>
-      <search className="filters">
-        <select className="select" aria-label="State" value={state ?? ""} onChange={(event) => setUrl({ state: event.target.value || undefined }, true)}>
-          <option value="">Any state</option>
-          {STATES.map((one) => (
-            <option key={one}>{one}</option>
-          ))}
-        </select>
-      </search>
+      <Filters>
+        <Choose name="state" label="State" any="Any state" choices={STATES} />
+      </Filters>
       <List
         label="Items"
         noun="item"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(i) => i.id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(i) => `Item ${i.trace_id.slice(0, 8)}`}
         peek={(i) => <Peek name={name} item={i} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
-        blank={<Blank icon="traces" title={state ? `Nothing is ${state}` : "Nothing is here yet"} text="Put traces in, by name or by a filter." code={`mainspring queue fill ${name} --deployment docs --share 0.1`} />}
+        blank={<Blank icon="traces" narrowed={state && `Nothing is ${state}`} title="Nothing is here yet" text="Put traces in, by name or by a filter." code={`mainspring queue fill ${name} --deployment docs --share 0.1`} />}
       />
     </>
   );

@@ -3,13 +3,14 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Board } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
-import { NAME } from "../registry/providers";
 import { EMPTY } from "./PanelForm";
 
 const COLUMNS: Column<Board>[] = [
@@ -26,38 +27,22 @@ export function BoardList() {
   const [url, setUrl] = useUrl();
   const navigate = useNavigate();
   const [making, setMaking] = useState(false);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/boards",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/boards", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page
       title="Boards"
       flush
-      actions={
-        may(who.data, "board.write") && (
-          <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-            New board
-          </button>
-        )
-      }
+      actions={<Primary may={may(who.data, "board.write")} go={() => setMaking(true)}>New board</Primary>}
     >
       <List
         label="Boards"
         noun="board"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(one) => one.name}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         open={(one) => void navigate({ to: `/boards/${one.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={<Blank icon="board" title="No boards" />}
       />
       {making && <NewBoard close={() => setMaking(false)} />}
@@ -72,23 +57,20 @@ function NewBoard({ close }: { close: () => void }) {
   const [title, setTitle] = useState("");
   const create = $api.useMutation("post", "/boards", outcome((made: Board) => `${made.title} is there, for everybody in the project.`, { quiet: true, done: (made) => void navigate({ to: `/boards/${made.name}` }) }));
   return (
-    <Dialog title="New board" close={close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          create.mutate({ body: { name, title: title.trim() || null, panels: [{ ...EMPTY, chart: "bars", by: "model" }] } });
-        }}
-      >
-        <Field label="Name">
-          <input className="input" value={name} data-autofocus placeholder="support" onChange={(event) => setName(event.target.value)} />
-        </Field>
-        <Field label="Title">
-          <input className="input" value={title} maxLength={120} placeholder={name || "as the name"} onChange={(event) => setTitle(event.target.value)} />
-        </Field>
-        <Refused error={create.error} />
-        <Foot close={close} ready={NAME.test(name) && !create.isPending} label="Create" />
-      </form>
-    </Dialog>
+    <FormDialog
+      title="New board"
+      close={close}
+      ready={NAME.test(name) && !create.isPending}
+      label="Create"
+      error={create.error}
+      go={() => create.mutate({ body: { name, title: title.trim() || null, panels: [{ ...EMPTY, chart: "bars", by: "model" }] } })}
+    >
+      <Field label="Name">
+        <input className="input" value={name} data-autofocus placeholder="support" onChange={(event) => setName(event.target.value)} />
+      </Field>
+      <Field label="Title">
+        <input className="input" value={title} maxLength={120} placeholder={name || "as the name"} onChange={(event) => setTitle(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }

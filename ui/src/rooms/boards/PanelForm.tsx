@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Panel } from "../../api/types";
-import { Dialog, Field, Foot } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { CHARTS, DIMENSIONS } from "./boards";
 
 export const EMPTY: Panel = {
@@ -19,57 +19,48 @@ export function PanelForm({ panel, close, done }: { panel: Panel; close: () => v
   const measures = $api.useQuery("get", "/boards/measures", {});
   const known = measures.data?.some((one) => one.name === draft.measure) || /^score\/.+/.test(draft.measure);
   return (
-    <Dialog title="Panel" close={close} size={600} stays>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          done({ ...draft, measure: draft.measure.trim() });
-        }}
-      >
-        <div className="pair">
-          <Field label="Measure" note="One of the list, score/NAME, or score/NAME=LABEL.">
-            <input className="input" list="measures" data-autofocus value={draft.measure} onChange={(event) => set({ measure: event.target.value })} />
-            <datalist id="measures">
-              {measures.data?.map((one) => (
-                <option key={one.name} value={one.name}>
-                  {one.label}
-                </option>
-              ))}
-              <option value="score/" />
-            </datalist>
-          </Field>
-          <Field label="Drawn as">
-            <select className="select" value={draft.chart} onChange={(event) => set({ chart: event.target.value as Panel["chart"] })}>
-              {CHARTS.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
-          <Field label="By">
-            <select className="select" value={draft.by} disabled={draft.chart === "number"} onChange={(event) => set({ by: event.target.value as Panel["by"] })}>
-              <option value="">all together</option>
-              {DIMENSIONS.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
-        </div>
-        <Field label="Title">
-          <input className="input" value={draft.title} maxLength={120} placeholder={measures.data?.find((one) => one.name === draft.measure)?.label ?? "what is measured"} onChange={(event) => set({ title: event.target.value })} />
-        </Field>
-        <fieldset className="plain">
-          <legend>Whose calls; empty for all, !a,b leaves out</legend>
-          <div className="pair">
-            {DIMENSIONS.map((one) => (
-              <Field key={one} label={one}>
-                <input className="input" value={draft.where[one]} onChange={(event) => set({ where: { ...draft.where, [one]: event.target.value.trim() } })} />
-              </Field>
+    <FormDialog title="Panel" close={close} size={600} stays ready={Boolean(known)} label="Keep" go={() => done({ ...draft, measure: draft.measure.trim() })}>
+      <div className="pair">
+        <Field label="Measure" note="One of the list, score/NAME, or score/NAME=LABEL.">
+          <input className="input" list="measures" data-autofocus value={draft.measure} onChange={(event) => set({ measure: event.target.value })} />
+          <datalist id="measures">
+            {measures.data?.map((one) => (
+              <option key={one.name} value={one.name}>
+                {one.label}
+              </option>
             ))}
-          </div>
-        </fieldset>
-        <Foot close={close} ready={Boolean(known)} label="Keep" />
-      </form>
-    </Dialog>
+            <option value="score/" />
+          </datalist>
+        </Field>
+        <Field label="Drawn as">
+          <select className="select" value={draft.chart} onChange={(event) => set({ chart: event.target.value as Panel["chart"] })}>
+            {CHARTS.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label="By">
+          <select className="select" value={draft.by} disabled={draft.chart === "number"} onChange={(event) => set({ by: event.target.value as Panel["by"] })}>
+            <option value="">all together</option>
+            {DIMENSIONS.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </Field>
+      </div>
+      <Field label="Title">
+        <input className="input" value={draft.title} maxLength={120} placeholder={measures.data?.find((one) => one.name === draft.measure)?.label ?? "what is measured"} onChange={(event) => set({ title: event.target.value })} />
+      </Field>
+      <fieldset className="plain">
+        <legend>Whose calls; empty for all, !a,b leaves out</legend>
+        <div className="pair">
+          {DIMENSIONS.map((one) => (
+            <Field key={one} label={one}>
+              <input className="input" value={draft.where[one]} onChange={(event) => set({ where: { ...draft.where, [one]: event.target.value.trim() } })} />
+            </Field>
+          ))}
+        </div>
+      </fieldset>
+    </FormDialog>
   );
 }

@@ -1,4 +1,4 @@
-import { duration, figure, money, percent, short } from "../../kit/format";
+import { count, duration, figure, money, percent, short } from "../../kit/format";
 import type { Panel } from "../../api/types";
 
 export const RANGES = [
@@ -37,7 +37,7 @@ export function change(now: number | null, before: number | null, unit: string):
     return `${points > 0 ? "+" : ""}${points.toFixed(1).replace("-", "−")} points`;
   }
   if (before === 0) return now === 0 ? "as before" : "from nothing";
-  if (now / before >= 10) return `${Math.round(now / before)} times as much`;
+  if (now / before >= 10) return `${count(Math.round(now / before))} times as much`;
   const moved = Math.round((now / before - 1) * 100);
   return moved === 0 ? "as before" : `${moved > 0 ? "+" : ""}${String(moved).replace("-", "−")} %`;
 }

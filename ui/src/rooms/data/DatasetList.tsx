@@ -5,6 +5,7 @@ import { Blank, Id, Time } from "../../kit/basics";
 import { count } from "../../kit/format";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 
 const COLUMNS: Column<DatasetVersion>[] = [
   { key: "name", label: "Dataset", width: "minmax(160px,1.2fr)", cell: (d) => <Link to={`/datasets/${d.name}`}>{d.name}</Link> },
@@ -27,26 +28,16 @@ export function splits(version: DatasetVersion): string {
 
 export function DatasetList() {
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/datasets",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/datasets", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page title="Datasets" flush>
       <List
         label="Datasets"
         noun="dataset"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(d) => d.name}
         open={(d) => void navigate({ to: `/datasets/${d.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="data"

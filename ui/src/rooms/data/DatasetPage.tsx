@@ -9,6 +9,7 @@ import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { VersionPick } from "../../kit/VersionPick";
+import { paged, PAGES } from "../../kit/pages";
 import { LineageView } from "../governance/LineageView";
 import { ProfileView } from "./ProfileView";
 import { RowView } from "./RowView";
@@ -137,15 +138,13 @@ function Rows({ version }: { version: DatasetVersion }) {
     "get",
     "/datasets/{name}/rows",
     { params: { path: { name: version.name }, query: { selector: String(version.number), limit: 200 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+    PAGES,
   );
   return (
     <List
       label="Rows"
       noun="row"
-      items={query.data?.pages.flatMap((page) => page.items)}
-      error={query.error}
-      retry={query.refetch}
+      {...paged(query)}
       columns={COLUMNS}
       id={(row) => row.id}
       open={(row) => setUrl({ peek: row.id })}
@@ -153,9 +152,6 @@ function Rows({ version }: { version: DatasetVersion }) {
       select={(peek) => setUrl({ peek })}
       peek={(row) => <RowView row={row} />}
       peekTitle={(row) => <span className="mono">{row.id}</span>}
-      hasMore={query.hasNextPage}
-      loadMore={() => void query.fetchNextPage()}
-      loadingMore={query.isFetchingNextPage}
       blank={<Blank icon="data" title="No rows" text="This version is empty." />}
     />
   );

@@ -2,6 +2,7 @@ import { useNavigate } from "@tanstack/react-router";
 import { useEffect, useId, useState } from "react";
 import { $api } from "../../api/client";
 import { Bar, Blank, Status, Time } from "../../kit/basics";
+import { Choose, Chip, Filters } from "../../kit/filters";
 import { count, plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
@@ -58,7 +59,7 @@ export function ExperimentList() {
   const navigate = useNavigate();
   const [url, setUrl] = useUrl();
   const where: Narrowed = { dataset: url.dataset ?? "", target: url.target ?? "", prompt: url.prompt ?? "", suite: url.suite ?? "", name: url.name ?? "" };
-  const query = useLines(url.state ?? "", where);
+  const lines = useLines(url.state ?? "", where);
   const marked = (url.marked ?? "").split(",").filter(Boolean);
   const narrowed = url.state || Object.values(where).some(Boolean);
   const mark = (id: string) => {
@@ -66,30 +67,27 @@ export function ExperimentList() {
     setUrl({ marked: next.join(",") || undefined });
   };
   return (
-    <Page title="Experiments" flush 
+    <Page
+      title="Experiments"
+      flush
       actions={
         <>
-          <Compare marked={marked} items={query.items ?? []} clear={() => setUrl({ marked: undefined })} />
+          <Compare marked={marked} items={lines.items ?? []} clear={() => setUrl({ marked: undefined })} />
           <SavedViews page="experiments" keys={["dataset", "target", "prompt", "suite", "name", "state"]} />
         </>
       }
     >
-      <Filters where={where} />
+      <Narrow where={where} />
       <List
         label="Experiments"
         noun="experiment"
-        items={query.items}
-        error={query.error}
-        retry={query.refetch}
+        {...lines}
         columns={COLUMNS}
         id={(one) => one.id}
         open={(one) => void navigate({ to: `/experiments/${one.id}` })}
         selected={url.at}
         select={(at) => setUrl({ at })}
         marks={{ marked, toggle: mark, label: (one) => `Mark ${one.name || one.id}`, may: (one) => Boolean(one.experiment) }}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           narrowed ? (
             <Blank icon="filter" title="No experiment matches" text="Take a filter away. A reference without a version, such as dataset/docs, finds every version." />
@@ -98,7 +96,7 @@ export function ExperimentList() {
               icon="experiment"
               title="No experiments yet"
               text="An experiment sends the rows of a dataset to a model or a release and scores the answers, each figure with its interval."
-              code={"mainspring experiment run dataset/docs model/smollm2 --prompt prompt/docs --split test"}
+              code={"mainspring experiment run dataset/docs model/smollm2 \\\n  --prompt prompt/docs --split test"}
             />
           )
         }
@@ -134,33 +132,22 @@ function Compare({ marked, items, clear }: { marked: string[]; items: Line[]; cl
   );
 }
 
-function Filters({ where }: { where: Narrowed }) {
-  const [url, setUrl] = useUrl();
+function Narrow({ where }: { where: Narrowed }) {
+  const [, setUrl] = useUrl();
   const some = $api.useQuery("get", "/experiments", { params: { query: { limit: 500 } } }, { staleTime: 60_000 });
   const known = (field: "dataset" | "target" | "prompt") => [...new Set(some.data?.items.map((one) => one[field].split("@")[0]!).filter(Boolean))].sort();
   const choose = (field: string) => (value: string) => setUrl({ [field]: value || undefined, at: undefined }, true);
   return (
-    <search className="filters">
+    <Filters>
       <Reference label="Dataset" value={where.dataset} known={known("dataset")} choose={choose("dataset")} />
       <Reference label="Target" value={where.target} known={known("target")} choose={choose("target")} />
       <Reference label="Prompt" value={where.prompt} known={known("prompt")} choose={choose("prompt")} />
-      <select className="select" aria-label="State" value={url.state ?? ""} onChange={(event) => choose("state")(event.target.value)}>
-        <option value="">Finished and running</option>
-        {STATES.map((state) => (
-          <option key={state} value={state}>
-            {state}
-          </option>
-        ))}
-      </select>
+      <Choose name="state" label="State" any="Finished and running" choices={STATES} />
       {(["suite", "name"] as const).map(
         (field) =>
-          where[field] && (
-            <button key={field} type="button" className="btn" aria-label={`Remove the filter ${field}`} onClick={() => choose(field)("")}>
-              {field}: {where[field]} ×
-            </button>
-          ),
+          where[field] && <Chip key={field} label={field} value={where[field]} drop={() => choose(field)("")} />,
       )}
-    </search>
+    </Filters>
   );
 }
 

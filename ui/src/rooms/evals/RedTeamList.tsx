@@ -3,12 +3,13 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { RedTeam } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { count, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 
 /** The family that the most came through of, among those with a share. */
@@ -40,12 +41,7 @@ export function RedTeamList() {
   const who = useWho();
   const [url, setUrl] = useUrl();
   const [marked, setMarked] = useState<string[]>([]);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/redteams",
-    { params: { query: { target: url.target ?? "", limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, refetchInterval: 10_000 },
-  );
+  const query = $api.useInfiniteQuery("get", "/redteams", { params: { query: { target: url.target ?? "", limit: 100 } } }, { ...PAGES, refetchInterval: 10_000 });
   const allowed = may(who.data, "redteam.write");
   return (
     <Page
@@ -58,20 +54,14 @@ export function RedTeamList() {
               Compare the two
             </button>
           )}
-          {allowed && (
-            <button type="button" className="btn primary" onClick={() => setUrl({ new: "1" })}>
-              Attack a target
-            </button>
-          )}
+          <Primary may={allowed} go={() => setUrl({ new: "1" })}>Attack a target</Primary>
         </>
       }
     >
       <List
         label="Runs of attacks"
         noun="run"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(one) => one.id}
         open={(one) => void navigate({ to: `/redteam/${one.id}` })}
@@ -80,9 +70,6 @@ export function RedTeamList() {
           toggle: (id) => setMarked((old) => (old.includes(id) ? old.filter((other) => other !== id) : [...old, id].slice(-2))),
           label: (one) => `Mark ${one.name || one.id}`,
         }}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="guard"
@@ -110,52 +97,52 @@ function Start({ close }: { close: () => void }) {
   const start = $api.useMutation("post", "/redteams", outcome<{ id: string }>("Attacks started.", { quiet: true, done: (run) => void navigate({ to: `/runs/${run.id}` }) }));
   const ready = target.trim() !== "" && chosen.length > 0 && /^\d+$/.test(limit) && (most === "" || /^\d+$/.test(most));
   return (
-    <Dialog title="Attack a target" close={close} size={520}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (!ready) return;
-          const body = { target: target.trim(), packs: chosen, limit: Number(limit), judge: judge.trim(), ...(name && { name }), ...(most && { max_calls: Number(most) }) };
-          start.mutate({ body: body as never });
-        }}
-      >
-        <Field label="Target" note="deployment/…, release/…, model/…, or a server by its URL. A deployment by its name: then nothing counts as traffic.">
-          <input className="input" data-autofocus value={target} placeholder="deployment/docs" onChange={(event) => setTarget(event.target.value)} />
+    <FormDialog
+      title="Attack a target"
+      close={close}
+      size={520}
+      ready={ready && !start.isPending}
+      label="Attack"
+      error={start.error}
+      go={() => {
+        if (!ready) return;
+        const body = { target: target.trim(), packs: chosen, limit: Number(limit), judge: judge.trim(), ...(name && { name }), ...(most && { max_calls: Number(most) }) };
+        start.mutate({ body: body as never });
+      }}
+    >
+      <Field label="Target" note="deployment/…, release/…, model/…, or a server by its URL. A deployment by its name: then nothing counts as traffic.">
+        <input className="input" data-autofocus value={target} placeholder="deployment/docs" onChange={(event) => setTarget(event.target.value)} />
+      </Field>
+      <fieldset className="stack tight plain">
+        <legend>Packs</legend>
+        {(packs.data ?? []).map((pack) => (
+          <label key={pack.name} className="row" title={pack.installed ? pack.summary : pack.hint}>
+            <input
+              type="checkbox"
+              checked={chosen.includes(pack.name)}
+              disabled={!pack.installed}
+              onChange={() => setChosen((old) => (old.includes(pack.name) ? old.filter((one) => one !== pack.name) : [...old, pack.name]))}
+            />
+            <span>
+              {pack.name} <small className="dim">{pack.installed ? `${count(Object.values(pack.families ?? {}).reduce((a, b) => a + b, 0))} attacks ${pack.version}` : "not installed"}</small>
+            </span>
+          </label>
+        ))}
+      </fieldset>
+      <div className="pair">
+        <Field label="At most of each family">
+          <input className="input" inputMode="numeric" value={limit} onChange={(event) => setLimit(event.target.value)} />
         </Field>
-        <fieldset className="stack tight plain">
-          <legend>Packs</legend>
-          {(packs.data ?? []).map((pack) => (
-            <label key={pack.name} className="row" title={pack.installed ? pack.summary : pack.hint}>
-              <input
-                type="checkbox"
-                checked={chosen.includes(pack.name)}
-                disabled={!pack.installed}
-                onChange={() => setChosen((old) => (old.includes(pack.name) ? old.filter((one) => one !== pack.name) : [...old, pack.name]))}
-              />
-              <span>
-                {pack.name} <small className="dim">{pack.installed ? `${count(Object.values(pack.families ?? {}).reduce((a, b) => a + b, 0))} attacks ${pack.version}` : "not installed"}</small>
-              </span>
-            </label>
-          ))}
-        </fieldset>
-        <div className="pair">
-          <Field label="At most of each family">
-            <input className="input" inputMode="numeric" value={limit} onChange={(event) => setLimit(event.target.value)} />
-          </Field>
-          <Field label="At most calls" note="None: no bound.">
-            <input className="input" inputMode="numeric" value={most} onChange={(event) => setMost(event.target.value)} />
-          </Field>
-          <Field label="Judge" note="Decides what nothing else shows.">
-            <input className="input" value={judge} placeholder="none" onChange={(event) => setJudge(event.target.value)} />
-          </Field>
-          <Field label="Name" note="To compare by.">
-            <input className="input" value={name} placeholder="none" onChange={(event) => setName(event.target.value)} />
-          </Field>
-        </div>
-        <Refused error={start.error} />
-        <Foot close={close} ready={ready && !start.isPending} label="Attack" />
-      </form>
-    </Dialog>
+        <Field label="At most calls" note="None: no bound.">
+          <input className="input" inputMode="numeric" value={most} onChange={(event) => setMost(event.target.value)} />
+        </Field>
+        <Field label="Judge" note="Decides what nothing else shows.">
+          <input className="input" value={judge} placeholder="none" onChange={(event) => setJudge(event.target.value)} />
+        </Field>
+        <Field label="Name" note="To compare by.">
+          <input className="input" value={name} placeholder="none" onChange={(event) => setName(event.target.value)} />
+        </Field>
+      </div>
+    </FormDialog>
   );
 }

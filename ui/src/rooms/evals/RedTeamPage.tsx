@@ -4,11 +4,13 @@ import type { AttackResult, FamilyResult, RedTeam } from "../../api/types";
 import { Blank, Card, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { IntervalMark } from "../../kit/chart";
 import { Facts } from "../../kit/Facts";
+import { Choose, Filters } from "../../kit/filters";
 import { count, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 import { Versus } from "./Versus";
 
@@ -132,41 +134,24 @@ function Attacks({ run }: { run: RedTeam }) {
     "get",
     "/redteams/{id}/attacks",
     { params: { path: { id: run.id }, query: { family: url.family ?? "", query: url.q ?? "", limit: 100, ...(outcome && { outcome }) } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+    PAGES,
   );
   return (
     <>
-      <search className="filters">
-        <select className="select" aria-label="Family" value={url.family ?? ""} onChange={(event) => setUrl({ family: event.target.value || undefined }, true)}>
-          <option value="">Any family</option>
-          {run.families.map((one) => (
-            <option key={one.family}>{one.family}</option>
-          ))}
-        </select>
-        <select className="select" aria-label="Outcome" value={outcome ?? ""} onChange={(event) => setUrl({ outcome: event.target.value || undefined }, true)}>
-          <option value="">Any outcome</option>
-          {OUTCOMES.map((one) => (
-            <option key={one} value={one}>
-              {WORDS[one]}
-            </option>
-          ))}
-        </select>
-      </search>
+      <Filters>
+        <Choose name="family" label="Family" any="Any family" choices={run.families.map((one) => one.family)} />
+        <Choose name="outcome" label="Outcome" any="Any outcome" choices={OUTCOMES.map((one) => ({ value: one, label: WORDS[one] }))} />
+      </Filters>
       <List
         label="Attacks"
         noun="attack"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(one) => one.id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(one) => one.technique}
         peek={(one) => <Detail one={one} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={<Blank icon="guard" title="No attack of this kind" text="Choose another family or outcome." />}
       />
     </>

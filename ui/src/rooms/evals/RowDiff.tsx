@@ -1,9 +1,11 @@
 import { $api } from "../../api/client";
 import type { AlignedRow, Experiment } from "../../api/types";
 import { Blank } from "../../kit/basics";
+import { Filters } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { List, type Column } from "../../kit/list";
+import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 import { Code } from "../traces/Content";
 import { readMessages } from "../traces/messages";
@@ -44,12 +46,12 @@ export function RowDiff({ experiments }: { experiments: Experiment[] }) {
         query: { baseline: baseline.id, candidate: candidate.id, more: more.length ? more.map((one) => one.id) : undefined, metric: metric?.metric, show, limit: 100 },
       },
     },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, retry: false },
+    { ...PAGES, retry: false },
   );
   const listed = metric ? [metric] : headline(baseline.figures, 3).filter((one) => metrics.some((other) => other.metric === one.metric));
   return (
     <>
-      <search className="filters">
+      <Filters>
         <select className="select" aria-label="Metric" value={metric?.metric ?? ""} onChange={(event) => setUrl({ metric: event.target.value || undefined, show: undefined, peek: undefined }, true)}>
           <option value="">By answer</option>
           {metrics.map((one) => (
@@ -84,14 +86,12 @@ export function RowDiff({ experiments }: { experiments: Experiment[] }) {
           Baseline {namesOf(shown)[0]}
           {metric ? `; the widest gap in ${metric.metric} first` : ""}
         </span>
-      </search>
+      </Filters>
       <div className="list-wide">
         <List
           label="Rows side by side"
           noun="row"
-          items={query.data?.pages.flatMap((page) => page.items)}
-          error={query.error}
-          retry={query.refetch}
+          {...paged(query)}
           columns={columns(shown, listed)}
           id={keyOf}
           open={(row) => setUrl({ peek: keyOf(row) })}
@@ -99,9 +99,6 @@ export function RowDiff({ experiments }: { experiments: Experiment[] }) {
           select={(peek) => setUrl({ peek })}
           peekTitle={(row) => <span className="mono">{keyOf(row)}</span>}
           peek={(row) => <Beside row={row} experiments={shown} metrics={metrics} />}
-          hasMore={query.hasNextPage}
-          loadMore={() => void query.fetchNextPage()}
-          loadingMore={query.isFetchingNextPage}
           blank={<Blank icon="filter" title={show === "all" ? "No rows" : `No row ${show}`} text={show === "all" ? undefined : "Show all rows, or choose another metric."} />}
         />
       </div>

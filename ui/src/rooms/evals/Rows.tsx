@@ -1,12 +1,14 @@
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Experiment, ExperimentRow } from "../../api/types";
 import { Blank, KeyValues } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
+import { Filters, Search } from "../../kit/filters";
 import { duration, figure, money } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { List, Table, type Column } from "../../kit/list";
+import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 import { Code, Content } from "../traces/Content";
 import { amount, headline, isSpeed } from "./figures";
@@ -40,22 +42,15 @@ export function Rows({ experiment }: { experiment: Experiment }) {
   const [url, setUrl] = useUrl();
   const bound = (text: string | undefined) => (text && Number.isFinite(Number(text)) ? Number(text) : undefined);
   const where = { query: url.query ?? "", errors: url.errors === "1", metric: url.metric ?? "", at_most: bound(url.at_most), at_least: bound(url.at_least) };
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/experiments/{id}/rows",
-    { params: { path: { id: experiment.id }, query: { ...where, limit: 200 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/experiments/{id}/rows", { params: { path: { id: experiment.id }, query: { ...where, limit: 200 } } }, PAGES);
   const narrowed = where.query || where.errors || where.metric;
   return (
     <>
-      <Filters experiment={experiment} />
+      <Narrow experiment={experiment} />
       <List
         label="Rows"
         noun="row"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={columns(experiment, url.metric)}
         id={keyOf}
         open={(row) => setUrl({ peek: keyOf(row) })}
@@ -63,38 +58,17 @@ export function Rows({ experiment }: { experiment: Experiment }) {
         select={(peek) => setUrl({ peek })}
         peekTitle={(row) => <span className="mono">{keyOf(row)}</span>}
         peek={(row) => <RowDetail key={keyOf(row)} row={row} experiment={experiment} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
-        blank={<Blank icon={narrowed ? "filter" : "experiment"} title={narrowed ? "No row matches" : "No rows"} text={narrowed ? "Take a filter away." : undefined} />}
+        blank={<Blank icon="experiment" narrowed={Boolean(narrowed) && "No row matches"} title="No rows" />}
       />
     </>
   );
 }
 
-function Filters({ experiment }: { experiment: Experiment }) {
+function Narrow({ experiment }: { experiment: Experiment }) {
   const [url, setUrl] = useUrl();
-  const [words, setWords] = useState(url.query ?? "");
-  useEffect(() => setWords(url.query ?? ""), [url.query]);
   return (
-    <search className="filters">
-      <form
-        className="searchbox"
-        onSubmit={(event) => {
-          event.preventDefault();
-          setUrl({ query: words.trim() || undefined, peek: undefined }, true);
-        }}
-      >
-        <Icon name="search" size={14} />
-        <input
-          className="input"
-          type="search"
-          placeholder="Text in question, answer or reference"
-          aria-label="Search rows"
-          value={words}
-          onChange={(event) => setWords(event.target.value)}
-        />
-      </form>
+    <Filters>
+      <Search label="Search rows" placeholder="Text in question, answer or reference" />
       <select
         className="select"
         aria-label="Metric"
@@ -111,7 +85,7 @@ function Filters({ experiment }: { experiment: Experiment }) {
       <button type="button" className="btn" aria-pressed={url.errors === "1"} onClick={() => setUrl({ errors: url.errors === "1" ? undefined : "1", peek: undefined }, true)}>
         Without an answer
       </button>
-    </search>
+    </Filters>
   );
 }
 

@@ -6,6 +6,7 @@ import { figure } from "../../kit/format";
 import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 import { trust } from "./trust";
 
@@ -31,7 +32,7 @@ function useOwn(kind: "judge" | "code") {
     "get",
     "/scorers/versions/{kind}",
     { params: { path: { kind }, query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+    PAGES,
   );
 }
 
@@ -63,15 +64,10 @@ function Judges() {
     <List
       label="Judges"
       noun="judge"
-      items={query.data?.pages.flatMap((page) => page.items)}
-      error={query.error}
-      retry={query.refetch}
+      {...paged(query)}
       columns={columns}
       id={(one) => one.name}
       open={(one) => void navigate({ to: `/scorers/${one.name}` })}
-      hasMore={query.hasNextPage}
-      loadMore={() => void query.fetchNextPage()}
-      loadingMore={query.isFetchingNextPage}
       blank={<Blank icon="check" title="No judges yet" text="A judge is a rubric, a scale and a model. What it says is worth what its calibration against people shows." code={CODE} />}
     />
   );
@@ -91,15 +87,10 @@ function Python() {
     <List
       label="Scorers in Python"
       noun="scorer"
-      items={query.data?.pages.flatMap((page) => page.items)}
-      error={query.error}
-      retry={query.refetch}
+      {...paged(query)}
       columns={columns}
       id={(one) => one.name}
       open={(one) => void navigate({ to: `/scorers/${one.name}`, search: { kind: "code" } as never })}
-      hasMore={query.hasNextPage}
-      loadMore={() => void query.fetchNextPage()}
-      loadingMore={query.isFetchingNextPage}
       blank={
         <Blank
           icon="tool"

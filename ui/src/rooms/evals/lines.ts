@@ -1,6 +1,7 @@
 /** Lines of the list of experiments: those that are there, and runs that are to become one. */
 import { $api } from "../../api/client";
 import type { Experiment, Run } from "../../api/types";
+import { paged, PAGES, type Shown } from "../../kit/pages";
 
 export interface Line {
   id: string;
@@ -19,7 +20,6 @@ export const STATES = ["finished", "running", "failed", "cancelled"] as const;
 export type Narrowed = Record<"dataset" | "target" | "prompt" | "suite" | "name", string>;
 
 const POLL = 2_000;
-const PAGES = { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor || undefined } as const;
 
 /** Whether a reference is the wanted one; a name alone wants every version. */
 export function fits(ref: string, wanted: string): boolean {
@@ -37,7 +37,7 @@ export function lineOf(experiment: Experiment): Line {
 }
 
 /** The lines of a state (of every state but failures where it is empty), newest first, what still runs at the top. */
-export function useLines(state: string, where: Narrowed) {
+export function useLines(state: string, where: Narrowed): Shown<Line> {
   const wanted = { dataset: where.dataset, target: where.target, prompt: where.prompt, suite: where.suite, name: where.name };
   const done = $api.useInfiniteQuery("get", "/experiments", { params: { query: { ...wanted, limit: 100 } } }, { ...PAGES, enabled: state === "" || state === "finished" });
   const live = (one: Run["state"]) => ({ params: { query: { kind: "experiment.run", state: one, limit: 100 } } });
@@ -48,11 +48,10 @@ export function useLines(state: string, where: Narrowed) {
   const failed = $api.useInfiniteQuery("get", "/runs", live(ended ? state : "failed"), { ...PAGES, enabled: ended });
   const kept = (runs: Run[]) =>
     runs.map(lineOfRun).filter((one) => (["dataset", "target", "prompt"] as const).every((field) => fits(one[field], where[field])) && (!where.name || one.name === where.name));
-  if (ended) return { ...failed, items: failed.data && kept(failed.data.pages.flatMap((page) => page.items)) };
+  if (ended) return { ...paged(failed), items: failed.data && kept(failed.data.pages.flatMap((page) => page.items)) };
   const going = kept([...(queued.data?.items ?? []), ...(running.data?.items ?? [])]);
-  if (state === "running")
-    return { ...running, items: running.data && going, hasNextPage: false, isFetchingNextPage: false, fetchNextPage: () => undefined };
+  if (state === "running") return { items: running.data && going, error: running.error, retry: running.refetch };
   const finished = done.data?.pages.flatMap((page) => page.items.map(lineOf));
   const known = new Set(finished?.map((one) => one.id));
-  return { ...done, items: finished && [...(state ? [] : going.filter((one) => !known.has(one.id))), ...finished] };
+  return { ...paged(done), items: finished && [...(state ? [] : going.filter((one) => !known.has(one.id))), ...finished] };
 }

@@ -1,10 +1,12 @@
 import { $api } from "../../api/client";
 import type { AuditRow } from "../../api/types";
 import { Blank, Id, KeyValues, Status, Time } from "../../kit/basics";
+import { Choose, Filters } from "../../kit/filters";
 import { plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 
 const COLUMNS: Column<AuditRow>[] = [
@@ -24,26 +26,19 @@ export function Audit() {
     "get",
     "/audit",
     { params: { query: { action: url.action ?? "", member: url.member ?? "", outcome: (url.outcome as "ok" | undefined) ?? undefined, limit: 200 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+    PAGES,
   );
   return (
     <Page title="Audit" flush badge={<Verified />}>
-      <search className="filters">
-        <select className="select" aria-label="Outcome" value={url.outcome ?? ""} onChange={(event) => setUrl({ outcome: event.target.value || undefined }, true)}>
-          <option value="">Any outcome</option>
-          {["ok", "denied", "failed"].map((outcome) => (
-            <option key={outcome}>{outcome}</option>
-          ))}
-        </select>
-        <Exact name="action" label="Action" placeholder="release.approve" />
+      <Filters>
+        <Choose name="outcome" label="Outcome" any="Any outcome" choices={["ok", "denied", "failed"]} />
+        <Exact name="action" label="Action" placeholder="Action, as release.approve" />
         <Exact name="member" label="Member" placeholder="Member" />
-      </search>
+      </Filters>
       <List
         label="Audit log"
         noun="row"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(row) => String(row.seq)}
         open={(row) => setUrl({ peek: String(row.seq) })}
@@ -51,9 +46,6 @@ export function Audit() {
         select={(peek) => setUrl({ peek })}
         peekTitle={(row) => `${row.action} · row ${row.seq}`}
         peek={(row) => <Detail row={row} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={<Blank icon="audit" title="No row matches" text="Every write is recorded here, and every refusal." code="mainspring audit verify" />}
       />
     </Page>

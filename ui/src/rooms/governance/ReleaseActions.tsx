@@ -1,10 +1,9 @@
-import { Modal } from "@mantine/core";
-import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Release } from "../../api/types";
+import { FormDialog } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
-import { toast } from "../../kit/toast";
+import { useOutcome } from "../../kit/outcome";
 import { may, useWho } from "../../shell/session";
 
 type Verb = "check" | "approve" | "reject" | "withdraw";
@@ -21,20 +20,13 @@ const LABELS: Record<Verb, string> = { check: "Run the gate", approve: "Approve"
 /** What may be done with a release in its state; the server has the last word, its author never approves. */
 export function ReleaseActions({ release }: { release: Release }) {
   const who = useWho();
-  const queries = useQueryClient();
+  const outcome = useOutcome();
   const [asking, setAsking] = useState<Exclude<Verb, "check"> | null>(null);
-  const outcome = (said: string) => ({
-    onSuccess: () => toast(said),
-    onError: (error: unknown) => toast((error as Error).message, { tone: "error" }),
-    onSettled: () => {
-      setAsking(null);
-      void queries.invalidateQueries();
-    },
-  });
+  const decided = { done: () => setAsking(null), quiet: true };
   const check = $api.useMutation("post", "/releases/{name}/check", outcome(`${release.ref} passed the gate.`));
-  const approve = $api.useMutation("post", "/releases/{name}/approve", outcome(`${release.ref} is approved.`));
-  const reject = $api.useMutation("post", "/releases/{name}/reject", outcome(`${release.ref} is rejected.`));
-  const withdraw = $api.useMutation("post", "/releases/{name}/withdraw", outcome(`${release.ref} is withdrawn.`));
+  const approve = $api.useMutation("post", "/releases/{name}/approve", outcome(`${release.ref} is approved.`, decided));
+  const reject = $api.useMutation("post", "/releases/{name}/reject", outcome(`${release.ref} is rejected.`, decided));
+  const withdraw = $api.useMutation("post", "/releases/{name}/withdraw", outcome(`${release.ref} is withdrawn.`, decided));
   const decide = { approve, reject, withdraw };
   const selector = String(release.number);
   const path = { name: release.name };
@@ -61,6 +53,7 @@ export function ReleaseActions({ release }: { release: Release }) {
           verb={asking}
           release={release}
           busy={decide[asking].isPending}
+          error={decide[asking].error}
           close={() => setAsking(null)}
           go={(note) => decide[asking].mutate({ params: { path }, body: { selector, note } })}
         />
@@ -69,7 +62,7 @@ export function ReleaseActions({ release }: { release: Release }) {
   );
 }
 
-function Decide(props: { verb: Exclude<Verb, "check">; release: Release; busy: boolean; close: () => void; go: (note: string) => void }) {
+function Decide(props: { verb: Exclude<Verb, "check">; release: Release; busy: boolean; error: unknown; close: () => void; go: (note: string) => void }) {
   const { verb, release } = props;
   const [note, setNote] = useState("");
   const [typed, setTyped] = useState("");
@@ -77,35 +70,19 @@ function Decide(props: { verb: Exclude<Verb, "check">; release: Release; busy: b
   const final = verb !== "approve";
   const ready = !final || typed === release.name;
   return (
-    <Modal opened onClose={props.close} lockScroll={false} closeButtonProps={{ "aria-label": "Close" }} title={`${LABELS[verb]} ${release.ref}`} size={440} centered transitionProps={{ duration: 120 }}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (ready) props.go(note);
-        }}
-      >
+    <FormDialog title={`${LABELS[verb]} ${release.ref}`} close={props.close} ready={ready && !props.busy} label={LABELS[verb]} danger={final} error={props.error} go={() => props.go(note)}>
+      <label className="field">
+        <span>Note</span>
+        <textarea className="area" value={note} data-autofocus placeholder="Why" onChange={(event) => setNote(event.target.value)} />
+      </label>
+      {final && (
         <label className="field">
-          <span>Note</span>
-          <textarea className="area" value={note} data-autofocus placeholder="Why" onChange={(event) => setNote(event.target.value)} />
+          <span>
+            This is for good. Type <code>{release.name}</code> to go on.
+          </span>
+          <input className="input" value={typed} onChange={(event) => setTyped(event.target.value)} />
         </label>
-        {final && (
-          <label className="field">
-            <span>
-              This is for good. Type <code>{release.name}</code> to go on.
-            </span>
-            <input className="input" value={typed} onChange={(event) => setTyped(event.target.value)} />
-          </label>
-        )}
-        <div className="row" style={{ justifyContent: "flex-end" }}>
-          <button type="button" className="btn" onClick={props.close}>
-            Cancel
-          </button>
-          <button type="submit" className={final ? "btn danger" : "btn primary"} disabled={!ready || props.busy}>
-            {LABELS[verb]}
-          </button>
-        </div>
-      </form>
-    </Modal>
+      )}
+    </FormDialog>
   );
 }

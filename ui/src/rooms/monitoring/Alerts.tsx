@@ -1,9 +1,11 @@
 import { $api } from "../../api/client";
 import type { Alert } from "../../api/types";
 import { Blank, Status, Time } from "../../kit/basics";
+import { Choose, Filters } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { AlertDetail } from "./AlertDetail";
 
 const STATES = ["open", "acknowledged", "resolved"];
@@ -22,41 +24,27 @@ const COLUMNS: Column<Alert>[] = [
 export function Alerts() {
   const [url, setUrl] = useUrl();
   const state = STATES.find((one) => one === url.state) as Alert["state"] | undefined;
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/alerts",
-    { params: { query: { state, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, refetchInterval: 10_000 },
-  );
+  const query = $api.useInfiniteQuery("get", "/alerts", { params: { query: { state, limit: 100 } } }, { ...PAGES, refetchInterval: 10_000 });
   return (
     <Page title="Alerts" flush>
-      <search className="filters">
-        <select className="select" aria-label="State" value={state ?? ""} onChange={(event) => setUrl({ state: event.target.value || undefined }, true)}>
-          <option value="">Any state</option>
-          {STATES.map((one) => (
-            <option key={one}>{one}</option>
-          ))}
-        </select>
-      </search>
+      <Filters>
+        <Choose name="state" label="State" any="Any state" choices={STATES} />
+      </Filters>
       <List
         label="Alerts"
         noun="alert"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(a) => a.id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(a) => a.title}
         peek={(a) => <AlertDetail key={a.id} alert={a} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="alert"
-            title={state ? `No alert is ${state}` : "No alerts"}
+            narrowed={state && `No alert is ${state}`}
+            title="No alerts"
             text="Monitors watch drift, error rate, feedback and guard hits, and raise an alert here and in your channels."
             code={"mainspring channel create ops https://hooks.example.com/…\nmainspring monitor create drifting drift --target docs"}
           />

@@ -2,11 +2,13 @@ import { useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { Issue } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
+import { Choose, Filters } from "../../kit/filters";
 import { count, percent, signed } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { AreaState } from "./AreaPage";
 
@@ -37,14 +39,9 @@ export function AreaList() {
   const navigate = useNavigate();
   const who = useWho();
   const outcome = useOutcome();
-  const [url, setUrl] = useUrl();
+  const [url] = useUrl();
   const state = AREA_STATES.find((one) => one === url.state);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/issues",
-    { params: { query: { limit: 100, ...(state && { state }) } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/issues", { params: { query: { limit: 100, ...(state && { state }) } } }, PAGES);
   const find = $api.useMutation("post", "/issues/find", outcome<{ id: string }>("Looking for areas.", { done: (run) => void navigate({ to: `/runs/${run.id}` }) }));
   return (
     <Page
@@ -58,30 +55,21 @@ export function AreaList() {
         )
       }
     >
-      <search className="filters">
-        <select className="select" aria-label="State" value={state ?? ""} onChange={(event) => setUrl({ state: event.target.value || undefined }, true)}>
-          <option value="">Any state</option>
-          {AREA_STATES.map((one) => (
-            <option key={one}>{one}</option>
-          ))}
-        </select>
-      </search>
+      <Filters>
+        <Choose name="state" label="State" any="Any state" choices={AREA_STATES} />
+      </Filters>
       <List
         label="Improvement areas"
         noun="area"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(one) => one.id}
         open={(one) => void navigate({ to: `/areas/${one.id}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="drift"
-            title={state ? `No area is ${state}` : "No improvement areas yet"}
+            narrowed={state && `No area is ${state}`}
+            title="No improvement areas yet"
             text="Calls that failed or scored low in much the same way are grouped here, named, and tracked until a release fixes them."
             code={"mainspring issue find\nmainspring issue schedule --target docs --every-minutes 60"}
           />

@@ -4,7 +4,7 @@ import { $api } from "../../api/client";
 import type { IssueDetail } from "../../api/types";
 import { Blank, Card, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { Histogram, Shares } from "../../kit/chart";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { count, figure, percent, plural } from "../../kit/format";
 import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
@@ -181,20 +181,17 @@ function Ask({ area, asked, close }: { area: IssueDetail; asked: Asked; close: (
     if (asked === "queue") queue.mutate({ params, body: { name: name.trim() } as never });
   };
   return (
-    <Dialog title={text.title} close={close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          go();
-        }}
-      >
-        <Field label={text.label} note={text.note}>
-          <input className="input" data-autofocus value={name} placeholder={text.placeholder} onChange={(event) => setName(event.target.value)} />
-        </Field>
-        <Refused error={resolve.error ?? dataset.error ?? queue.error} />
-        <Foot close={close} ready={(asked === "resolve" || name.trim() !== "") && !(resolve.isPending || dataset.isPending || queue.isPending)} label={text.go} />
-      </form>
-    </Dialog>
+    <FormDialog
+      title={text.title}
+      close={close}
+      ready={(asked === "resolve" || name.trim() !== "") && !(resolve.isPending || dataset.isPending || queue.isPending)}
+      label={text.go}
+      error={resolve.error ?? dataset.error ?? queue.error}
+      go={go}
+    >
+      <Field label={text.label} note={text.note}>
+        <input className="input" data-autofocus value={name} placeholder={text.placeholder} onChange={(event) => setName(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }

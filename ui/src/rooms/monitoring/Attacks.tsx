@@ -7,6 +7,7 @@ import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 
 const TABS = ["Clusters", "Keys", "Runaways"] as const;
@@ -97,28 +98,18 @@ const KEYS: Column<KeyUse>[] = [
 
 function Keys() {
   const [url, setUrl] = useUrl();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/attacks/keys",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/attacks/keys", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <List
       label="Keys of the last 24 hours"
       noun="key"
-      items={query.data?.pages.flatMap((page) => page.items)}
-      error={query.error}
-      retry={query.refetch}
+      {...paged(query)}
       columns={KEYS}
       id={(one) => one.key_id}
       selected={url.peek}
       select={(peek) => setUrl({ peek })}
       peekTitle={(one) => one.note || one.key_id}
       peek={(one) => <Signals one={one} />}
-      hasMore={query.hasNextPage}
-      loadMore={() => void query.fetchNextPage()}
-      loadingMore={query.isFetchingNextPage}
       blank={<Blank icon="key" title="No key was used in the last 24 hours" text="Every key is held against its own past: requests, tokens, cost, errors, guard hits, models and addresses." code={"mainspring attack keys --hours 24\nmainspring monitor create odd-keys keys --window-minutes 1440"} />}
     />
   );
@@ -167,24 +158,14 @@ const RUNAWAYS: Column<Runaway>[] = [
 ];
 
 function Runaways() {
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/attacks/runaways",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/attacks/runaways", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <List
       label="Runaways of the last 7 days"
       noun="runaway"
-      items={query.data?.pages.flatMap((page) => page.items)}
-      error={query.error}
-      retry={query.refetch}
+      {...paged(query)}
       columns={RUNAWAYS}
       id={(one) => `${one.trace_id} ${one.why} ${one.at}`}
-      hasMore={query.hasNextPage}
-      loadMore={() => void query.fetchNextPage()}
-      loadingMore={query.isFetchingNextPage}
       blank={<Blank icon="check" title="Nothing ran away in the last 7 days" text="Answers of over 4,000 tokens, answers that repeat themselves, and traces of over 50 calls are listed here." code={"mainspring monitor create endless consumption"} />}
     />
   );

@@ -2,13 +2,14 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Channel } from "../../api/types";
 import { Blank, KeyValues, Status, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused, TypedName } from "../../kit/Dialog";
+import { Field, FormDialog, TypedName } from "../../kit/Dialog";
 import { duration } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
-import { NAME } from "../registry/providers";
 import { SEVERITIES } from "./kinds";
 
 const KINDS: Record<Channel["kind"], string> = { webhook: "webhook", slack: "Slack's form", pagerduty: "PagerDuty's form", email: "mail" };
@@ -25,29 +26,19 @@ const COLUMNS: Column<Channel>[] = [
 /** Where alerts go; addresses are sealed and never shown. */
 export function Channels({ making, close }: { making: boolean; close: () => void }) {
   const [url, setUrl] = useUrl();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/channels",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/channels", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <>
       <List
         label="Channels"
         noun="channel"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(c) => c.name}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(c) => c.name}
         peek={(c) => <Detail key={c.name} channel={c} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={<Blank icon="alert" title="No channels yet" text="A channel is told when an alert opens and when it ends: a webhook, Slack's form, PagerDuty's form, or mail." code="mainspring channel create ops https://hooks.example.com/… --kind slack" />}
       />
       {making && <ChannelForm close={close} />}
@@ -98,47 +89,44 @@ function ChannelForm({ close }: { close: () => void }) {
   const set = (more: Partial<typeof form>) => setForm({ ...form, ...more });
   const create = $api.useMutation("post", "/channels", outcome((made: Channel) => `${made.name} is told of alerts now.`, { done: close, quiet: true }));
   return (
-    <Dialog title="New channel" close={close} size={520}>
-      <form
-        className="stack"
-        autoComplete="off"
-        onSubmit={(event) => {
-          event.preventDefault();
-          create.mutate({ body: { ...form, url: form.url.trim() } });
-        }}
-      >
-        <div className="pair">
-          <Field label="Name">
-            <input className="input" value={form.name} data-autofocus placeholder="ops" onChange={(event) => set({ name: event.target.value })} />
-          </Field>
-          <Field label="Kind">
-            <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Channel["kind"] })}>
-              {Object.entries(KINDS).map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          </Field>
-          <Field label="From severity">
-            <select className="select" value={form.min_severity} onChange={(event) => set({ min_severity: event.target.value as Channel["min_severity"] })}>
-              {SEVERITIES.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
-        </div>
-        <Field label="Address" note="It is sealed and never shown again.">
-          <input className="input mono" value={form.url} placeholder={form.kind === "email" ? "smtps://user:password@mail.example/?from=…&to=…" : "https://hooks.example.com/…"} onChange={(event) => set({ url: event.target.value })} />
+    <FormDialog
+      title="New channel"
+      close={close}
+      size={520}
+      ready={NAME.test(form.name) && form.url.trim().length >= 8 && !create.isPending}
+      label="Create"
+      error={create.error}
+      go={() => create.mutate({ body: { ...form, url: form.url.trim() } })}
+    >
+      <div className="pair">
+        <Field label="Name">
+          <input className="input" value={form.name} data-autofocus placeholder="ops" onChange={(event) => set({ name: event.target.value })} />
         </Field>
-        {form.kind !== "email" && (
-          <Field label={form.kind === "pagerduty" ? "Routing key" : "Secret"} note={form.kind === "pagerduty" ? undefined : "With one, each delivery carries the HMAC-SHA256 of its body."}>
-            <input className="input mono" type="password" autoComplete="new-password" value={form.secret} onChange={(event) => set({ secret: event.target.value })} />
-          </Field>
-        )}
-        <Refused error={create.error} />
-        <Foot close={close} ready={NAME.test(form.name) && form.url.trim().length >= 8 && !create.isPending} label="Create" />
-      </form>
-    </Dialog>
+        <Field label="Kind">
+          <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Channel["kind"] })}>
+            {Object.entries(KINDS).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Field label="From severity">
+          <select className="select" value={form.min_severity} onChange={(event) => set({ min_severity: event.target.value as Channel["min_severity"] })}>
+            {SEVERITIES.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </Field>
+      </div>
+      <Field label="Address" note="It is sealed and never shown again.">
+        <input className="input mono" value={form.url} placeholder={form.kind === "email" ? "smtps://user:password@mail.example/?from=…&to=…" : "https://hooks.example.com/…"} onChange={(event) => set({ url: event.target.value })} />
+      </Field>
+      {form.kind !== "email" && (
+        <Field label={form.kind === "pagerduty" ? "Routing key" : "Secret"} note={form.kind === "pagerduty" ? undefined : "With one, each delivery carries the HMAC-SHA256 of its body."}>
+          <input className="input mono" type="password" autoComplete="new-password" value={form.secret} onChange={(event) => set({ secret: event.target.value })} />
+        </Field>
+      )}
+    </FormDialog>
   );
 }

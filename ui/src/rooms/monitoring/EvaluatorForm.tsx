@@ -2,13 +2,13 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Draw, Evaluator, EvaluatorChoice } from "../../api/types";
 import { Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog, Refused } from "../../kit/Dialog";
 import { count, figure } from "../../kit/format";
 import { Table } from "../../kit/list";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { RefLink } from "../../shell/RefLink";
 import { useWho } from "../../shell/session";
-import { NAME } from "../registry/providers";
 
 interface Draft {
   name: string;
@@ -45,64 +45,62 @@ export function EvaluatorForm({ evaluator, close, done }: { evaluator?: Evaluato
     else create.mutate({ body: { ...shared, name: draft.name, score: draft.score.trim() || null } });
   };
   return (
-    <Dialog title={evaluator ? `Change ${evaluator.name}` : "New evaluator"} close={close} size={760} stays>
-      <form
-        className="stack"
-        autoComplete="off"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        <div className="pair">
-          {!evaluator && (
-            <Field label="Name">
-              <input className="input" value={draft.name} data-autofocus placeholder="helpful" onChange={(event) => set({ name: event.target.value })} />
-            </Field>
-          )}
-          <Field label="Scorer" note="A judge, code, a pattern: any that needs no right answer.">
-            <input className="input mono" list="scorers" value={draft.metric} placeholder="judge:helpful" onChange={(event) => set({ metric: event.target.value })} />
-            <datalist id="scorers">
-              {judges.data?.items.map((one) => <option key={`j${one.name}`} value={`judge:${one.name}`} />)}
-              {codes.data?.items.map((one) => <option key={`c${one.name}`} value={`code:${one.name}`} />)}
-              {built.data?.map((one) => (
-                <option key={one.name} value={one.name} />
-              ))}
-            </datalist>
+    <FormDialog
+      title={evaluator ? `Change ${evaluator.name}` : "New evaluator"}
+      close={close}
+      size={760}
+      stays
+      ready={ready && !create.isPending && !update.isPending}
+      label={evaluator ? "Change" : "Create"}
+      error={create.error ?? update.error}
+      go={submit}
+    >
+      <div className="pair">
+        {!evaluator && (
+          <Field label="Name">
+            <input className="input" value={draft.name} data-autofocus placeholder="helpful" onChange={(event) => set({ name: event.target.value })} />
           </Field>
-          {!evaluator && (
-            <Field label="Scores are named">
-              <input className="input" value={draft.score} placeholder={draft.name || "as the evaluator"} onChange={(event) => set({ score: event.target.value })} />
-            </Field>
-          )}
-        </div>
-        <Which choice={draft.choice} set={(more) => set({ choice: { ...draft.choice, ...more } })} />
-        <div className="pair">
-          <Field label="Share of them (%)">
-            <input className="input num" inputMode="decimal" value={draft.rate} onChange={(event) => set({ rate: event.target.value })} />
+        )}
+        <Field label="Scorer" note="A judge, code, a pattern: any that needs no right answer.">
+          <input className="input mono" list="scorers" value={draft.metric} placeholder="judge:helpful" onChange={(event) => set({ metric: event.target.value })} />
+          <datalist id="scorers">
+            {judges.data?.items.map((one) => <option key={`j${one.name}`} value={`judge:${one.name}`} />)}
+            {codes.data?.items.map((one) => <option key={`c${one.name}`} value={`code:${one.name}`} />)}
+            {built.data?.map((one) => (
+              <option key={one.name} value={one.name} />
+            ))}
+          </datalist>
+        </Field>
+        {!evaluator && (
+          <Field label="Scores are named">
+            <input className="input" value={draft.score} placeholder={draft.name || "as the evaluator"} onChange={(event) => set({ score: event.target.value })} />
           </Field>
-          <Field label="Judges may cost a day (US dollars)" note={evaluator ? "Empty leaves it as it is." : "What waits goes on the next day."}>
-            <input className="input num" inputMode="decimal" value={draft.most} placeholder={evaluator?.max_cost_per_day ? String(evaluator.max_cost_per_day) : "no bound"} onChange={(event) => set({ most: event.target.value })} />
-          </Field>
-        </div>
-        <section className="card" aria-label="What would be drawn">
-          <header>
-            <h2>What would be drawn</h2>
-            <div className="page-actions">
-              <button type="button" className="btn" disabled={!drawing || preview.isPending} onClick={() => preview.mutate({ body: { choice: draft.choice, rate, name: evaluator?.name ?? null, hours: 24 } })}>
-                {preview.isPending ? "Looking…" : "Look at the last day"}
-              </button>
-            </div>
-          </header>
-          <div className="inner">
-            <Drawn found={preview.data} />
-            <Refused error={preview.error} />
+        )}
+      </div>
+      <Which choice={draft.choice} set={(more) => set({ choice: { ...draft.choice, ...more } })} />
+      <div className="pair">
+        <Field label="Share of them (%)">
+          <input className="input num" inputMode="decimal" value={draft.rate} onChange={(event) => set({ rate: event.target.value })} />
+        </Field>
+        <Field label="Judges may cost a day (US dollars)" note={evaluator ? "Empty leaves it as it is." : "What waits goes on the next day."}>
+          <input className="input num" inputMode="decimal" value={draft.most} placeholder={evaluator?.max_cost_per_day ? String(evaluator.max_cost_per_day) : "no bound"} onChange={(event) => set({ most: event.target.value })} />
+        </Field>
+      </div>
+      <section className="card" aria-label="What would be drawn">
+        <header>
+          <h2>What would be drawn</h2>
+          <div className="page-actions">
+            <button type="button" className="btn" disabled={!drawing || preview.isPending} onClick={() => preview.mutate({ body: { choice: draft.choice, rate, name: evaluator?.name ?? null, hours: 24 } })}>
+              {preview.isPending ? "Looking…" : "Look at the last day"}
+            </button>
           </div>
-        </section>
-        <Refused error={create.error ?? update.error} />
-        <Foot close={close} ready={ready && !create.isPending && !update.isPending} label={evaluator ? "Change" : "Create"} />
-      </form>
-    </Dialog>
+        </header>
+        <div className="inner">
+          <Drawn found={preview.data} />
+          <Refused error={preview.error} />
+        </div>
+      </section>
+    </FormDialog>
   );
 }
 

@@ -7,7 +7,8 @@ import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { count, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { EvaluatorForm } from "./EvaluatorForm";
 
@@ -44,24 +45,12 @@ export function EvaluatorList() {
   const [url, setUrl] = useUrl();
   const navigate = useNavigate();
   const [making, setMaking] = useState(false);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/evaluators",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, refetchInterval: 10_000 },
-  );
-  const items = query.data?.pages.flatMap((page) => page.items).filter((one) => holds(url.q, one.name, one.metric, one.choice.target) && (!url.state || stateOf(one) === url.state));
+  const query = $api.useInfiniteQuery("get", "/evaluators", { params: { query: { limit: 100 } } }, { ...PAGES, refetchInterval: 10_000 });
   return (
     <Page
       title="Evaluators"
       flush
-      actions={
-        may(who.data, "evaluator.write") && (
-          <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-            New evaluator
-          </button>
-        )
-      }
+      actions={<Primary may={may(who.data, "evaluator.write")} go={() => setMaking(true)}>New evaluator</Primary>}
     >
       <Filters>
         <Words placeholder="Name, scorer or target" />
@@ -70,18 +59,13 @@ export function EvaluatorList() {
       <List
         label="Evaluators"
         noun="evaluator"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (one) => holds(url.q, one.name, one.metric, one.choice.target) && (!url.state || stateOf(one) === url.state))}
         columns={COLUMNS}
         id={(one) => one.name}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         open={(one) => void navigate({ to: `/evaluators/${one.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
-        blank={<Blank icon="evaluator" title={url.q || url.state ? "No evaluator matches" : "No evaluators yet"} text="An evaluator scores a share of the live calls as they come, with any scorer that needs no right answer." code={EXAMPLE} />}
+        blank={<Blank icon="evaluator" narrowed={Boolean(url.q || url.state) && "No evaluator matches"} title="No evaluators yet" text="An evaluator scores a share of the live calls as they come, with any scorer that needs no right answer." code={EXAMPLE} />}
       />
       {making && <EvaluatorForm close={() => setMaking(false)} done={(name) => void navigate({ to: `/evaluators/${name}` })} />}
     </Page>

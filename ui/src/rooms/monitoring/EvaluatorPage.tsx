@@ -3,7 +3,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Evaluator, EvaluatorCall } from "../../api/types";
 import { Blank, Card, KeyValues, Stats, Status, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused, TypedName } from "../../kit/Dialog";
+import { Field, FormDialog, Refused, TypedName } from "../../kit/Dialog";
 import { Choose, Filters } from "../../kit/filters";
 import { count, figure, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
@@ -12,6 +12,7 @@ import { Meter } from "../../kit/Meter";
 import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 import { EvaluatorForm } from "./EvaluatorForm";
@@ -82,27 +83,24 @@ function Backfill({ name, close }: { name: string; close: () => void }) {
   const since = () => new Date(Date.now() - Number(days) * 86_400_000).toISOString();
   const ready = Number(days) > 0 && Number.isInteger(Number(limit)) && Number(limit) > 0;
   return (
-    <Dialog title="Score the past" close={close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          start.mutate({ params: { path: { name } }, body: { since: since(), limit: Number(limit) } });
-        }}
-      >
-        <div className="pair">
-          <Field label="Days back">
-            <input className="input num" inputMode="decimal" value={days} data-autofocus onChange={(event) => setDays(event.target.value)} />
-          </Field>
-          <Field label="At most (calls)">
-            <input className="input num" inputMode="numeric" value={limit} onChange={(event) => setLimit(event.target.value)} />
-          </Field>
-        </div>
-        <p className="dim">The same share is drawn as of live calls. What has its score keeps it; a judge is paid within the bound a day.</p>
-        <Refused error={start.error} />
-        <Foot close={close} ready={ready && !start.isPending} label="Score them" />
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Score the past"
+      close={close}
+      ready={ready && !start.isPending}
+      label="Score them"
+      error={start.error}
+      go={() => start.mutate({ params: { path: { name } }, body: { since: since(), limit: Number(limit) } })}
+    >
+      <div className="pair">
+        <Field label="Days back">
+          <input className="input num" inputMode="decimal" value={days} data-autofocus onChange={(event) => setDays(event.target.value)} />
+        </Field>
+        <Field label="At most (calls)">
+          <input className="input num" inputMode="numeric" value={limit} onChange={(event) => setLimit(event.target.value)} />
+        </Field>
+      </div>
+      <p className="dim">The same share is drawn as of live calls. What has its score keeps it; a judge is paid within the bound a day.</p>
+    </FormDialog>
   );
 }
 
@@ -247,7 +245,7 @@ function Calls({ name }: { name: string }) {
     "get",
     "/evaluators/{name}/calls",
     { params: { path: { name }, query: { state, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, refetchInterval: 10_000 },
+    { ...PAGES, refetchInterval: 10_000 },
   );
   return (
     <>
@@ -257,17 +255,12 @@ function Calls({ name }: { name: string }) {
       <List
         label="Calls"
         noun="call"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(one) => `${one.trace_id}${one.span_id}`}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         open={(one) => void navigate({ to: `/traces/${one.trace_id}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={<Blank icon="traces" title={state ? `No call is ${STATES[state]![1]}` : "It has drawn no call yet"} text="It draws from the calls that come from now on; the past is scored on demand." code={`mainspring evaluator backfill ${name}`} />}
       />
     </>

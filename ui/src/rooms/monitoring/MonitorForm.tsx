@@ -2,9 +2,9 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { BackTest, Monitor, MonitorKind } from "../../api/types";
 import { Segments } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog, Refused } from "../../kit/Dialog";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
-import { NAME } from "../registry/providers";
 import { useWho } from "../../shell/session";
 import { drafted, meant, SEVERITIES, settingsOf, words } from "./kinds";
 import { Looks } from "./Looks";
@@ -54,68 +54,59 @@ export function MonitorForm({ kinds, monitor, close, done }: { kinds: MonitorKin
   };
   const busy = create.isPending || update.isPending;
   return (
-    <Dialog title={monitor ? `Change ${monitor.name}` : "New monitor"} close={close} size={760} stays>
-      <form
-        className="stack"
-        autoComplete="off"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit(true);
-        }}
-      >
-        {!monitor && <What kinds={kinds} draft={draft} set={set} />}
-        {kind && <p className="dim">{kind.summary}</p>}
-        <SettingsFields settings={settings} draft={draft.settings} set={(more) => set({ settings: { ...draft.settings, ...more } })} />
-        <div className="pair">
-          <Field label="Looks every (minutes)">
-            <input className="input num" inputMode="numeric" value={draft.every} onChange={(event) => set({ every: event.target.value })} />
-          </Field>
-          <Field label="Over the last (minutes)">
-            <input className="input num" inputMode="numeric" value={draft.window} onChange={(event) => set({ window: event.target.value })} />
-          </Field>
-          <Field label="Severity">
-            <select className="select" value={draft.severity} onChange={(event) => set({ severity: event.target.value as Draft["severity"] })}>
-              {SEVERITIES.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
+    <FormDialog
+      title={monitor ? `Change ${monitor.name}` : "New monitor"}
+      close={close}
+      size={760}
+      stays
+      ready={ready && !busy}
+      label={monitor ? "Change" : "Create and switch on"}
+      error={create.error ?? update.error}
+      go={() => submit(true)}
+      also={
+        !monitor && (
+          <button type="button" className="btn" disabled={!ready || busy} onClick={() => submit(false)}>
+            Create, switched off
+          </button>
+        )
+      }
+    >
+      {!monitor && <What kinds={kinds} draft={draft} set={set} />}
+      {kind && <p className="dim">{kind.summary}</p>}
+      <SettingsFields settings={settings} draft={draft.settings} set={(more) => set({ settings: { ...draft.settings, ...more } })} />
+      <div className="pair">
+        <Field label="Looks every (minutes)">
+          <input className="input num" inputMode="numeric" value={draft.every} onChange={(event) => set({ every: event.target.value })} />
+        </Field>
+        <Field label="Over the last (minutes)">
+          <input className="input num" inputMode="numeric" value={draft.window} onChange={(event) => set({ window: event.target.value })} />
+        </Field>
+        <Field label="Severity">
+          <select className="select" value={draft.severity} onChange={(event) => set({ severity: event.target.value as Draft["severity"] })}>
+            {SEVERITIES.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </Field>
+      </div>
+      <Consequences draft={draft} set={set} deployment={where.target !== "" && !where.target.startsWith("release/")} />
+      <section className="card" aria-label="On the past">
+        <header>
+          <h2>On the past</h2>
+          <div className="page-actions">
+            <Segments value={days} options={DAYS} label="Days" onChange={setDays} />
+            <span className="dim">days</span>
+            <button type="button" className="btn" disabled={!given || tried.isPending} onClick={() => tried.mutate({ body: { kind: draft.kind, ...where, settings: given!, ...times, days: Number(days) } })}>
+              {tried.isPending ? "Looking…" : "Try it"}
+            </button>
+          </div>
+        </header>
+        <div className="inner">
+          <Tried found={tried.data} settings={draft.settings} />
+          <Refused error={tried.error} />
         </div>
-        <Consequences draft={draft} set={set} deployment={where.target !== "" && !where.target.startsWith("release/")} />
-        <section className="card" aria-label="On the past">
-          <header>
-            <h2>On the past</h2>
-            <div className="page-actions">
-              <Segments value={days} options={DAYS} label="Days" onChange={setDays} />
-              <span className="dim">days</span>
-              <button type="button" className="btn" disabled={!given || tried.isPending} onClick={() => tried.mutate({ body: { kind: draft.kind, ...where, settings: given!, ...times, days: Number(days) } })}>
-                {tried.isPending ? "Looking…" : "Try it"}
-              </button>
-            </div>
-          </header>
-          <div className="inner">
-            <Tried found={tried.data} settings={draft.settings} />
-            <Refused error={tried.error} />
-          </div>
-        </section>
-        <Refused error={create.error ?? update.error} />
-        {monitor ? (
-          <Foot close={close} ready={ready && !busy} label="Change" />
-        ) : (
-          <div className="row end">
-            <button type="button" className="btn" onClick={close}>
-              Cancel
-            </button>
-            <button type="button" className="btn" disabled={!ready || busy} onClick={() => submit(false)}>
-              Create, switched off
-            </button>
-            <button type="submit" className="btn primary" disabled={!ready || busy}>
-              Create and switch on
-            </button>
-          </div>
-        )}
-      </form>
-    </Dialog>
+      </section>
+    </FormDialog>
   );
 }
 

@@ -7,8 +7,9 @@ import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { figure } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { Channels } from "./Channels";
 import { words } from "./kinds";
@@ -55,13 +56,7 @@ export function MonitorList() {
       title="Monitors"
       flush
       tabs={<Tabs tabs={TABS} label="Parts of monitoring" current={tab} />}
-      actions={
-        writes && (
-          <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-            {label}
-          </button>
-        )
-      }
+      actions={<Primary may={writes} go={() => setMaking(true)}>{label}</Primary>}
     >
       {tab === "Monitors" && <Monitors />}
       {tab === "Channels" && <Channels making={making} close={() => setMaking(false)} />}
@@ -74,13 +69,7 @@ export function MonitorList() {
 function Monitors() {
   const [url, setUrl] = useUrl();
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/monitors",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, refetchInterval: 15_000 },
-  );
-  const items = query.data?.pages.flatMap((page) => page.items).filter((m) => holds(url.q, m.name, m.kind, m.target) && (!url.state || stateOf(m) === url.state));
+  const query = $api.useInfiniteQuery("get", "/monitors", { params: { query: { limit: 100 } } }, { ...PAGES, refetchInterval: 15_000 });
   return (
     <>
       <Filters>
@@ -90,18 +79,13 @@ function Monitors() {
       <List
         label="Monitors"
         noun="monitor"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (m) => holds(url.q, m.name, m.kind, m.target) && (!url.state || stateOf(m) === url.state))}
         columns={COLUMNS}
         id={(m) => m.name}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         open={(m) => void navigate({ to: `/monitors/${m.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
-        blank={<Blank icon="alert" title={url.q || url.state ? "No monitor matches" : "No monitors yet"} text="A monitor looks at live calls again and again, and opens one alert while something is wrong. Try it on the past before it is switched on." code={EXAMPLE} />}
+        blank={<Blank icon="alert" narrowed={Boolean(url.q || url.state) && "No monitor matches"} title="No monitors yet" text="A monitor looks at live calls again and again, and opens one alert while something is wrong. Try it on the past before it is switched on." code={EXAMPLE} />}
       />
     </>
   );

@@ -5,7 +5,7 @@ import type { Alert, Monitor, MonitorResult } from "../../api/types";
 import { Blank, Card, KeyValues, Segments, Stats, Status, Time } from "../../kit/basics";
 import { TypedName } from "../../kit/Dialog";
 import { Facts } from "../../kit/Facts";
-import { count, figure } from "../../kit/format";
+import { count, duration, figure } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Table } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
@@ -179,7 +179,7 @@ function About({ monitor }: { monitor: Monitor }) {
             ["Kind", words(monitor.kind)],
             ["Target", target ? <RefLink key="t" value={target} /> : "all traffic"],
             ["Environment", monitor.environment || "all"],
-            ["Window", `${monitor.window_minutes} minutes, every ${monitor.every_minutes}`],
+            ["Looks at", `the last ${duration(monitor.window_minutes * 60_000)}, every ${duration(monitor.every_minutes * 60_000)}`],
             ["Severity", <Status key="s" state={monitor.severity} />],
             ["Tells", monitor.channels.join(", ") || "every channel"],
             ["Sets going", monitor.actions.map((one) => (one.do === "queue" ? `traces into ${one.queue}` : "roll back")).join(", ") || "nothing"],

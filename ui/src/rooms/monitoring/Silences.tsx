@@ -2,10 +2,11 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Silence } from "../../api/types";
 import { Blank, KeyValues, Status, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { SEVERITIES } from "./kinds";
 
@@ -27,30 +28,20 @@ const COLUMNS: Column<Silence>[] = [
 /** Times in which nobody is told of alerts; they open as ever. */
 export function Silences({ making, close }: { making: boolean; close: () => void }) {
   const [url, setUrl] = useUrl();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/silences",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/silences", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <>
       <List
         label="Silences"
         noun="silence"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(s) => s.id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(s) => s.monitor || s.target || "All alerts"}
         peek={(s) => <Detail key={s.id} silence={s} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
-        blank={<Blank icon="pause" title="No silences" text="While a silence lasts nobody is told of the alerts that it names; they open and end as ever." code={'mainspring silence create 2030-01-01T06:00:00Z --monitor slow --why "Load test over night."'} />}
+        blank={<Blank icon="pause" title="No silences" text="While a silence lasts nobody is told of the alerts that it names; they open and end as ever." code={'mainspring silence create 2030-01-01T06:00:00Z \\\n  --monitor slow --why "Load test over night."'} />}
       />
       {making && <SilenceForm close={close} first={{}} />}
     </>
@@ -94,51 +85,51 @@ export function SilenceForm({ close, first }: { close: () => void; first: { moni
   const set = (more: Partial<typeof form>) => setForm({ ...form, ...more });
   const create = $api.useMutation("post", "/silences", outcome("Nobody is told until then.", { done: close, quiet: true }));
   return (
-    <Dialog title="New silence" close={close} size={520}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          const until = new Date(Date.now() + form.hours * 3_600_000).toISOString();
-          create.mutate({ body: { until, monitor: form.monitor, target: form.target.trim(), severity: (form.severity || null) as "info" | null, why: form.why } });
-        }}
-      >
-        <div className="pair">
-          <Field label="Monitor">
-            <select className="select" value={form.monitor} onChange={(event) => set({ monitor: event.target.value })}>
-              <option value="">all monitors</option>
-              {monitors.data?.items.map((one) => (
-                <option key={one.name}>{one.name}</option>
-              ))}
-            </select>
-          </Field>
-          <Field label="Target">
-            <input className="input" value={form.target} placeholder="any" onChange={(event) => set({ target: event.target.value })} />
-          </Field>
-          <Field label="Severity">
-            <select className="select" value={form.severity} onChange={(event) => set({ severity: event.target.value })}>
-              <option value="">any</option>
-              {SEVERITIES.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
-          <Field label="For">
-            <select className="select" value={form.hours} onChange={(event) => set({ hours: Number(event.target.value) })}>
-              {HOURS.map(([label, hours]) => (
-                <option key={hours} value={hours}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          </Field>
-        </div>
-        <Field label="Why">
-          <input className="input" value={form.why} maxLength={2000} onChange={(event) => set({ why: event.target.value })} />
+    <FormDialog
+      title="New silence"
+      close={close}
+      size={520}
+      ready={!create.isPending}
+      label="Silence"
+      error={create.error}
+      go={() => {
+        const until = new Date(Date.now() + form.hours * 3_600_000).toISOString();
+        create.mutate({ body: { until, monitor: form.monitor, target: form.target.trim(), severity: (form.severity || null) as "info" | null, why: form.why } });
+      }}
+    >
+      <div className="pair">
+        <Field label="Monitor">
+          <select className="select" value={form.monitor} onChange={(event) => set({ monitor: event.target.value })}>
+            <option value="">all monitors</option>
+            {monitors.data?.items.map((one) => (
+              <option key={one.name}>{one.name}</option>
+            ))}
+          </select>
         </Field>
-        <Refused error={create.error} />
-        <Foot close={close} ready={!create.isPending} label="Silence" />
-      </form>
-    </Dialog>
+        <Field label="Target">
+          <input className="input" value={form.target} placeholder="any" onChange={(event) => set({ target: event.target.value })} />
+        </Field>
+        <Field label="Severity">
+          <select className="select" value={form.severity} onChange={(event) => set({ severity: event.target.value })}>
+            <option value="">any</option>
+            {SEVERITIES.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label="For">
+          <select className="select" value={form.hours} onChange={(event) => set({ hours: Number(event.target.value) })}>
+            {HOURS.map(([label, hours]) => (
+              <option key={hours} value={hours}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </Field>
+      </div>
+      <Field label="Why">
+        <input className="input" value={form.why} maxLength={2000} onChange={(event) => set({ why: event.target.value })} />
+      </Field>
+    </FormDialog>
   );
 }

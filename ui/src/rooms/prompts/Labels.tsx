@@ -1,11 +1,11 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { LabelProtection, PromptVersion } from "../../api/types";
 import { Blank, Card, Status } from "../../kit/basics";
 import { Table } from "../../kit/list";
+import { NAME } from "../../kit/name";
+import { useOutcome } from "../../kit/outcome";
 import { Show } from "../../kit/page";
-import { toast } from "../../kit/toast";
 import { Moves } from "../../kit/Versioned";
 import { may, useWho } from "../../shell/session";
 
@@ -61,18 +61,10 @@ function Protection({ of }: { of: LabelProtection | undefined }) {
   );
 }
 
-function useOutcome(said: string) {
-  const queries = useQueryClient();
-  return {
-    onSuccess: () => toast(said),
-    onError: (error: unknown) => toast((error as Error).message, { tone: "error" as const }),
-    onSettled: () => void queries.invalidateQueries(),
-  };
-}
-
 function Remove({ prompt, label, guarded }: { prompt: PromptVersion; label: string; guarded: LabelProtection | undefined }) {
   const who = useWho();
-  const remove = $api.useMutation("delete", "/prompts/{name}/labels/{label}", useOutcome(`${label} was taken away.`));
+  const outcome = useOutcome();
+  const remove = $api.useMutation("delete", "/prompts/{name}/labels/{label}", outcome(`${label} was taken away.`));
   const allowed = may(who.data, "prompt.label") && (!guarded || may(who.data, guarded.permission));
   return (
     <button
@@ -89,12 +81,13 @@ function Remove({ prompt, label, guarded }: { prompt: PromptVersion; label: stri
 
 function Move({ prompt, protections }: { prompt: PromptVersion; protections: Map<string, LabelProtection> }) {
   const who = useWho();
+  const outcome = useOutcome();
   const [label, setLabel] = useState("");
   const [note, setNote] = useState("");
-  const move = $api.useMutation("put", "/prompts/{name}/labels/{label}", useOutcome(`${label} points at ${prompt.ref}.`));
+  const move = $api.useMutation("put", "/prompts/{name}/labels/{label}", outcome(`${label} points at ${prompt.ref}.`));
   const guarded = protections.get(label);
   const refused = guarded && !may(who.data, guarded.permission);
-  const valid = /^[a-z0-9][a-z0-9._-]{0,127}$/.test(label);
+  const valid = NAME.test(label);
   return (
     <Card title={`Point a label at version ${prompt.number}`}>
       <form

@@ -5,18 +5,14 @@ import { Blank, Card, Time } from "../../kit/basics";
 import { count, duration, figure, fixed, money, percent, short } from "../../kit/format";
 import { Table } from "../../kit/list";
 import { Show } from "../../kit/page";
+import { PAGES } from "../../kit/pages";
 
 /** What the figures leave out: calls that people tried things out with, and those of experiments. */
 const TRAFFIC = { service: "!playground,shadow", environment: "!experiment" };
 
 /** How each version did in traffic, with the uncertainty of every score. */
 export function Metrics({ name }: { name: string }) {
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/prompts/{name}/metrics",
-    { params: { path: { name }, query: { limit: 10 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/prompts/{name}/metrics", { params: { path: { name }, query: { limit: 10 } } }, PAGES);
   const items = query.data?.pages.flatMap((page) => page.items);
   return (
     <Show query={{ ...query, data: items }}>

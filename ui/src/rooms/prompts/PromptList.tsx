@@ -1,9 +1,10 @@
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { PromptSummary } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 
 const COLUMNS: Column<PromptSummary>[] = [
   { key: "name", label: "Prompt", width: "minmax(180px,1fr)", cell: (p) => p.name },
@@ -25,32 +26,23 @@ const COLUMNS: Column<PromptSummary>[] = [
 
 export function PromptList() {
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/prompts",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/prompts", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page title="Prompts" flush>
       <List
         label="Prompts"
         noun="prompt"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(p) => p.name}
         open={(p) => void navigate({ to: `/prompts/${p.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="prompt"
             title="No prompts yet"
             text="A prompt is a versioned chat template with variables, a response schema and labels such as production."
-            code={`mainspring prompt commit docs '[{"role": "user", "content": "Summarise: {{text}}"}]'\nmainspring prompt label docs production`}
+            code={`mainspring prompt commit docs \\\n  '[{"role": "user", "content": "Summarise: {{text}}"}]'\nmainspring prompt label docs production`}
+            actions={<Link to="/playground" className="btn">Write one in the playground</Link>}
           />
         }
       />

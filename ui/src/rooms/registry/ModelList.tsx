@@ -2,9 +2,10 @@ import { useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { ModelVersion } from "../../api/types";
 import { Blank, Id, Time } from "../../kit/basics";
-import { bytes, short } from "../../kit/format";
+import { bytes, NONE, short } from "../../kit/format";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 
 const COLUMNS: Column<ModelVersion>[] = [
   { key: "name", label: "Model", width: "minmax(160px,1.2fr)", cell: (m) => m.name },
@@ -13,7 +14,7 @@ const COLUMNS: Column<ModelVersion>[] = [
   { key: "format", label: "Format", width: "96px", cell: (m) => m.format },
   { key: "base", label: "Base", width: "minmax(120px,1fr)", cell: (m) => <span className="dim">{m.base?.replace("model/", "")}</span> },
   { key: "parameters", label: "Parameters", width: "88px", numeric: true, cell: (m) => <span className="num">{m.parameters ? short(m.parameters) : "–"}</span> },
-  { key: "size", label: "Size", width: "72px", numeric: true, cell: (m) => <span className="num">{bytes(m.files.reduce((sum, file) => sum + file.size, 0))}</span> },
+  { key: "size", label: "Size", width: "72px", numeric: true, cell: (m) => <span className="num">{m.files.length ? bytes(m.files.reduce((sum, file) => sum + file.size, 0)) : NONE}</span> },
   { key: "license", label: "Licence", width: "112px", cell: (m) => m.license || <span className="faint">unknown</span> },
   { key: "created", label: "Changed", width: "96px", cell: (m) => <Time at={m.created_at} /> },
   { key: "sha", label: "Content", width: "104px", cell: (m) => <Id value={m.sha256} /> },
@@ -21,26 +22,16 @@ const COLUMNS: Column<ModelVersion>[] = [
 
 export function ModelList() {
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/models",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/models", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page title="Models" flush>
       <List
         label="Models"
         noun="model"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(m) => m.name}
         open={(m) => void navigate({ to: `/models/${m.name}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="model"

@@ -1,9 +1,10 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Provider } from "../../api/types";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
-import { NAME, PATIENCE, placeOf, PRESETS } from "./providers";
+import { PATIENCE, placeOf, PRESETS } from "./providers";
 
 const USUAL = { connect_seconds: "5", first_token_seconds: "120", between_seconds: "60", total_seconds: "600" };
 
@@ -36,74 +37,71 @@ export function ProviderForm({ provider, close, done }: { provider?: Provider; c
     else create.mutate({ body: { ...shared, name: form.name, kind: form.kind, api_key: key } });
   };
   return (
-    <Dialog title={provider ? `Change ${provider.name}` : "Add a provider"} close={close} size={560}>
-      <form
-        className="stack"
-        autoComplete="off"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
+    <FormDialog
+      title={provider ? `Change ${provider.name}` : "Add a provider"}
+      close={close}
+      size={560}
+      ready={ready && !create.isPending && !update.isPending}
+      label={provider ? "Change" : "Add"}
+      error={create.error ?? update.error}
+      go={submit}
+    >
+      {!provider && (
+        <div className="presets" role="group" aria-label="Begin with">
+          {PRESETS.map((preset) => (
+            <button key={preset.label} type="button" className="btn" onClick={() => set({ kind: preset.kind, url: preset.url, name: form.name || preset.name })}>
+              {preset.label}
+            </button>
+          ))}
+        </div>
+      )}
+      {!provider && (
+        <div className="pair">
+          <Field label="Name">
+            <input className="input" value={form.name} data-autofocus placeholder="acme" onChange={(event) => set({ name: event.target.value })} />
+          </Field>
+          <Field label="It speaks">
+            <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Provider["kind"] })}>
+              <option value="openai">OpenAI&apos;s chat completions</option>
+              <option value="anthropic">Anthropic&apos;s messages</option>
+            </select>
+          </Field>
+        </div>
+      )}
+      <Field label="URL">
+        <input className="input mono" type="url" value={form.url} placeholder="https://models.example.org/v1" onChange={(event) => set({ url: event.target.value })} />
+      </Field>
+      <Field
+        label={provider?.keyed ? "Another key" : "Key"}
+        note={
+          moved
+            ? `The key is bound to ${placeOf(provider.url)}, so another host asks for it again.`
+            : provider?.keyed
+              ? "Empty: the sealed key stays. It cannot be shown."
+              : "It is sealed, sent to this host and no other, and never shown again."
+        }
       >
-        {!provider && (
-          <div className="presets" role="group" aria-label="Begin with">
-            {PRESETS.map((preset) => (
-              <button key={preset.label} type="button" className="btn" onClick={() => set({ kind: preset.kind, url: preset.url, name: form.name || preset.name })}>
-                {preset.label}
-              </button>
-            ))}
-          </div>
-        )}
-        {!provider && (
-          <div className="pair">
-            <Field label="Name">
-              <input className="input" value={form.name} data-autofocus placeholder="acme" onChange={(event) => set({ name: event.target.value })} />
+        <input className="input mono" type="password" value={form.api_key} disabled={form.away} autoComplete="new-password" placeholder={provider?.keyed ? "sealed" : "none"} onChange={(event) => set({ api_key: event.target.value })} />
+      </Field>
+      {provider?.keyed && (
+        <label className="checks-line">
+          <input type="checkbox" checked={form.away} onChange={(event) => set({ away: event.target.checked, api_key: "" })} />
+          <span>Take the key away; this provider needs none.</span>
+        </label>
+      )}
+      <fieldset className="plain">
+        <legend>Patience, in seconds</legend>
+        <div className="pair">
+          {PATIENCE.map(([name, label]) => (
+            <Field key={name} label={label}>
+              <input className="input num" inputMode="decimal" value={form[name]} onChange={(event) => set({ [name]: event.target.value })} />
             </Field>
-            <Field label="It speaks">
-              <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Provider["kind"] })}>
-                <option value="openai">OpenAI&apos;s chat completions</option>
-                <option value="anthropic">Anthropic&apos;s messages</option>
-              </select>
-            </Field>
-          </div>
-        )}
-        <Field label="URL">
-          <input className="input mono" type="url" value={form.url} placeholder="https://models.example.org/v1" onChange={(event) => set({ url: event.target.value })} />
-        </Field>
-        <Field
-          label={provider?.keyed ? "Another key" : "Key"}
-          note={
-            moved
-              ? `The key is bound to ${placeOf(provider.url)}, so another host asks for it again.`
-              : provider?.keyed
-                ? "Empty: the sealed key stays. It cannot be shown."
-                : "It is sealed, sent to this host and no other, and never shown again."
-          }
-        >
-          <input className="input mono" type="password" value={form.api_key} disabled={form.away} autoComplete="new-password" placeholder={provider?.keyed ? "sealed" : "none"} onChange={(event) => set({ api_key: event.target.value })} />
-        </Field>
-        {provider?.keyed && (
-          <label className="checks-line">
-            <input type="checkbox" checked={form.away} onChange={(event) => set({ away: event.target.checked, api_key: "" })} />
-            <span>Take the key away; this provider needs none.</span>
-          </label>
-        )}
-        <fieldset className="plain">
-          <legend>Patience, in seconds</legend>
-          <div className="pair">
-            {PATIENCE.map(([name, label]) => (
-              <Field key={name} label={label}>
-                <input className="input num" inputMode="decimal" value={form[name]} onChange={(event) => set({ [name]: event.target.value })} />
-              </Field>
-            ))}
-          </div>
-        </fieldset>
-        <Field label="Note">
-          <input className="input" value={form.note} maxLength={2000} onChange={(event) => set({ note: event.target.value })} />
-        </Field>
-        <Refused error={create.error ?? update.error} />
-        <Foot close={close} ready={ready && !create.isPending && !update.isPending} label={provider ? "Change" : "Add"} />
-      </form>
-    </Dialog>
+          ))}
+        </div>
+      </fieldset>
+      <Field label="Note">
+        <input className="input" value={form.note} maxLength={2000} onChange={(event) => set({ note: event.target.value })} />
+      </Field>
+    </FormDialog>
   );
 }

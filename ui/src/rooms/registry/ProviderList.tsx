@@ -2,16 +2,18 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Provider, ProviderCheck } from "../../api/types";
 import { Blank, Card, KeyValues, Skeleton, Status, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused, TypedName } from "../../kit/Dialog";
+import { Field, FormDialog, Refused, TypedName } from "../../kit/Dialog";
 import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { duration, plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { ProviderForm } from "./ProviderForm";
-import { NAME, PATIENCE, placeOf } from "./providers";
+import { PATIENCE, placeOf } from "./providers";
 
 const SPEAKS: Record<Provider["kind"], string> = { openai: "OpenAI", anthropic: "Anthropic" };
 
@@ -34,25 +36,13 @@ export function ProviderList() {
   const who = useWho();
   const [url, setUrl] = useUrl();
   const [adding, setAdding] = useState(false);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/providers",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
-  const items = query.data?.pages.flatMap((page) => page.items).filter((one) => (!url.kind || one.kind === url.kind) && holds(url.q, one.name, one.url, one.note));
+  const query = $api.useInfiniteQuery("get", "/providers", { params: { query: { limit: 100 } } }, PAGES);
   const writes = may(who.data, "provider.write");
   return (
     <Page
       title="Providers"
       flush
-      actions={
-        writes && (
-          <button type="button" className="btn primary" onClick={() => setAdding(true)}>
-            Add a provider
-          </button>
-        )
-      }
+      actions={<Primary may={writes} go={() => setAdding(true)}>Add a provider</Primary>}
     >
       <Filters>
         <Words placeholder="Name, URL or note" />
@@ -61,22 +51,18 @@ export function ProviderList() {
       <List
         label="Providers"
         noun="provider"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (one) => (!url.kind || one.kind === url.kind) && holds(url.q, one.name, one.url, one.note))}
         columns={COLUMNS}
         id={(one) => one.name}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(one) => one.name}
         peek={(one) => <Detail key={one.name} provider={one} writes={writes} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="provider"
-            title={url.q || url.kind ? "No provider matches" : "No providers yet"}
+            narrowed={Boolean(url.q || url.kind) && "No provider matches"}
+            title="No providers yet"
             text="A provider is a server of models elsewhere: a vendor, or a vLLM, SGLang or Ollama of your own. Its models answer behind deployments as local ones do."
             code={`mainspring provider create acme https://models.example.org/v1\nmainspring model connect assistant acme org/assistant-large`}
           />
@@ -181,23 +167,20 @@ function Connect({ provider, remote, close }: { provider: string; remote: string
   const [name, setName] = useState(remote.split("/").at(-1)!.toLowerCase().replaceAll(/[^a-z0-9._-]+/g, "-").replace(/^[^a-z0-9]+/, ""));
   const connect = $api.useMutation("post", "/models/{name}/connect", outcome((made: { ref: string }) => `${made.ref} may be pinned by releases.`, { done: close, quiet: true }));
   return (
-    <Dialog title="Connect as a model" close={close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          connect.mutate({ params: { path: { name } }, body: { provider, remote, context: 0, license: "", note: "" } });
-        }}
-      >
-        <p className="dim">
-          A version of a model stands for <code>{remote}</code> at {provider}, so that a release can pin it and a gate can check it.
-        </p>
-        <Field label="Name">
-          <input className="input" value={name} data-autofocus onChange={(event) => setName(event.target.value)} />
-        </Field>
-        <Refused error={connect.error} />
-        <Foot close={close} ready={NAME.test(name) && !connect.isPending} label="Connect" />
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Connect as a model"
+      close={close}
+      ready={NAME.test(name) && !connect.isPending}
+      label="Connect"
+      error={connect.error}
+      go={() => connect.mutate({ params: { path: { name } }, body: { provider, remote, context: 0, license: "", note: "" } })}
+    >
+      <p className="dim">
+        A version of a model stands for <code>{remote}</code> at {provider}, so that a release can pin it and a gate can check it.
+      </p>
+      <Field label="Name">
+        <input className="input" value={name} data-autofocus onChange={(event) => setName(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }

@@ -2,9 +2,11 @@ import { useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { Release } from "../../api/types";
 import { Blank, Status, Time } from "../../kit/basics";
+import { Choose, Filters } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 
 const STATES = ["draft", "in_review", "approved", "rejected", "withdrawn"];
 const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
@@ -21,39 +23,22 @@ const COLUMNS: Column<Release>[] = [
 ];
 
 export function ReleaseList() {
-  const [url, setUrl] = useUrl();
+  const [url] = useUrl();
   const navigate = useNavigate();
   const state = STATES.find((one) => one === url.state) as Release["state"] | undefined;
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/releases",
-    { params: { query: { state, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/releases", { params: { query: { state, limit: 100 } } }, PAGES);
   return (
     <Page title="Releases" flush>
-      <search className="filters">
-        <select className="select" aria-label="State" value={state ?? ""} onChange={(event) => setUrl({ state: event.target.value || undefined }, true)}>
-          <option value="">Any state</option>
-          {STATES.map((one) => (
-            <option key={one} value={one}>
-              {one.replace("_", " ")}
-            </option>
-          ))}
-        </select>
-      </search>
+      <Filters>
+        <Choose name="state" label="State" any="Any state" choices={STATES.map((one) => ({ value: one, label: one.replace("_", " ") }))} />
+      </Filters>
       <List
         label="Releases"
         noun="release"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(r) => r.ref}
         open={(r) => void navigate({ to: `/releases/${r.name}`, search: { version: String(r.number) } as never })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           state ? (
             <Blank icon="filter" title={`No release is ${state.replace("_", " ")}`} text="Choose another state." />
@@ -62,7 +47,7 @@ export function ReleaseList() {
               icon="release"
               title="No releases yet"
               text="A release pins exact versions of model, prompt, guard policy and parameters. The gate checks it, and a second member approves it."
-              code={"mainspring release create docs --model model/docs-lora --prompt prompt/docs@production\nmainspring release check docs\nmainspring release approve docs"}
+              code={"mainspring release create docs --model model/docs-lora \\\n  --prompt prompt/docs@production\nmainspring release check docs\nmainspring release approve docs"}
             />
           )
         }

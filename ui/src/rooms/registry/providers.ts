@@ -24,8 +24,6 @@ export const PATIENCE = [
   ["total_seconds", "Whole answer"],
 ] as const;
 
-export const NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
-
 /** The host that a key is bound to, as a URL names it; empty where it is none. */
 export function placeOf(url: string): string {
   try {

@@ -7,7 +7,8 @@ import { Filters, holds, Words } from "../../kit/filters";
 import { plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { PolicyForm } from "./PolicyForm";
 import { RuleTable } from "./RuleTable";
@@ -36,24 +37,12 @@ export function GuardList() {
   const [url, setUrl] = useUrl();
   const navigate = useNavigate();
   const [making, setMaking] = useState(false);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/guards",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
-  const items = query.data?.pages.flatMap((page) => page.items).filter((one) => holds(url.q, one.name, one.note, ...rules(one).map((rule) => rule.detector)));
+  const query = $api.useInfiniteQuery("get", "/guards", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page
       title="Guards"
       flush
-      actions={
-        may(who.data, "guard.write") && (
-          <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-            Make a policy
-          </button>
-        )
-      }
+      actions={<Primary may={may(who.data, "guard.write")} go={() => setMaking(true)}>Make a policy</Primary>}
     >
       <Filters>
         <Words placeholder="Name, note or detector" />
@@ -62,9 +51,7 @@ export function GuardList() {
         label="Guard policies"
         noun="policy"
         many="policies"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (one) => holds(url.q, one.name, one.note, ...rules(one).map((rule) => rule.detector)))}
         columns={COLUMNS}
         id={(one) => one.name}
         open={(one) => void navigate({ to: `/guards/${one.name}` })}
@@ -84,15 +71,13 @@ export function GuardList() {
             <RuleTable rules={rules(one)} />
           </div>
         )}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="guard"
-            title={url.q ? "No policy matches" : "No guard policies yet"}
+            narrowed={Boolean(url.q) && "No policy matches"}
+            title="No guard policies yet"
             text="A policy looks for personal data, secrets, injection and more on the way in and out, and logs, masks or blocks. A release pins it, so whoever calls the deployment is guarded."
-            code={`mainspring guard create usual --rules '[{"detector": "pii", "action": "mask"}, {"detector": "injection", "action": "block"}]'\nmainspring guard test guard/usual "Write to someone@example.org"`}
+            code={`mainspring guard create usual '[{"detector": "pii", "action": "mask"},\n  {"detector": "injection", "action": "block"}]'\nmainspring guard test guard/usual "Write to someone@example.org"`}
           />
         }
       />

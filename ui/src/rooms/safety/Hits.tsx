@@ -7,6 +7,7 @@ import { duration } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Table } from "../../kit/list";
 import { Show } from "../../kit/page";
+import { PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
 import { ACTIONS } from "./rules";
 
@@ -23,7 +24,7 @@ export function Hits({ name }: { name: string }) {
     "get",
     "/guards/{name}/hits",
     { params: { path: { name }, query: { detector: url.detector ?? "", limit: 100, ...(action && { action }), ...(stage && { stage }) } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
+    PAGES,
   );
   const calls = query.data?.pages.flatMap((page) => page.items);
   return (

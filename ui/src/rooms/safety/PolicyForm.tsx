@@ -1,12 +1,12 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { GuardRule, GuardVersion } from "../../api/types";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { ACTIONS, draftOf, ruleOf, SIDES, type RuleDraft } from "./rules";
 
-const NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 const MESSAGE = "The request was refused by the guard policy.";
 
 /** Makes a policy, or the next version of one; versions never change, so releases that pin an older one keep it. */
@@ -37,46 +37,45 @@ export function PolicyForm({ guard, close, done }: { guard?: GuardVersion; close
     save.mutate({ params: { path: { name } }, body: { rules: found, message, note, timeout_ms: guard?.policy.timeout_ms ?? 0 } });
   };
   return (
-    <Dialog title={guard ? `Next version of ${guard.name}` : "Make a guard policy"} close={close} size={680} stays>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        {!guard && (
-          <Field label="Name">
-            <input className="input" value={name} data-autofocus placeholder="usual" onChange={(event) => setName(event.target.value)} />
-          </Field>
-        )}
-        <ol className="rules" aria-label="Rules">
-          {rules.map((rule, index) => (
-            <RuleFields
-              key={rule.key}
-              rule={rule}
-              number={index + 1}
-              detectors={detectors.data ?? []}
-              set={(more) => set(rule.key, more)}
-              remove={() => setRules(rules.filter((other) => other.key !== rule.key))}
-            />
-          ))}
-        </ol>
-        <div>
-          <button type="button" className="btn" disabled={rules.length >= 32} onClick={() => setRules([...rules, draftOf({ detector: "secrets", action: "mask" })])}>
-            Add a rule
-          </button>
-        </div>
-        <Field label="What a caller is told when a rule blocks">
-          <input className="input" value={message} maxLength={500} onChange={(event) => setMessage(event.target.value)} />
+    <FormDialog
+      title={guard ? `Next version of ${guard.name}` : "Make a guard policy"}
+      close={close}
+      size={680}
+      stays
+      ready={NAME.test(name) && rules.length > 0 && !save.isPending}
+      label="Save"
+      error={wrong ?? save.error}
+      go={submit}
+    >
+      {!guard && (
+        <Field label="Name">
+          <input className="input" value={name} data-autofocus placeholder="usual" onChange={(event) => setName(event.target.value)} />
         </Field>
-        <Field label="Note">
-          <input className="input" value={note} placeholder="What is better" onChange={(event) => setNote(event.target.value)} />
-        </Field>
-        <Refused error={wrong ?? save.error} />
-        <Foot close={close} ready={NAME.test(name) && rules.length > 0 && !save.isPending} label="Save" />
-      </form>
-    </Dialog>
+      )}
+      <ol className="rules" aria-label="Rules">
+        {rules.map((rule, index) => (
+          <RuleFields
+            key={rule.key}
+            rule={rule}
+            number={index + 1}
+            detectors={detectors.data ?? []}
+            set={(more) => set(rule.key, more)}
+            remove={() => setRules(rules.filter((other) => other.key !== rule.key))}
+          />
+        ))}
+      </ol>
+      <div>
+        <button type="button" className="btn" disabled={rules.length >= 32} onClick={() => setRules([...rules, draftOf({ detector: "secrets", action: "mask" })])}>
+          Add a rule
+        </button>
+      </div>
+      <Field label="What a caller is told when a rule blocks">
+        <input className="input" value={message} maxLength={500} onChange={(event) => setMessage(event.target.value)} />
+      </Field>
+      <Field label="Note">
+        <input className="input" value={note} placeholder="What is better" onChange={(event) => setNote(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }
 

@@ -8,8 +8,9 @@ import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Meter, standing, usedShare } from "../../kit/Meter";
 import { useOutcome } from "../../kit/outcome";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { useKeyNames } from "../workspace/keys";
 import { asBudget, left, SCOPES, words, type Allowance, type Scope } from "./allowances";
@@ -31,7 +32,7 @@ export function BudgetList() {
   const [setting, setSetting] = useState(false);
   const keyName = useKeyNames();
   const scope = SCOPES.find((one) => one === url.scope);
-  const options = { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page: { next_cursor?: string | null }) => page.next_cursor || undefined, refetchInterval: 5_000 } as const;
+  const options = { ...PAGES, refetchInterval: 5_000 } as const;
   const params = { params: { query: { scope, name: url.name, limit: 100 } } };
   const budgets = $api.useInfiniteQuery("get", "/budgets", params, { ...options, enabled: tab === "Budgets" });
   const limits = $api.useInfiniteQuery("get", "/limits", params, { ...options, enabled: tab === "Limits" });
@@ -44,13 +45,7 @@ export function BudgetList() {
     <Page
       title="Budgets and limits"
       flush
-      actions={
-        may(who.data, "budget.write") && (
-          <button type="button" className="btn primary" onClick={() => setSetting(true)}>
-            Set a {noun}
-          </button>
-        )
-      }
+      actions={<Primary may={may(who.data, "budget.write")} go={() => setSetting(true)}>Set a {noun}</Primary>}
       tabs={<Tabs tabs={TABS} label="Kinds of allowances" current={tab} />}
     >
       <Filters>
@@ -61,22 +56,19 @@ export function BudgetList() {
       <List
         label={tab}
         noun={noun}
+        {...paged(query)}
         items={items}
-        error={query.error}
-        retry={query.refetch}
         columns={columns(whose)}
         id={(one) => one.id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(one) => `${words(one.measure, true)(one.amount)} a ${one.per}`}
         peek={(one) => <Detail key={one.id} one={one} whose={whose(one)} writes={may(who.data, "budget.write")} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="budget"
-            title={url.q || url.scope || url.standing ? `No ${noun} matches` : `No ${noun}s yet`}
+            narrowed={Boolean(url.q || url.scope || url.standing) && `No ${noun} matches`}
+            title={`No ${noun}s yet`}
             text={
               tab === "Budgets"
                 ? "A budget is what the project, an environment, a member or a key may spend in each day or month. Calls reserve before they are made, so it is never exceeded."

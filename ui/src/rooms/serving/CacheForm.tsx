@@ -2,7 +2,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { CachePolicy } from "../../api/types";
 import { Segments } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { useOutcome } from "../../kit/outcome";
 
 const MODES = ["exact", "semantic"] as const;
@@ -31,78 +31,78 @@ export function CacheForm({ policy, environment, close }: { policy?: CachePolicy
   const threshold = Number(form.threshold);
   const ready = form.name !== "" && whole(form.ttl) && whole(form.entries) && whole(form.megabytes) && threshold >= 0.5 && threshold <= 1;
   return (
-    <Dialog title={policy ? `Cache of ${policy.name}` : "Keep answers"} close={close} size={560}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          save.mutate({
-            params: { path: { name: form.name } },
-            body: {
-              environment,
-              mode: form.mode,
-              threshold,
-              scope: form.scope,
-              ttl_seconds: Number(form.ttl),
-              max_entries: Number(form.entries),
-              max_bytes: Number(form.megabytes) << 20,
-              sampled: form.sampled,
-              tools: form.tools,
-              note: form.note,
-            },
-          });
-        }}
-      >
-        {!policy && (
-          <Field label="Deployment or route">
-            <select className="select" value={form.name} data-autofocus onChange={(event) => set({ name: event.target.value })}>
-              <option value="">Choose…</option>
-              {names.map((name) => (
-                <option key={name}>{name}</option>
-              ))}
-            </select>
+    <FormDialog
+      title={policy ? `Cache of ${policy.name}` : "Keep answers"}
+      close={close}
+      size={560}
+      ready={ready && !save.isPending}
+      label="Set"
+      error={save.error}
+      go={() => {
+        save.mutate({
+          params: { path: { name: form.name } },
+          body: {
+            environment,
+            mode: form.mode,
+            threshold,
+            scope: form.scope,
+            ttl_seconds: Number(form.ttl),
+            max_entries: Number(form.entries),
+            max_bytes: Number(form.megabytes) << 20,
+            sampled: form.sampled,
+            tools: form.tools,
+            note: form.note,
+          },
+        });
+      }}
+    >
+      {!policy && (
+        <Field label="Deployment or route">
+          <select className="select" value={form.name} data-autofocus onChange={(event) => set({ name: event.target.value })}>
+            <option value="">Choose…</option>
+            {names.map((name) => (
+              <option key={name}>{name}</option>
+            ))}
+          </select>
+        </Field>
+      )}
+      <div className="row wrap">
+        <span className="dim">The same question</span>
+        <Segments value={form.mode} options={MODES} label="What counts as the same question" onChange={(mode) => set({ mode })} />
+      </div>
+      <div className="pair">
+        {form.mode === "semantic" && (
+          <Field label="Least likeness" note="A cosine; evaluate it before.">
+            <input className="input num" inputMode="decimal" value={form.threshold} onChange={(event) => set({ threshold: event.target.value })} />
           </Field>
         )}
-        <div className="row wrap">
-          <span className="dim">The same question</span>
-          <Segments value={form.mode} options={MODES} label="What counts as the same question" onChange={(mode) => set({ mode })} />
-        </div>
-        <div className="pair">
-          {form.mode === "semantic" && (
-            <Field label="Least likeness" note="A cosine; evaluate it before.">
-              <input className="input num" inputMode="decimal" value={form.threshold} onChange={(event) => set({ threshold: event.target.value })} />
-            </Field>
-          )}
-          <Field label="Given again to">
-            <select className="select" value={form.scope} onChange={(event) => set({ scope: event.target.value as typeof form.scope })}>
-              <option value="project">all who may ask</option>
-              <option value="key">the key that asked</option>
-            </select>
-          </Field>
-          <Field label="Kept, seconds">
-            <input className="input num" inputMode="numeric" value={form.ttl} onChange={(event) => set({ ttl: event.target.value })} />
-          </Field>
-          <Field label="Most answers">
-            <input className="input num" inputMode="numeric" value={form.entries} onChange={(event) => set({ entries: event.target.value })} />
-          </Field>
-          <Field label="Most MiB">
-            <input className="input num" inputMode="numeric" value={form.megabytes} onChange={(event) => set({ megabytes: event.target.value })} />
-          </Field>
-        </div>
-        <label className="checks-line">
-          <input type="checkbox" checked={form.sampled} onChange={(event) => set({ sampled: event.target.checked })} />
-          Keep answers to calls without temperature 0 too
-        </label>
-        <label className="checks-line">
-          <input type="checkbox" checked={form.tools} onChange={(event) => set({ tools: event.target.checked })} />
-          Keep answers to calls with tools too
-        </label>
-        <Field label="Note">
-          <input className="input" value={form.note} placeholder="Why" onChange={(event) => set({ note: event.target.value })} />
+        <Field label="Given again to">
+          <select className="select" value={form.scope} onChange={(event) => set({ scope: event.target.value as typeof form.scope })}>
+            <option value="project">all who may ask</option>
+            <option value="key">the key that asked</option>
+          </select>
         </Field>
-        <Refused error={save.error} />
-        <Foot close={close} ready={ready && !save.isPending} label="Set" />
-      </form>
-    </Dialog>
+        <Field label="Kept, seconds">
+          <input className="input num" inputMode="numeric" value={form.ttl} onChange={(event) => set({ ttl: event.target.value })} />
+        </Field>
+        <Field label="Most answers">
+          <input className="input num" inputMode="numeric" value={form.entries} onChange={(event) => set({ entries: event.target.value })} />
+        </Field>
+        <Field label="Most MiB">
+          <input className="input num" inputMode="numeric" value={form.megabytes} onChange={(event) => set({ megabytes: event.target.value })} />
+        </Field>
+      </div>
+      <label className="checks-line">
+        <input type="checkbox" checked={form.sampled} onChange={(event) => set({ sampled: event.target.checked })} />
+        Keep answers to calls without temperature 0 too
+      </label>
+      <label className="checks-line">
+        <input type="checkbox" checked={form.tools} onChange={(event) => set({ tools: event.target.checked })} />
+        Keep answers to calls with tools too
+      </label>
+      <Field label="Note">
+        <input className="input" value={form.note} placeholder="Why" onChange={(event) => set({ note: event.target.value })} />
+      </Field>
+    </FormDialog>
   );
 }

@@ -8,7 +8,7 @@ import { bytes, count, duration, figure, money, percent, short } from "../../kit
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { may, useWho } from "../../shell/session";
 import { CacheForm } from "./CacheForm";
 import { useEnvironment } from "./DeploymentList";
@@ -55,13 +55,7 @@ export function CacheList() {
     <Page
       title="Cache"
       flush
-      actions={
-        writes && (
-          <button type="button" className="btn primary" onClick={() => setSetting(true)}>
-            Keep answers
-          </button>
-        )
-      }
+      actions={<Primary may={writes} go={() => setSetting(true)}>Keep answers</Primary>}
     >
       <Filters>
         <Words placeholder="Deployment or route" />
@@ -82,7 +76,8 @@ export function CacheList() {
         blank={
           <Blank
             icon="cache"
-            title={url.q ? "No cache matches" : `Nothing is kept in ${environment}`}
+            narrowed={Boolean(url.q) && "No cache matches"}
+            title={`Nothing is kept in ${environment}`}
             text="A cache keeps the answers of a deployment or a route and gives them again to the same question, or to one that means the same. Nothing is kept until a policy says so."
             code={"mainspring cache set docs --ttl-seconds 600\nmainspring cache evaluate docs --max-wrong 0.05"}
           />

@@ -1,12 +1,11 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { $api } from "../../api/client";
 import type { Canary, CanaryLook, Deployment } from "../../api/types";
 import { BandChart } from "../../kit/band";
 import { Blank, Card, Status, Time } from "../../kit/basics";
 import { count, duration, figure, money, percent, plural } from "../../kit/format";
 import { Table } from "../../kit/list";
+import { useOutcome } from "../../kit/outcome";
 import { Show } from "../../kit/page";
-import { toast } from "../../kit/toast";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 
@@ -131,12 +130,8 @@ function Before({ items }: { items: Canary[] }) {
 
 function Stop({ deployment }: { deployment: Deployment }) {
   const who = useWho();
-  const queries = useQueryClient();
-  const stop = $api.useMutation("post", "/deployments/{name}/canary/stop", {
-    onSuccess: () => toast("Stopped: the split stays as it is, and nothing judges it."),
-    onError: (error: unknown) => toast((error as Error).message, { tone: "error" }),
-    onSettled: () => void queries.invalidateQueries(),
-  });
+  const outcome = useOutcome();
+  const stop = $api.useMutation("post", "/deployments/{name}/canary/stop", outcome("Stopped: the split stays as it is, and nothing judges it."));
   if (!may(who.data, "deployment.write")) return null;
   const body = { environment: deployment.environment, keep: true, note: "" };
   return (

@@ -1,4 +1,4 @@
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { Deployment } from "../../api/types";
 import { Blank, Status, Time } from "../../kit/basics";
@@ -6,7 +6,9 @@ import { percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { useWho } from "../../shell/session";
+import { call } from "./snippets";
 
 const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
 
@@ -26,33 +28,24 @@ export function DeploymentList() {
   const navigate = useNavigate();
   const environment = useEnvironment(url.environment);
   const environments = $api.useQuery("get", "/environments", {});
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/deployments",
-    { params: { query: { environment, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/deployments", { params: { query: { environment, limit: 100 } } }, PAGES);
   return (
     <Page title="Deployments" flush>
       <EnvironmentPick names={environments.data?.items.map((one) => one.name)} current={environment} />
       <List
         label="Deployments"
         noun="deployment"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(d) => d.name}
         open={(d) => void navigate({ to: `/deployments/${d.name}`, search: { environment: d.environment } as never })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="deploy"
             title={environment ? `Nothing is deployed to ${environment}` : "No deployments yet"}
             text="A deployment is the name that clients ask for; releases roll behind it, first as a canary."
-            code={`mainspring deployment create docs release/docs@1\n\ncurl ${location.origin}/v1/chat/completions -H "Authorization: Bearer ms_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model": "docs", "messages": [{"role": "user", "content": "Hello"}]}'`}
+            code={`mainspring deployment create docs release/docs@1\n\n${call("docs")}`}
+            actions={<Link to="/quickstart" className="btn">Quick start</Link>}
           />
         }
       />

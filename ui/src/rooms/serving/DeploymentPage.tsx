@@ -1,13 +1,12 @@
 import { Link, useParams } from "@tanstack/react-router";
-import { useQueryClient } from "@tanstack/react-query";
 import { $api } from "../../api/client";
 import type { Deployment, UsageHour } from "../../api/types";
 import { Blank, Card, KeyValues, Snippet, Status, Time } from "../../kit/basics";
 import { count, duration, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Table } from "../../kit/list";
+import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
-import { toast } from "../../kit/toast";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 import { CanaryCard } from "./CanaryCard";
@@ -40,16 +39,11 @@ export function DeploymentPage() {
 
 function Actions({ deployment }: { deployment: Deployment }) {
   const who = useWho();
-  const queries = useQueryClient();
-  const said = (text: string) => ({
-    onSuccess: () => toast(text),
-    onError: (error: unknown) => toast((error as Error).message, { tone: "error" as const }),
-    onSettled: () => void queries.invalidateQueries(),
-  });
-  const promote = $api.useMutation("post", "/deployments/{name}/promote", said("The canary is the baseline now."));
-  const rollback = $api.useMutation("post", "/deployments/{name}/rollback", said("Rolled back."));
-  const pause = $api.useMutation("post", "/deployments/{name}/pause", said("Paused: calls are refused until it is resumed."));
-  const resume = $api.useMutation("post", "/deployments/{name}/resume", said("It answers again."));
+  const outcome = useOutcome();
+  const promote = $api.useMutation("post", "/deployments/{name}/promote", outcome("The canary is the baseline now."));
+  const rollback = $api.useMutation("post", "/deployments/{name}/rollback", outcome("Rolled back."));
+  const pause = $api.useMutation("post", "/deployments/{name}/pause", outcome("Paused: calls are refused until it is resumed."));
+  const resume = $api.useMutation("post", "/deployments/{name}/resume", outcome("It answers again."));
   if (!may(who.data, "deployment.write")) return null;
   const call = { params: { path: { name: deployment.name } }, body: { environment: deployment.environment, note: "" } };
   const busy = promote.isPending || rollback.isPending || pause.isPending || resume.isPending;
@@ -106,7 +100,8 @@ function Body({ deployment }: { deployment: Deployment }) {
           <Snippet
             code={`from openai import OpenAI
 
-client = OpenAI(base_url="${location.origin}/v1", api_key="ms_…")
+client = OpenAI(
+    base_url="${location.origin}/v1", api_key="ms_…")
 client.chat.completions.create(
     model="${deployment.name}",
     messages=[{"role": "user", "content": "…"}])`}

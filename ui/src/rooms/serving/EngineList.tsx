@@ -2,16 +2,17 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Engine } from "../../api/types";
 import { Blank, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { bytes, count, duration, figure, percent, plural, short } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Meter } from "../../kit/Meter";
 import { useOutcome } from "../../kit/outcome";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
+import { call } from "./snippets";
 
 const STATES = ["starting", "ready", "draining", "failed"] as const;
 const idOf = (engine: Engine) => `${engine.base.slice(0, 16)}${engine.adapter && `-${engine.adapter.slice(0, 16)}`}`;
@@ -46,13 +47,7 @@ export function EngineList() {
       title="Engines"
       flush
       badge={query.data?.length ? <span className="dim">{`${plural(query.data.length, "engine")}, ${bytes(memory)} of memory`}</span> : undefined}
-      actions={
-        writes && (
-          <button type="button" className="btn primary" onClick={() => setLoading(true)}>
-            Load a model
-          </button>
-        )
-      }
+      actions={<Primary may={writes} go={() => setLoading(true)}>Load a model</Primary>}
     >
       <Filters>
         <Words placeholder="Model or runtime" />
@@ -73,9 +68,10 @@ export function EngineList() {
         blank={
           <Blank
             icon="engine"
-            title={url.state || url.q ? "No engine matches" : "No engine runs"}
+            narrowed={Boolean(url.state || url.q) && "No engine matches"}
+            title="No engine runs"
             text="An engine is a server process of one local model. The first call to a model starts it; the one that was used least leaves when others need its place."
-            code={`mainspring engine load smollm2\ncurl ${location.origin}/v1/chat/completions -H "Authorization: Bearer ms_…" \\\n  -H "Content-Type: application/json" \\\n  -d '{"model": "model/smollm2", "messages": [{"role": "user", "content": "Hello"}]}'`}
+            code={`mainspring engine load smollm2\n\n${call("model/smollm2")}`}
           />
         }
       />
@@ -144,36 +140,33 @@ function Load({ close }: { close: () => void }) {
   const local = models.data?.items.filter((one) => one.files.length > 0) ?? [];
   const load = $api.useMutation("post", "/engines/{name}/load", outcome((made: Engine) => `${nameOf(made)} is loaded.`, { done: close, quiet: true }));
   return (
-    <Dialog title="Load a model" close={close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          load.mutate({ params: { path: { name: form.model } }, body: { selector: "", keep_alive: form.stays ? Number(form.stays) : null } });
-        }}
-      >
-        <Field label="Model" note="Its latest version. The first call would load it too; loading it now spares that call the wait.">
-          <select className="select" value={form.model} data-autofocus onChange={(event) => setForm({ ...form, model: event.target.value })}>
-            <option value="">Choose…</option>
-            {local.map((one) => (
-              <option key={one.name} value={one.name}>
-                {one.ref.replace(/^model\//, "")}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Field label="It stays">
-          <select className="select" value={form.stays} onChange={(event) => setForm({ ...form, stays: event.target.value })}>
-            {Object.entries(STAYS).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
-          </select>
-        </Field>
-        <Refused error={load.error} />
-        <Foot close={close} ready={form.model !== "" && !load.isPending} label={load.isPending ? "Loading…" : "Load"} />
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Load a model"
+      close={close}
+      ready={form.model !== "" && !load.isPending}
+      label={load.isPending ? "Loading…" : "Load"}
+      error={load.error}
+      go={() => load.mutate({ params: { path: { name: form.model } }, body: { selector: "", keep_alive: form.stays ? Number(form.stays) : null } })}
+    >
+      <Field label="Model" note="Its latest version. The first call would load it too; loading it now spares that call the wait.">
+        <select className="select" value={form.model} data-autofocus onChange={(event) => setForm({ ...form, model: event.target.value })}>
+          <option value="">Choose…</option>
+          {local.map((one) => (
+            <option key={one.name} value={one.name}>
+              {one.ref.replace(/^model\//, "")}
+            </option>
+          ))}
+        </select>
+      </Field>
+      <Field label="It stays">
+        <select className="select" value={form.stays} onChange={(event) => setForm({ ...form, stays: event.target.value })}>
+          {Object.entries(STAYS).map(([value, label]) => (
+            <option key={value} value={value}>
+              {label}
+            </option>
+          ))}
+        </select>
+      </Field>
+    </FormDialog>
   );
 }

@@ -5,6 +5,7 @@ import { Blank, Time } from "../../kit/basics";
 import { figure } from "../../kit/format";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 
 /** The unit of a load test's levels. */
 export const unitOf = (test: LoadTest) => (test.levels[0]?.arrivals === "closed" ? "clients" : "requests/s");
@@ -21,32 +22,22 @@ const COLUMNS: Column<LoadTest>[] = [
 
 export function LoadTestList() {
   const navigate = useNavigate();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/loadtests",
-    { params: { query: { limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/loadtests", { params: { query: { limit: 100 } } }, PAGES);
   return (
     <Page title="Load tests" flush>
       <List
         label="Load tests"
         noun="load test"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(test) => test.id}
         open={(test) => void navigate({ to: `/loadtests/${test.id}` })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="run"
             title="No load tests yet"
             text="A load test shows how much a deployment bears: time to the first token and to the last, throughput, and where more load buys only waiting."
-            code={`mainspring loadtest run --deployment docs --rates '[1, 2, 4, 8]' --slo ttft=500,itl=50`}
+            code={`mainspring loadtest run --deployment docs \\\n  --rates '[1, 2, 4, 8]' --slo ttft=500,itl=50`}
           />
         }
       />

@@ -8,7 +8,7 @@ import { Refused } from "../../kit/Dialog";
 import { duration } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { may, useWho } from "../../shell/session";
 import { NewKeyForm, Secret } from "../workspace/NewKey";
 import { CLIENTS, environment, INSTALL, program, type Client } from "./snippets";
@@ -37,11 +37,7 @@ export function QuickStart() {
               <NewKeyForm made={setMade} close={() => setMaking(false)} />
             ) : (
               <div className="row wrap">
-                {may(who.data, "key.write") && (
-                  <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-                    <Icon name="key" size={14} /> Make a key
-                  </button>
-                )}
+                <Primary may={may(who.data, "key.write")} go={() => setMaking(true)}><Icon name="key" size={14} /> Make a key</Primary>
                 <span className="dim">
                   A key is shown once, and stands in the lines below while this page is open. Have one already? Put it where they say <code>{PLACEHOLDER}</code>. <Link className="link" to="/keys">All keys</Link>
                 </span>

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Refresh } from "../../api/types";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { useOutcome } from "../../kit/outcome";
 
 const RESULTS = {
@@ -20,33 +20,31 @@ export function RefreshEnd({ refresh, close }: { refresh: Refresh; close: () => 
   const releases = $api.useQuery("get", "/releases", { params: { query: { limit: 200 } } });
   const finish = $api.useMutation("post", "/refreshes/{id}/finish", outcome((made: Refresh) => `Noted: ${made.state}.`, { done: close, quiet: true }));
   return (
-    <Dialog title={`The refresh of ${refresh.deployment}`} close={close} stays>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          finish.mutate({ params: { path: { id: refresh.id } }, body: { result, release: result === "done" ? release.trim() : "", note } });
-        }}
-      >
-        <Field label="What came of it" note={RESULTS[result]}>
-          <select className="select" data-autofocus value={result} onChange={(event) => setResult(event.target.value as Result)}>
-            {Object.keys(RESULTS).map((one) => (
-              <option key={one}>{one}</option>
-            ))}
-          </select>
+    <FormDialog
+      title={`The refresh of ${refresh.deployment}`}
+      close={close}
+      stays
+      ready={!finish.isPending}
+      label="Note it"
+      error={finish.error}
+      go={() => finish.mutate({ params: { path: { id: refresh.id } }, body: { result, release: result === "done" ? release.trim() : "", note } })}
+    >
+      <Field label="What came of it" note={RESULTS[result]}>
+        <select className="select" data-autofocus value={result} onChange={(event) => setResult(event.target.value as Result)}>
+          {Object.keys(RESULTS).map((one) => (
+            <option key={one}>{one}</option>
+          ))}
+        </select>
+      </Field>
+      {result === "done" && (
+        <Field label="Release that came of it" note="Empty where none did.">
+          <input className="input mono" list="refresh-releases" value={release} placeholder="release/docs@3" onChange={(event) => setRelease(event.target.value)} />
         </Field>
-        {result === "done" && (
-          <Field label="Release that came of it" note="Empty where none did.">
-            <input className="input mono" list="refresh-releases" value={release} placeholder="release/docs@3" onChange={(event) => setRelease(event.target.value)} />
-          </Field>
-        )}
-        <datalist id="refresh-releases">{releases.data?.items.map((one) => <option key={one.ref} value={one.ref} />)}</datalist>
-        <Field label="Note">
-          <input className="input" value={note} placeholder="Why" onChange={(event) => setNote(event.target.value)} />
-        </Field>
-        <Refused error={finish.error} />
-        <Foot close={close} ready={!finish.isPending} label="Note it" />
-      </form>
-    </Dialog>
+      )}
+      <datalist id="refresh-releases">{releases.data?.items.map((one) => <option key={one.ref} value={one.ref} />)}</datalist>
+      <Field label="Note">
+        <input className="input" value={note} placeholder="Why" onChange={(event) => setNote(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }

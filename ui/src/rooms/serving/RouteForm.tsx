@@ -1,8 +1,9 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Route } from "../../api/types";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { RouteTermsForm } from "./RouteTermsForm";
 import { candidate, POLICIES, STICKY, termsOf, termsReady, termsSent, TROUBLES, type CandidateDraft, type Policy, type Sticky, type Trouble } from "./routing";
@@ -43,103 +44,102 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
     else create.mutate({ body: { ...terms, name: form.name } });
   };
   return (
-    <Dialog title={route ? `Change ${route.name}` : "Make a route"} close={close} size={640} stays>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          submit();
-        }}
-      >
-        <div className="pair">
-          {!route && (
-            <Field label="Name" note={`What clients ask for, in ${environment || "your environment"}.`}>
-              <input className="input" value={form.name} data-autofocus placeholder="chat" onChange={(event) => set({ name: event.target.value })} />
-            </Field>
-          )}
-          <Field label="First comes" note={POLICIES[form.policy]}>
-            <select className="select" value={form.policy} onChange={(event) => set({ policy: event.target.value as Policy })}>
-              {Object.keys(POLICIES).map((policy) => (
-                <option key={policy}>{policy}</option>
-              ))}
-            </select>
+    <FormDialog
+      title={route ? `Change ${route.name}` : "Make a route"}
+      close={close}
+      size={640}
+      stays
+      ready={NAME.test(form.name) && filled.length > 0 && !wrong && termsReady(rest, names) && !create.isPending && !update.isPending}
+      label={route ? "Change" : "Make"}
+      error={create.error ?? update.error}
+      go={submit}
+    >
+      <div className="pair">
+        {!route && (
+          <Field label="Name" note={`What clients ask for, in ${environment || "your environment"}.`}>
+            <input className="input" value={form.name} data-autofocus placeholder="chat" onChange={(event) => set({ name: event.target.value })} />
           </Field>
-          <Field label="Stays with one" note="Whoever it is keeps their candidate.">
-            <select className="select" value={form.sticky} onChange={(event) => set({ sticky: event.target.value as Sticky })}>
-              {Object.entries(STICKY).map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
-                </option>
-              ))}
-            </select>
-          </Field>
+        )}
+        <Field label="First comes" note={POLICIES[form.policy]}>
+          <select className="select" value={form.policy} onChange={(event) => set({ policy: event.target.value as Policy })}>
+            {Object.keys(POLICIES).map((policy) => (
+              <option key={policy}>{policy}</option>
+            ))}
+          </select>
+        </Field>
+        <Field label="Stays with one" note="Whoever it is keeps their candidate.">
+          <select className="select" value={form.sticky} onChange={(event) => set({ sticky: event.target.value as Sticky })}>
+            {Object.entries(STICKY).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </Field>
+      </div>
+      <fieldset className="plain">
+        <legend>Candidates, in their order</legend>
+        <datalist id="route-targets">
+          {targets.map((target) => (
+            <option key={target} value={target} />
+          ))}
+        </datalist>
+        <ol className="stack tight">
+          {candidates.map((one, index) => (
+            <li key={one.key} className="row">
+              <input className="input mono grow" list="route-targets" aria-label={`Candidate ${index + 1}`} value={one.target} placeholder="acme/large, model/base, release/docs@2 or a deployment" onChange={(event) => change(one.key, { target: event.target.value })} />
+              <input className="input num bound" inputMode="decimal" aria-label={`Weight of candidate ${index + 1}`} title="Weight; 0 keeps it for failures of the others" value={one.weight} onChange={(event) => change(one.key, { weight: event.target.value })} />
+              <button type="button" className="btn icon quiet" aria-label={`Move candidate ${index + 1} up`} disabled={index === 0} onClick={() => setCandidates(candidates.with(index - 1, one).with(index, candidates[index - 1]!))}>
+                <Icon name="up" />
+              </button>
+              <button type="button" className="btn icon quiet" aria-label={`Remove candidate ${index + 1}`} disabled={candidates.length < 2} onClick={() => setCandidates(candidates.filter((other) => other.key !== one.key))}>
+                <Icon name="cross" />
+              </button>
+            </li>
+          ))}
+        </ol>
+        <button type="button" className="btn quiet" disabled={candidates.length >= 16} onClick={() => setCandidates([...candidates, candidate()])}>
+          Add a candidate
+        </button>
+      </fieldset>
+      <fieldset className="plain">
+        <legend>The next candidate is asked after</legend>
+        <div className="row wrap">
+          {(Object.keys(TROUBLES) as Trouble[]).map((one) => (
+            <label key={one} className="checks-line">
+              <input type="checkbox" checked={form.fallback.includes(one)} onChange={(event) => set({ fallback: event.target.checked ? [...form.fallback, one] : form.fallback.filter((other) => other !== one) })} />
+              {TROUBLES[one]}
+            </label>
+          ))}
         </div>
-        <fieldset className="plain">
-          <legend>Candidates, in their order</legend>
-          <datalist id="route-targets">
-            {targets.map((target) => (
-              <option key={target} value={target} />
+      </fieldset>
+      <div className="pair">
+        <Field label="Rounds of retries">
+          <select className="select" value={form.retries} onChange={(event) => set({ retries: event.target.value })}>
+            {["0", "1", "2", "3", "4", "5"].map((one) => (
+              <option key={one}>{one}</option>
             ))}
-          </datalist>
-          <ol className="stack tight">
-            {candidates.map((one, index) => (
-              <li key={one.key} className="row">
-                <input className="input mono grow" list="route-targets" aria-label={`Candidate ${index + 1}`} value={one.target} placeholder="acme/large, model/base, release/docs@2 or a deployment" onChange={(event) => change(one.key, { target: event.target.value })} />
-                <input className="input num bound" inputMode="decimal" aria-label={`Weight of candidate ${index + 1}`} title="Weight; 0 keeps it for failures of the others" value={one.weight} onChange={(event) => change(one.key, { weight: event.target.value })} />
-                <button type="button" className="btn icon quiet" aria-label={`Move candidate ${index + 1} up`} disabled={index === 0} onClick={() => setCandidates(candidates.with(index - 1, one).with(index, candidates[index - 1]!))}>
-                  <Icon name="up" />
-                </button>
-                <button type="button" className="btn icon quiet" aria-label={`Remove candidate ${index + 1}`} disabled={candidates.length < 2} onClick={() => setCandidates(candidates.filter((other) => other.key !== one.key))}>
-                  <Icon name="cross" />
-                </button>
-              </li>
+          </select>
+        </Field>
+        <Field label="Pinned to">
+          <select className="select" value={form.pin} onChange={(event) => set({ pin: event.target.value })}>
+            <option value="">no candidate</option>
+            {filled.map((one) => (
+              <option key={one.key}>{one.target}</option>
             ))}
-          </ol>
-          <button type="button" className="btn quiet" disabled={candidates.length >= 16} onClick={() => setCandidates([...candidates, candidate()])}>
-            Add a candidate
-          </button>
-        </fieldset>
-        <fieldset className="plain">
-          <legend>The next candidate is asked after</legend>
-          <div className="row wrap">
-            {(Object.keys(TROUBLES) as Trouble[]).map((one) => (
-              <label key={one} className="checks-line">
-                <input type="checkbox" checked={form.fallback.includes(one)} onChange={(event) => set({ fallback: event.target.checked ? [...form.fallback, one] : form.fallback.filter((other) => other !== one) })} />
-                {TROUBLES[one]}
-              </label>
-            ))}
-          </div>
-        </fieldset>
-        <div className="pair">
-          <Field label="Rounds of retries">
-            <select className="select" value={form.retries} onChange={(event) => set({ retries: event.target.value })}>
-              {["0", "1", "2", "3", "4", "5"].map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
-          <Field label="Pinned to">
-            <select className="select" value={form.pin} onChange={(event) => set({ pin: event.target.value })}>
-              <option value="">no candidate</option>
-              {filled.map((one) => (
-                <option key={one.key}>{one.target}</option>
-              ))}
-            </select>
-          </Field>
-          <Field label="Note">
-            <input className="input" value={form.note} placeholder="Why" onChange={(event) => set({ note: event.target.value })} />
-          </Field>
+          </select>
+        </Field>
+        <Field label="Note">
+          <input className="input" value={form.note} placeholder="Why" onChange={(event) => set({ note: event.target.value })} />
+        </Field>
+      </div>
+      <details>
+        <summary>Rules, retries, waits and the breaker</summary>
+        <div className="stack" style={{ paddingTop: 8 }}>
+          <RouteTermsForm terms={rest} set={(more) => setRest({ ...rest, ...more })} candidates={names} />
         </div>
-        <details>
-          <summary>Rules, retries, waits and the breaker</summary>
-          <div className="stack" style={{ paddingTop: 8 }}>
-            <RouteTermsForm terms={rest} set={(more) => setRest({ ...rest, ...more })} candidates={names} />
-          </div>
-        </details>
-        <Refused error={create.error ?? update.error} />
-        <Foot close={close} ready={/^[a-z0-9][a-z0-9._-]{0,127}$/.test(form.name) && filled.length > 0 && !wrong && termsReady(rest, names) && !create.isPending && !update.isPending} label={route ? "Change" : "Make"} />
-      </form>
-    </Dialog>
+      </details>
+    </FormDialog>
   );
 }
 

@@ -6,7 +6,8 @@ import { Blank, Time } from "../../kit/basics";
 import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { useEnvironment } from "./DeploymentList";
 import { RouteForm } from "./RouteForm";
@@ -32,25 +33,13 @@ export function RouteList() {
   const environment = useEnvironment(url.environment);
   const [making, setMaking] = useState(false);
   const environments = $api.useQuery("get", "/environments", {});
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/routes",
-    { params: { query: { environment, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
-  const items = query.data?.pages.flatMap((page) => page.items).filter((one) => holds(url.q, one.name, one.policy, ...one.candidates.map((other) => other.target)));
+  const query = $api.useInfiniteQuery("get", "/routes", { params: { query: { environment, limit: 100 } } }, PAGES);
   const go = (name: string) => void navigate({ to: `/routes/${name}`, search: { environment } as never });
   return (
     <Page
       title="Routes"
       flush
-      actions={
-        may(who.data, "route.write") && (
-          <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-            Make a route
-          </button>
-        )
-      }
+      actions={<Primary may={may(who.data, "route.write")} go={() => setMaking(true)}>Make a route</Primary>}
     >
       <Filters>
         <Words placeholder="Name, policy or candidate" />
@@ -59,9 +48,7 @@ export function RouteList() {
       <List
         label="Routes"
         noun="route"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (one) => holds(url.q, one.name, one.policy, ...one.candidates.map((other) => other.target)))}
         columns={COLUMNS}
         id={(one) => one.name}
         open={(one) => go(one.name)}
@@ -74,15 +61,13 @@ export function RouteList() {
             <Terms route={one} />
           </div>
         )}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="route"
-            title={url.q ? "No route matches" : `No routes in ${environment}`}
+            narrowed={Boolean(url.q) && "No route matches"}
+            title={`No routes in ${environment}`}
             text="A route is a name that clients ask for, with several candidates behind it. Where one fails, the next is asked; what keeps failing is left alone for a while."
-            code={`mainspring route create chat '[{"target": "north/large"}, {"target": "south/large"}]' --policy fastest\nmainspring route test chat`}
+            code={`mainspring route create chat --policy fastest \\\n  '[{"target": "north/large"}, {"target": "south/large"}]'\nmainspring route test chat`}
           />
         }
       />

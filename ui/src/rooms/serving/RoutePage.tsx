@@ -13,6 +13,7 @@ import { may, useWho } from "../../shell/session";
 import { useEnvironment } from "./DeploymentList";
 import { RouteForm } from "./RouteForm";
 import { Breaker, Candidates, Terms } from "./RouteParts";
+import { call } from "./snippets";
 
 /** One route: its candidates and how they do, where a call would go, and every change. */
 export function RoutePage() {
@@ -50,7 +51,7 @@ export function RoutePage() {
             <div className="stack">
               <Terms route={route} />
               <Card title="Ask it">
-                <Snippet code={`curl ${location.origin}/v1/chat/completions \\\n  -H "Authorization: Bearer ms_…" -H "Content-Type: application/json" \\\n  -d '{"model": "${route.name}", "messages": [{"role": "user", "content": "Hello"}]}'`} />
+                <Snippet code={call(route.name)} />
               </Card>
             </div>
             {changing && <RouteForm route={route} environment={route.environment} close={() => setChanging(false)} done={() => {}} />}

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { useOutcome } from "../../kit/outcome";
 import { may, useWho } from "../../shell/session";
 import { nameOf, prefixOf } from "../workspace/keys";
@@ -40,69 +40,69 @@ export function SetAllowance({ close, first }: { close: () => void; first: Parti
   const body = { key: "", member: "", environment: "", per: draft.per, amount, ...whose };
   const listed = choices[draft.scope];
   return (
-    <Dialog title={changes ? "Change the amount" : draft.measure === "money" ? "Set a budget" : "Set a limit"} close={close} size={520}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          if (draft.measure === "money") budget.mutate({ body });
-          else limit.mutate({ body: { ...body, measure: draft.measure } });
-        }}
-      >
-        {!changes && (
-          <div className="pair">
-            <Field label="For">
-              <select className="select" value={draft.scope} onChange={(event) => set({ scope: event.target.value as Scope, name: "" })}>
-                {SCOPES.map((one) => (
-                  <option key={one} value={one}>
-                    {one === "project" ? "the whole project" : `a${one === "environment" ? "n" : ""} ${one}`}
-                  </option>
-                ))}
-              </select>
-            </Field>
-            {draft.scope !== "project" && (
-              <Field label={draft.scope === "key" ? "Which key" : `Which ${draft.scope}`}>
-                <select className="select" value={draft.name} onChange={(event) => set({ name: event.target.value })}>
-                  <option value="">Choose…</option>
-                  {draft.name && !listed.some(([value]) => value === draft.name) && <option value={draft.name}>{draft.name}</option>}
-                  {listed.map(([value, label]) => (
-                    <option key={value} value={value}>
-                      {label}
-                    </option>
-                  ))}
-                </select>
-              </Field>
-            )}
-          </div>
-        )}
+    <FormDialog
+      title={changes ? "Change the amount" : draft.measure === "money" ? "Set a budget" : "Set a limit"}
+      close={close}
+      size={520}
+      ready={valid && (draft.scope === "project" || draft.name !== "") && !budget.isPending && !limit.isPending}
+      label={changes ? "Change" : "Set"}
+      error={budget.error ?? limit.error}
+      go={() => {
+        if (draft.measure === "money") budget.mutate({ body });
+        else limit.mutate({ body: { ...body, measure: draft.measure } });
+      }}
+    >
+      {!changes && (
         <div className="pair">
-          <Field label="Amount">
-            <input className="input num" inputMode="decimal" value={draft.amount} data-autofocus placeholder="500" onChange={(event) => set({ amount: event.target.value })} />
-          </Field>
-          <Field label="Of">
-            <select className="select" value={draft.measure} disabled={changes} onChange={(event) => set({ measure: event.target.value as Draft["measure"] })}>
-              {Object.entries(UNITS).map(([value, label]) => (
-                <option key={value} value={value}>
-                  {label}
+          <Field label="For">
+            <select className="select" value={draft.scope} onChange={(event) => set({ scope: event.target.value as Scope, name: "" })}>
+              {SCOPES.map((one) => (
+                <option key={one} value={one}>
+                  {one === "project" ? "the whole project" : `a${one === "environment" ? "n" : ""} ${one}`}
                 </option>
               ))}
             </select>
           </Field>
-          <Field label="In each">
-            <select className="select" value={draft.per} disabled={changes} onChange={(event) => set({ per: event.target.value as Per })}>
-              {PERS.map((one) => (
-                <option key={one}>{one}</option>
-              ))}
-            </select>
-          </Field>
+          {draft.scope !== "project" && (
+            <Field label={draft.scope === "key" ? "Which key" : `Which ${draft.scope}`}>
+              <select className="select" value={draft.name} onChange={(event) => set({ name: event.target.value })}>
+                <option value="">Choose…</option>
+                {draft.name && !listed.some(([value]) => value === draft.name) && <option value={draft.name}>{draft.name}</option>}
+                {listed.map(([value, label]) => (
+                  <option key={value} value={value}>
+                    {label}
+                  </option>
+                ))}
+              </select>
+            </Field>
+          )}
         </div>
-        <p className="dim">
-          {valid ? `At most ${words(draft.measure, true)(amount)} in each ${draft.per} of the calendar, in UTC. ` : ""}
-          {amount === 0 && valid ? (draft.measure === "money" ? "Only what costs nothing goes through." : "Nothing goes through.") : "A call reserves the most that it may use before a model is asked, so calls at the same time never exceed it."}
-        </p>
-        <Refused error={budget.error ?? limit.error} />
-        <Foot close={close} ready={valid && (draft.scope === "project" || draft.name !== "") && !budget.isPending && !limit.isPending} label={changes ? "Change" : "Set"} />
-      </form>
-    </Dialog>
+      )}
+      <div className="pair">
+        <Field label="Amount">
+          <input className="input num" inputMode="decimal" value={draft.amount} data-autofocus placeholder="500" onChange={(event) => set({ amount: event.target.value })} />
+        </Field>
+        <Field label="Of">
+          <select className="select" value={draft.measure} disabled={changes} onChange={(event) => set({ measure: event.target.value as Draft["measure"] })}>
+            {Object.entries(UNITS).map(([value, label]) => (
+              <option key={value} value={value}>
+                {label}
+              </option>
+            ))}
+          </select>
+        </Field>
+        <Field label="In each">
+          <select className="select" value={draft.per} disabled={changes} onChange={(event) => set({ per: event.target.value as Per })}>
+            {PERS.map((one) => (
+              <option key={one}>{one}</option>
+            ))}
+          </select>
+        </Field>
+      </div>
+      <p className="dim">
+        {valid ? `At most ${words(draft.measure, true)(amount)} in each ${draft.per} of the calendar, in UTC. ` : ""}
+        {amount === 0 && valid ? (draft.measure === "money" ? "Only what costs nothing goes through." : "Nothing goes through.") : "A call reserves the most that it may use before a model is asked, so calls at the same time never exceed it."}
+      </p>
+    </FormDialog>
   );
 }

@@ -67,7 +67,8 @@ export function UsagePage() {
             icon="usage"
             title={Object.keys(narrowed).length ? "Nothing was used by these" : `Nothing was used in ${span} days`}
             text="Every call through the gateway is counted: who asked, for what, how many tokens, and what they cost by the prices of that moment."
-            code={`mainspring price set "small-*" --input-per-million 0.15 --output-per-million 0.60\nmainspring usage report --by day,member`}
+            code={`mainspring price set "small-*" \\\n  --input-per-million 0.15 --output-per-million 0.60\nmainspring usage report --by day,member`}
+            actions={<Link to="/quickstart" className="btn">Quick start</Link>}
           />
         </div>
       ) : (

@@ -24,6 +24,13 @@ export function environment(client: Client, { origin, key }: Asked): string {
   return `export OPENAI_BASE_URL=${origin}/v1\nexport OPENAI_API_KEY=${key}`;
 }
 
+/** One call as a shell sends it, with a place for the key. */
+export function call(model: string): string {
+  return `curl ${location.origin}/v1/chat/completions \\
+  -H "Authorization: Bearer ms_…" -H "Content-Type: application/json" \\
+  -d '{"model": ${JSON.stringify(model)}, "messages": [{"role": "user", "content": "Hello"}]}'`;
+}
+
 /** The program itself. */
 export function program(client: Client, { model }: Asked): string {
   const name = JSON.stringify(model);

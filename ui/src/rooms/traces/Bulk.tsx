@@ -1,15 +1,16 @@
 import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { $api, api } from "../../api/client";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog } from "../../kit/Dialog";
 import { count, plural } from "../../kit/format";
 import { Icon } from "../../kit/icons";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { toast } from "../../kit/toast";
 import { may, useWho } from "../../shell/session";
+import { DatasetField } from "../data/DatasetField";
 import { searchOf, type Query } from "./filter";
 
-const NAME = /^[a-z0-9][a-z0-9._-]{0,127}$/;
 /** Traces that one act takes. */
 const MOST = 1000;
 
@@ -71,6 +72,22 @@ async function chosen({ marked, filter }: Props): Promise<string[]> {
   return data!.items.map((one) => one.trace_id);
 }
 
+/** Does something with the chosen traces, once; says so where they cannot be had. */
+function useTaking(props: Put) {
+  const [busy, setBusy] = useState(false);
+  const take = async (act: (traceIds: string[]) => void) => {
+    setBusy(true);
+    try {
+      act(await chosen(props));
+    } catch (error) {
+      toast((error as Error).message, { tone: "error" });
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { busy, take, done: () => (props.clear(), props.close()) };
+}
+
 function What({ marked }: { marked: readonly string[] }) {
   return (
     <p className="dim">
@@ -83,45 +100,28 @@ function ToDataset(props: Put) {
   const outcome = useOutcome();
   const [name, setName] = useState("");
   const [note, setNote] = useState("");
-  const [busy, setBusy] = useState(false);
-  const known = $api.useQuery("get", "/datasets", { params: { query: { limit: 200 } } });
-  const done = () => (props.clear(), props.close());
+  const { busy, take, done } = useTaking(props);
   const collect = $api.useMutation("post", "/datasets/{name}/collect", outcome((made: { ref: string; rows: number }) => `${made.ref} has ${plural(made.rows, "row")} of them.`, { done, quiet: true }));
-  const go = async () => {
-    setBusy(true);
-    try {
-      collect.mutate({ params: { path: { name } }, body: { trace_ids: await chosen(props), note } as never });
-    } catch (error) {
-      toast((error as Error).message, { tone: "error" });
-    } finally {
-      setBusy(false);
-    }
-  };
   return (
-    <Dialog title="To a dataset" close={props.close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void go();
-        }}
-      >
-        <What marked={props.marked} />
-        <Field label="Dataset" note="They make a version of it: a row for each trace with a conversation, linked to it, with corrected answers in place of the given ones.">
-          <input className="input" value={name} list="bulk-datasets" data-autofocus placeholder="bad-answers" onChange={(event) => setName(event.target.value)} />
-        </Field>
-        <datalist id="bulk-datasets">
-          {known.data?.items.map((one) => (
-            <option key={one.name} value={one.name} />
-          ))}
-        </datalist>
-        <Field label="Note">
-          <input className="input" value={note} maxLength={20_000} onChange={(event) => setNote(event.target.value)} />
-        </Field>
-        <Refused error={collect.error} />
-        <Foot close={props.close} ready={NAME.test(name) && !busy && !collect.isPending} label="Make a version" />
-      </form>
-    </Dialog>
+    <FormDialog
+      title="To a dataset"
+      close={props.close}
+      ready={NAME.test(name) && !busy && !collect.isPending}
+      label="Make a version"
+      error={collect.error}
+      go={() => void take((trace_ids) => collect.mutate({ params: { path: { name } }, body: { trace_ids, note } as never }))}
+    >
+      <What marked={props.marked} />
+      <DatasetField
+        value={name}
+        set={setName}
+        placeholder="bad-answers"
+        note="They make a version of it: a row for each trace with a conversation, linked to it, with corrected answers in place of the given ones."
+      />
+      <Field label="Note">
+        <input className="input" value={note} maxLength={20_000} onChange={(event) => setNote(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -129,56 +129,35 @@ function ToQueue(props: Put) {
   const outcome = useOutcome();
   const [picked, setPicked] = useState("");
   const [why, setWhy] = useState("");
-  const [busy, setBusy] = useState(false);
+  const { busy, take, done } = useTaking(props);
   const queues = $api.useQuery("get", "/queues", { params: { query: { limit: 200 } } });
   const open = queues.data?.items.filter((one) => one.state === "open") ?? [];
   const name = picked || open[0]?.name || "";
-  const done = () => (props.clear(), props.close());
   const add = $api.useMutation(
     "post",
     "/queues/{name}/items",
     outcome((made: { added: number; known: number }) => `${count(made.added)} added to ${name}${made.known ? `, ${count(made.known)} were there` : ""}.`, { done, quiet: true }),
   );
-  const go = async () => {
-    setBusy(true);
-    try {
-      const trace_ids = await chosen(props);
-      if (trace_ids.length > 0) add.mutate({ params: { path: { name } }, body: { trace_ids, why } });
-    } catch (error) {
-      toast((error as Error).message, { tone: "error" });
-    } finally {
-      setBusy(false);
-    }
-  };
+  const go = () => take((trace_ids) => trace_ids.length > 0 && add.mutate({ params: { path: { name } }, body: { trace_ids, why } }));
   return (
-    <Dialog title="To a queue" close={props.close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          void go();
-        }}
-      >
-        <What marked={props.marked} />
-        {queues.data && open.length === 0 ? (
-          <p className="notice">No queue is open. `mainspring queue create` makes one.</p>
-        ) : (
-          <Field label="Queue">
-            <select className="select" value={name} data-autofocus onChange={(event) => setPicked(event.target.value)}>
-              {open.map((one) => (
-                <option key={one.name} value={one.name}>
-                  {one.name}
-                </option>
-              ))}
-            </select>
-          </Field>
-        )}
-        <Field label="Why" note="Shown to whoever judges them.">
-          <input className="input" value={why} maxLength={20_000} onChange={(event) => setWhy(event.target.value)} />
+    <FormDialog title="To a queue" close={props.close} ready={Boolean(name) && !busy && !add.isPending} label="Add" error={add.error} go={() => void go()}>
+      <What marked={props.marked} />
+      {queues.data && open.length === 0 ? (
+        <p className="notice">No queue is open. `mainspring queue create` makes one.</p>
+      ) : (
+        <Field label="Queue">
+          <select className="select" value={name} data-autofocus onChange={(event) => setPicked(event.target.value)}>
+            {open.map((one) => (
+              <option key={one.name} value={one.name}>
+                {one.name}
+              </option>
+            ))}
+          </select>
         </Field>
-        <Refused error={add.error} />
-        <Foot close={props.close} ready={Boolean(name) && !busy && !add.isPending} label="Add" />
-      </form>
-    </Dialog>
+      )}
+      <Field label="Why" note="Shown to whoever judges them.">
+        <input className="input" value={why} maxLength={20_000} onChange={(event) => setWhy(event.target.value)} />
+      </Field>
+    </FormDialog>
   );
 }

@@ -3,13 +3,13 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Price } from "../../api/types";
 import { Blank, Card, KeyValues, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
+import { Field, FormDialog, Refused } from "../../kit/Dialog";
 import { Filters, holds, Words } from "../../kit/filters";
 import { count, money, NONE } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
-import { Page, Show } from "../../kit/page";
+import { Page, Primary, Show } from "../../kit/page";
 import { may, useWho } from "../../shell/session";
 
 const RATES = [
@@ -49,13 +49,7 @@ export function PriceList() {
       title="Prices"
       flush
       badge={<span className="dim">US dollars for a million tokens</span>}
-      actions={
-        writes && (
-          <button type="button" className="btn primary" onClick={() => setSetting(true)}>
-            Set a price
-          </button>
-        )
-      }
+      actions={<Primary may={writes} go={() => setSetting(true)}>Set a price</Primary>}
     >
       <Filters>
         <Words placeholder="Model or provider" />
@@ -79,9 +73,10 @@ export function PriceList() {
         blank={
           <Blank
             icon="price"
-            title={url.q || url.at ? "No price matches" : "No prices yet"}
+            narrowed={Boolean(url.q || url.at) && "No price matches"}
+            title="No prices yet"
             text="A price says what a model's tokens cost from a moment on. Calls that were billed keep their cost; a local model is free until it has one."
-            code={`mainspring price set "small-*" --input-per-million 0.15 --output-per-million 0.60`}
+            code={`mainspring price set "small-*" \\\n  --input-per-million 0.15 --output-per-million 0.60`}
           />
         }
       />
@@ -192,54 +187,54 @@ function SetPrice({ close, from }: { close: () => void; from?: Price }) {
   const wrong = RATES.some(([name]) => Number.isNaN(number(draft[name]) ?? 0) || (number(draft[name]) ?? 0) < 0);
   const ready = /^[^\s*]+\*?$/.test(draft.model) && draft.input_per_million !== "" && draft.output_per_million !== "" && !wrong;
   return (
-    <Dialog title={from ? `Another price for ${from.model}` : "Set a price"} close={close} size={560}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          save.mutate({
-            body: {
-              model: draft.model,
-              provider: draft.provider,
-              input_per_million: Number(draft.input_per_million),
-              output_per_million: Number(draft.output_per_million),
-              cached_per_million: number(draft.cached_per_million),
-              cache_write_per_million: number(draft.cache_write_per_million),
-              cache_write_1h_per_million: number(draft.cache_write_1h_per_million),
-              reasoning_per_million: number(draft.reasoning_per_million),
-              per_request: Number(draft.per_request),
-              per_image: Number(draft.per_image),
-              tiers: from?.tiers ?? [],
-              holds_from: draft.from ? `${draft.from}T00:00:00Z` : null,
-            },
-          });
-        }}
-      >
+    <FormDialog
+      title={from ? `Another price for ${from.model}` : "Set a price"}
+      close={close}
+      size={560}
+      ready={ready && !save.isPending}
+      label="Set"
+      error={save.error}
+      go={() => {
+        save.mutate({
+          body: {
+            model: draft.model,
+            provider: draft.provider,
+            input_per_million: Number(draft.input_per_million),
+            output_per_million: Number(draft.output_per_million),
+            cached_per_million: number(draft.cached_per_million),
+            cache_write_per_million: number(draft.cache_write_per_million),
+            cache_write_1h_per_million: number(draft.cache_write_1h_per_million),
+            reasoning_per_million: number(draft.reasoning_per_million),
+            per_request: Number(draft.per_request),
+            per_image: Number(draft.per_image),
+            tiers: from?.tiers ?? [],
+            holds_from: draft.from ? `${draft.from}T00:00:00Z` : null,
+          },
+        });
+      }}
+    >
+      <div className="pair">
+        <Field label="Model" note="A * at the end stands for any ending.">
+          <input className="input mono" value={draft.model} data-autofocus disabled={from !== undefined} placeholder="small-*" onChange={(event) => set({ model: event.target.value })} />
+        </Field>
+        <Field label="Provider" note="Empty: any.">
+          <input className="input" value={draft.provider} disabled={from !== undefined} onChange={(event) => set({ provider: event.target.value })} />
+        </Field>
+        <Field label="Holds from" note="Empty: now.">
+          <input className="input" type="date" value={draft.from} onChange={(event) => set({ from: event.target.value })} />
+        </Field>
+      </div>
+      <fieldset className="plain">
+        <legend>US dollars: for a million tokens, and for each request and image</legend>
         <div className="pair">
-          <Field label="Model" note="A * at the end stands for any ending.">
-            <input className="input mono" value={draft.model} data-autofocus disabled={from !== undefined} placeholder="small-*" onChange={(event) => set({ model: event.target.value })} />
-          </Field>
-          <Field label="Provider" note="Empty: any.">
-            <input className="input" value={draft.provider} disabled={from !== undefined} onChange={(event) => set({ provider: event.target.value })} />
-          </Field>
-          <Field label="Holds from" note="Empty: now.">
-            <input className="input" type="date" value={draft.from} onChange={(event) => set({ from: event.target.value })} />
-          </Field>
+          {RATES.map(([name, label]) => (
+            <Field key={name} label={label}>
+              <input className="input num" inputMode="decimal" value={draft[name]} placeholder={name.startsWith("per_") ? "0" : name === "input_per_million" || name === "output_per_million" ? "needed" : "as others"} onChange={(event) => set({ [name]: event.target.value })} />
+            </Field>
+          ))}
         </div>
-        <fieldset className="plain">
-          <legend>US dollars: for a million tokens, and for each request and image</legend>
-          <div className="pair">
-            {RATES.map(([name, label]) => (
-              <Field key={name} label={label}>
-                <input className="input num" inputMode="decimal" value={draft[name]} placeholder={name.startsWith("per_") ? "0" : name === "input_per_million" || name === "output_per_million" ? "needed" : "as others"} onChange={(event) => set({ [name]: event.target.value })} />
-              </Field>
-            ))}
-          </div>
-        </fieldset>
-        <p className="dim">Calls that are billed already keep their cost.{from?.tiers?.length ? " The tiers stay as they are." : ""}</p>
-        <Refused error={save.error} />
-        <Foot close={close} ready={ready && !save.isPending} label="Set" />
-      </form>
-    </Dialog>
+      </fieldset>
+      <p className="dim">Calls that are billed already keep their cost.{from?.tiers?.length ? " The tiers stay as they are." : ""}</p>
+    </FormDialog>
   );
 }

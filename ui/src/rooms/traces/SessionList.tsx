@@ -1,4 +1,4 @@
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { SessionLine } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
@@ -7,6 +7,7 @@ import { count, duration, money } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { SavedViews } from "../../shell/SavedViews";
 import { SINCE } from "./filter";
 
@@ -30,12 +31,7 @@ export function SessionList() {
   const navigate = useNavigate();
   const since = SINCE[url.since ?? ""];
   const asked = { user_id: url.user_id, environment: url.environment, since: since && new Date(Math.floor((Date.now() - since.ms) / 60_000) * 60_000).toISOString() };
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/sessions",
-    { params: { query: { ...asked, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/sessions", { params: { query: { ...asked, limit: 100 } } }, PAGES);
   return (
     <Page title="Sessions" flush actions={<SavedViews page="sessions" keys={KEYS} />}>
       <Filters>
@@ -46,17 +42,12 @@ export function SessionList() {
       <List
         label="Sessions"
         noun="session"
-        items={query.data?.pages.flatMap((page) => page.items)}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query)}
         columns={COLUMNS}
         id={(one) => one.session_id}
         open={(one) => void navigate({ to: "/sessions/conversation", search: { id: one.session_id } as never })}
         selected={url.at}
         select={(at) => setUrl({ at })}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           KEYS.some((key) => url[key]) ? (
             <Blank icon="filter" title="No session matches" text="Take a filter away." />
@@ -65,7 +56,8 @@ export function SessionList() {
               icon="chat"
               title="No sessions yet"
               text="Traces that carry the same session id are one conversation. Send it with each call."
-              code={`client.chat.completions.create(..., extra_headers={"x-mainspring-session": "chat-42"})\n\n# or, in spans of your own: gen_ai.conversation.id, session.id`}
+              code={`client.chat.completions.create(\n    ..., extra_headers={"x-mainspring-session": "chat-42"})\n\n# or, in spans of your own: gen_ai.conversation.id, session.id`}
+            actions={<Link to="/quickstart" className="btn">Quick start</Link>}
             />
           )
         }

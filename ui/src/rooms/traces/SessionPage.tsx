@@ -5,6 +5,7 @@ import { Blank, Copy, Skeleton, Stats, Status, Time } from "../../kit/basics";
 import { count, duration, figure, money } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Failure, Page, Show } from "../../kit/page";
+import { PAGES } from "../../kit/pages";
 import { Side } from "./Content";
 
 /** A session as the conversation that it was. */
@@ -55,12 +56,7 @@ export function SessionPage() {
 }
 
 function Conversation({ id, scores }: { id: string; scores: Score[] }) {
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/conversations/{session_id}",
-    { params: { path: { session_id: id }, query: { limit: 50 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/conversations/{session_id}", { params: { path: { session_id: id }, query: { limit: 50 } } }, PAGES);
   if (query.error && !query.data) return <Failure error={query.error} retry={query.refetch} />;
   if (!query.data) return <Skeleton lines={8} />;
   const turns = query.data.pages.flatMap((page) => page.items).toReversed();

@@ -1,43 +1,20 @@
-import { useEffect, useState } from "react";
+import { useState } from "react";
 import { duration, stamp } from "../../kit/format";
-import { Filters } from "../../kit/filters";
+import { Chip, Choose, Filters, Search } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { NAMED, SINCE, tests } from "./filter";
 
+const SLOW = ["100", "500", "1000", "5000", "30000"].map((value) => ({ value, label: `over ${duration(Number(value))}` }));
+
 /** What the list of traces is narrowed by; all of it stands in the address. */
 export function TraceFilters() {
   const [url, setUrl] = useUrl();
-  const [words, setWords] = useState(url.query ?? "");
-  useEffect(() => setWords(url.query ?? ""), [url.query]);
   const drop = (name: string, value?: string) => setUrl({ [name]: value || undefined, peek: undefined }, true);
   return (
     <Filters>
-      <form
-        className="searchbox"
-        onSubmit={(event) => {
-          event.preventDefault();
-          setUrl({ query: words.trim() || undefined, peek: undefined }, true);
-        }}
-      >
-        <Icon name="search" size={14} />
-        <input
-          className="input"
-          type="search"
-          placeholder="Words in inputs and outputs"
-          aria-label="Search words"
-          value={words}
-          onChange={(event) => setWords(event.target.value)}
-        />
-      </form>
-      <select className="select" aria-label="Status" value={url.status ?? ""} onChange={(event) => drop("status", event.target.value)}>
-        <option value="">Any status</option>
-        {["ok", "error", "running", "unfinished"].map((status) => (
-          <option key={status} value={status}>
-            {status}
-          </option>
-        ))}
-      </select>
+      <Search label="Search words" placeholder="Words in inputs and outputs" />
+      <Choose name="status" label="Status" any="Any status" choices={["ok", "error", "running", "unfinished"]} />
       <select
         className="select"
         aria-label="Time"
@@ -52,24 +29,17 @@ export function TraceFilters() {
           </option>
         ))}
       </select>
-      <select className="select" aria-label="Latency" value={url.min_duration_ms ?? ""} onChange={(event) => drop("min_duration_ms", event.target.value)}>
-        <option value="">Any latency</option>
-        {["100", "500", "1000", "5000", "30000"].map((ms) => (
-          <option key={ms} value={ms}>
-            over {duration(Number(ms))}
-          </option>
-        ))}
-      </select>
+      <Choose name="min_duration_ms" label="Latency" any="Any latency" choices={SLOW} />
       <AddFilter />
       {(url.from || url.to) && (
-        <Chip label="Time" text={`${said(url.from, "the start")} to ${said(url.to, "now")}`} drop={() => setUrl({ from: undefined, to: undefined, peek: undefined }, true)} />
+        <Chip label="Time" value={`${said(url.from, "the start")} to ${said(url.to, "now")}`} drop={() => setUrl({ from: undefined, to: undefined, peek: undefined }, true)} />
       )}
       {Object.entries(NAMED).map(
         ([name, label]) =>
-          name !== "attribute" && url[name] && <Chip key={name} label={label} text={url[name].replace(/^!/, "not ").replaceAll(",", ", ")} drop={() => drop(name)} />,
+          name !== "attribute" && url[name] && <Chip key={name} label={label} value={url[name].replace(/^!/, "not ").replaceAll(",", ", ")} drop={() => drop(name)} />,
       )}
       {tests(url.attribute).map((test, at, all) => (
-        <Chip key={test} label={`Attribute ${test}`} text={test} bare drop={() => drop("attribute", all.filter((_, other) => other !== at).join("\n"))} />
+        <Chip key={test} label={`Attribute ${test}`} value={<code>{test}</code>} bare drop={() => drop("attribute", all.filter((_, other) => other !== at).join("\n"))} />
       ))}
     </Filters>
   );
@@ -78,14 +48,6 @@ export function TraceFilters() {
 function said(at: string | undefined, otherwise: string): string {
   const moment = new Date(at ?? "");
   return Number.isNaN(moment.getTime()) ? otherwise : stamp(moment);
-}
-
-function Chip({ label, text, bare = false, drop }: { label: string; text: string; bare?: boolean; drop: () => void }) {
-  return (
-    <button type="button" className="btn" aria-label={`Remove the filter ${label}`} onClick={drop}>
-      {bare ? <code>{text}</code> : `${label}: ${text}`} <Icon name="cross" size={12} />
-    </button>
-  );
 }
 
 /** Any other filter: what it is about, and its value. */

@@ -1,4 +1,4 @@
-import { useNavigate } from "@tanstack/react-router";
+import { Link, useNavigate } from "@tanstack/react-router";
 import { useEffect, useState } from "react";
 import { $api } from "../../api/client";
 import type { TraceLine } from "../../api/types";
@@ -8,6 +8,7 @@ import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES, type Shown } from "../../kit/pages";
 import { SavedViews } from "../../shell/SavedViews";
 import { Bulk } from "./Bulk";
 import { FILTERS, filterOf, type Query } from "./filter";
@@ -21,7 +22,8 @@ client = OpenAI(base_url="${location.origin}/v1", api_key="ms_…")
 answer = client.chat.completions.create(
     model="<deployment>", messages=[{"role": "user", "content": "Hello"}])
 
-# or send what you have already: OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}`;
+# or send what you have already
+# OTEL_EXPORTER_OTLP_ENDPOINT=${location.origin}`;
 
 const COLUMNS: Column<TraceLine>[] = [
   { key: "status", label: "Status", width: "88px", cell: (t) => <Status state={t.status} /> },
@@ -71,9 +73,7 @@ export function TraceList() {
       <List
         label="Traces"
         noun="trace"
-        items={traces.items}
-        error={traces.error}
-        retry={traces.refetch}
+        {...traces}
         columns={COLUMNS}
         id={(trace) => trace.trace_id}
         open={(trace) => void navigate({ to: `/traces/${trace.trace_id}` })}
@@ -86,9 +86,6 @@ export function TraceList() {
             {trace.name || trace.kind} <Id value={trace.trace_id} />
           </span>
         )}
-        hasMore={traces.hasMore}
-        loadMore={traces.loadMore}
-        loadingMore={traces.loadingMore}
         blank={
           narrowed ? (
             <Blank
@@ -105,7 +102,7 @@ export function TraceList() {
               }
             />
           ) : (
-            <Blank icon="traces" title="No traces yet" text="Every call through the gateway becomes a trace; so does whatever an OpenTelemetry exporter sends." code={SNIPPET} />
+            <Blank icon="traces" title="No traces yet" text="Every call through the gateway becomes a trace; so does whatever an OpenTelemetry exporter sends." code={SNIPPET} actions={<Link to="/quickstart" className="btn">Quick start</Link>} />
           )
         }
       />
@@ -114,25 +111,12 @@ export function TraceList() {
 }
 
 /** The list page by page; while it is live, its newest page again and again. */
-function useLines(filter: Query, live: boolean) {
+function useLines(filter: Query, live: boolean): Shown<TraceLine> {
   const asked = { params: { query: { ...filter, limit: NEWEST } as never } };
-  const pages = $api.useInfiniteQuery("get", "/traces", asked, {
-    pageParamName: "cursor",
-    initialPageParam: "",
-    getNextPageParam: (page) => page.next_cursor || undefined,
-    enabled: !live,
-  });
+  const pages = $api.useInfiniteQuery("get", "/traces", asked, { ...PAGES, enabled: !live });
   // An empty cursor asks the same, and has a place of its own in the cache.
   const tail = $api.useQuery("get", "/traces", { params: { query: { ...filter, limit: NEWEST, cursor: "" } as never } }, { enabled: live, refetchInterval: TAIL_MS, placeholderData: (old) => old });
-  if (live) return { items: tail.data?.items, error: tail.error, refetch: tail.refetch, hasMore: false, loadMore: () => {}, loadingMore: false };
-  return {
-    items: pages.data?.pages.flatMap((page) => page.items),
-    error: pages.error,
-    refetch: pages.refetch,
-    hasMore: pages.hasNextPage,
-    loadMore: () => void pages.fetchNextPage(),
-    loadingMore: pages.isFetchingNextPage,
-  };
+  return live ? { items: tail.data?.items, error: tail.error, retry: tail.refetch } : paged(pages);
 }
 
 /** What has come since somebody began to watch. */

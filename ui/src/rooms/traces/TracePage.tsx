@@ -87,7 +87,7 @@ function Totals({ outline, spans }: { outline: Outline; spans: SpanNode[] }) {
       <Stats
         items={[
           { label: "Started", value: <Time at={outline.started_at} /> },
-          { label: "Latency", value: duration(outline.duration_ms), note: running ? "so far" : undefined },
+          { label: "Latency", value: duration(running ? Date.now() - Date.parse(outline.started_at) : outline.duration_ms), note: running ? "so far" : undefined },
           { label: "Tokens in", value: count(sums.input) },
           { label: "Tokens out", value: count(sums.output) },
           { label: "Cost", value: money(sums.cost) },

@@ -7,6 +7,7 @@ import { count, money, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { EraseUser } from "./EraseUser";
 import { SINCE } from "./filter";
 
@@ -25,13 +26,9 @@ export function UserList() {
   const [url, setUrl] = useUrl();
   const since = SINCE[url.since ?? ""];
   const from = since && new Date(Math.floor((Date.now() - since.ms) / 60_000) * 60_000).toISOString();
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/users",
-    { params: { query: { since: from, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
-  const loaded = query.data?.pages.flatMap((page) => page.items);
+  const query = $api.useInfiniteQuery("get", "/users", { params: { query: { since: from, limit: 100 } } }, PAGES);
+  const pages = paged(query);
+  const loaded = pages.items;
   // Who came by a link may stand further below than what is loaded.
   const wanted = $api.useQuery("get", "/users/{user_id}", { params: { path: { user_id: url.peek ?? "" } } }, { enabled: Boolean(url.peek && loaded && !loaded.some((one) => one.user_id === url.peek)), retry: false });
   const items = loaded && wanted.data && !loaded.some((one) => one.user_id === wanted.data.user_id) ? [wanted.data, ...loaded] : loaded;
@@ -43,18 +40,14 @@ export function UserList() {
       <List
         label="Users"
         noun="user"
+        {...pages}
         items={items}
-        error={query.error}
-        retry={query.refetch}
         columns={COLUMNS}
         id={(one) => one.user_id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(one) => <Id value={one.user_id} full />}
         peek={(one) => <Detail key={one.user_id} user={one} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           url.since ? (
             <Blank icon="filter" title="Nobody was seen then" text="Choose a longer time." />
@@ -64,6 +57,7 @@ export function UserList() {
               title="No users yet"
               text="Traces that name a user are gathered here. Send the name, or a hash of it, with each call."
               code={`client.chat.completions.create(..., user="user-17")\n\n# or, in spans of your own: user.id, enduser.id`}
+            actions={<Link to="/quickstart" className="btn">Quick start</Link>}
             />
           )
         }

@@ -2,10 +2,12 @@ import { useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { Run } from "../../api/types";
 import { Bar, Blank, Id, Status, Time } from "../../kit/basics";
+import { Choose, Filters } from "../../kit/filters";
 import { duration } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { Page } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { elapsed, finished, share } from "./progress";
 import { subject } from "./subject";
 
@@ -34,42 +36,27 @@ const COLUMNS: Column<Run>[] = [
 ];
 
 export function RunList() {
-  const [url, setUrl] = useUrl();
+  const [url] = useUrl();
   const navigate = useNavigate();
   const runs = $api.useInfiniteQuery(
     "get",
     "/runs",
     { params: { query: { kind: url.kind, state: url.state as Run["state"] | undefined, limit: 100 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined, refetchInterval: 3_000 },
+    { ...PAGES, refetchInterval: 3_000 },
   );
   return (
     <Page title="Runs" flush>
-      <search className="filters">
-        <select className="select" aria-label="Kind" value={url.kind ?? ""} onChange={(event) => setUrl({ kind: event.target.value || undefined }, true)}>
-          <option value="">Any kind</option>
-          {KINDS.map((kind) => (
-            <option key={kind}>{kind}</option>
-          ))}
-        </select>
-        <select className="select" aria-label="State" value={url.state ?? ""} onChange={(event) => setUrl({ state: event.target.value || undefined }, true)}>
-          <option value="">Any state</option>
-          {STATES.map((state) => (
-            <option key={state}>{state}</option>
-          ))}
-        </select>
-      </search>
+      <Filters>
+        <Choose name="kind" label="Kind" any="Any kind" choices={KINDS} />
+        <Choose name="state" label="State" any="Any state" choices={STATES} />
+      </Filters>
       <List
         label="Runs"
         noun="run"
-        items={runs.data?.pages.flatMap((page) => page.items)}
-        error={runs.error}
-        retry={runs.refetch}
+        {...paged(runs)}
         columns={COLUMNS}
         id={(run) => run.id}
         open={(run) => void navigate({ to: `/runs/${run.id}` })}
-        hasMore={runs.hasNextPage}
-        loadMore={() => void runs.fetchNextPage()}
-        loadingMore={runs.isFetchingNextPage}
         blank={
           url.kind || url.state ? (
             <Blank icon="filter" title="No run matches" text="Choose another kind or state." />

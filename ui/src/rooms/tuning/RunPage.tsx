@@ -1,15 +1,14 @@
-import { useQueryClient } from "@tanstack/react-query";
 import { Link, useParams } from "@tanstack/react-router";
 import { useEffect, useMemo, useRef, useState } from "react";
 import { $api, api } from "../../api/client";
 import type { Run, RunEvent } from "../../api/types";
 import { Bar, Blank, Card, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { LineChart } from "../../kit/chart";
-import { count, duration, figure } from "../../kit/format";
+import { count, duration, figure, headed } from "../../kit/format";
 import { Icon } from "../../kit/icons";
+import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
 import { thin } from "../../kit/scale";
-import { toast } from "../../kit/toast";
 import { may, useWho } from "../../shell/session";
 import { Facts } from "../../kit/Facts";
 import { append, elapsed, finished, metrics, remaining, share } from "./progress";
@@ -64,17 +63,10 @@ export function RunPage() {
 }
 
 function Actions({ run }: { run: Run }) {
-  const queries = useQueryClient();
+  const outcome = useOutcome();
   const who = useWho();
-  const done = (verb: string) => ({
-    onSuccess: () => {
-      toast(`The run is ${verb}.`);
-      void queries.invalidateQueries();
-    },
-    onError: (error: unknown) => toast((error as Error).message, { tone: "error" }),
-  });
-  const cancel = $api.useMutation("post", "/runs/{run_id}/cancel", done("asked to stop"));
-  const resume = $api.useMutation("post", "/runs/{run_id}/resume", done("queued again"));
+  const cancel = $api.useMutation("post", "/runs/{run_id}/cancel", outcome("The run is asked to stop."));
+  const resume = $api.useMutation("post", "/runs/{run_id}/resume", outcome("The run is queued again."));
   const call = { params: { path: { run_id: run.id } } };
   if (!may(who.data, "run.write") && !may(who.data, "run.cancel")) return null;
   if (run.state === "queued" || run.state === "running")
@@ -154,7 +146,7 @@ function Body({ run }: { run: Run }) {
         items={[
           { label: "Started", value: <Time at={run.started_at} /> },
           { label: finished(run.state) ? "Took" : "Runs for", value: duration(elapsed(run, Date.now())) },
-          ...latest.slice(0, 4).map(([name, value]) => ({ label: name.replaceAll("_", " "), value: figure(value) })),
+          ...latest.slice(0, 4).map(([name, value]) => ({ label: headed(name), value: figure(value) })),
           { label: "Attempt", value: count(run.attempt) },
         ]}
       />
@@ -202,7 +194,7 @@ function Charts({ lines }: { lines: ReturnType<typeof metrics> }) {
         </Card>
       )}
       {others.map(([name, points]) => (
-        <Card key={name} title={name.replaceAll("_", " ")}>
+        <Card key={name} title={headed(name)}>
           <LineChart label={`${name} by step`} series={[{ name, points: thin(points, 800) }]} height={150} />
         </Card>
       ))}

@@ -10,7 +10,8 @@ import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { List, type Column } from "../../kit/list";
 import { useOutcome } from "../../kit/outcome";
-import { Page, Show } from "../../kit/page";
+import { Page, Primary, Show } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { AllowancesOf } from "../serving/AllowancesOf";
 import { nameOf, prefixOf } from "./keys";
@@ -39,16 +40,8 @@ export function KeyList() {
   const who = useWho();
   const [url, setUrl] = useUrl();
   const [making, setMaking] = useState(false);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/keys",
-    { params: { query: { member: url.member, limit: 200 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
+  const query = $api.useInfiniteQuery("get", "/keys", { params: { query: { member: url.member, limit: 200 } } }, PAGES);
   const members = $api.useQuery("get", "/members", { params: { query: { limit: 200 } } }, { enabled: may(who.data, "member.read") });
-  const items = query.data?.pages
-    .flatMap((page) => page.items)
-    .filter((key) => (!url.state || key.state === url.state) && holds(url.q, key.note, key.member, key.environment, key.id));
   const writes = may(who.data, "key.write");
   return (
     <Page
@@ -59,11 +52,7 @@ export function KeyList() {
           <Link to="/quickstart" className="btn">
             Quick start
           </Link>
-          {writes && (
-            <button type="button" className="btn primary" onClick={() => setMaking(true)}>
-              <Icon name="key" size={14} /> Make a key
-            </button>
-          )}
+          <Primary may={writes} go={() => setMaking(true)}><Icon name="key" size={14} /> Make a key</Primary>
         </>
       }
     >
@@ -75,22 +64,18 @@ export function KeyList() {
       <List
         label="Keys"
         noun="key"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (key) => (!url.state || key.state === url.state) && holds(url.q, key.note, key.member, key.environment, key.id))}
         columns={COLUMNS}
         id={(key) => key.id}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(key) => nameOf(key)}
         peek={(key) => <Detail key={key.id} shown={key} writes={writes} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
         blank={
           <Blank
             icon="key"
-            title={url.state || url.member || url.q ? "No key matches" : "No keys yet"}
+            narrowed={Boolean(url.state || url.member || url.q) && "No key matches"}
+            title="No keys yet"
             text="A key acts for a member in an environment. It can be held to a few permissions and models, and ends when you say so."
             code={`mainspring key create --models docs --note "the documentation site"`}
           />

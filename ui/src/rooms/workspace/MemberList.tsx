@@ -3,12 +3,14 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Key, Member } from "../../api/types";
 import { Blank, Card, KeyValues, Status, Time } from "../../kit/basics";
-import { Dialog, Field, Foot, Refused, TypedName } from "../../kit/Dialog";
+import { Field, FormDialog, TypedName } from "../../kit/Dialog";
 import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
+import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
-import { Page, Show } from "../../kit/page";
+import { Page, Primary, Show } from "../../kit/page";
+import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
 import { AllowancesOf } from "../serving/AllowancesOf";
 import { nameOf } from "./keys";
@@ -41,25 +43,13 @@ export function MemberList() {
   const who = useWho();
   const [url, setUrl] = useUrl();
   const [adding, setAdding] = useState(false);
-  const query = $api.useInfiniteQuery(
-    "get",
-    "/members",
-    { params: { query: { limit: 200 } } },
-    { pageParamName: "cursor", initialPageParam: "", getNextPageParam: (page) => page.next_cursor || undefined },
-  );
-  const items = query.data?.pages.flatMap((page) => page.items).filter((one) => (!url.role || one.role === url.role) && holds(url.q, one.name, one.email));
+  const query = $api.useInfiniteQuery("get", "/members", { params: { query: { limit: 200 } } }, PAGES);
   const writes = may(who.data, "member.write");
   return (
     <Page
       title="Members"
       flush
-      actions={
-        writes && (
-          <button type="button" className="btn primary" onClick={() => setAdding(true)}>
-            Add a member
-          </button>
-        )
-      }
+      actions={<Primary may={writes} go={() => setAdding(true)}>Add a member</Primary>}
     >
       <Filters>
         <Words placeholder="Name or address" />
@@ -68,19 +58,14 @@ export function MemberList() {
       <List
         label="Members"
         noun="member"
-        items={items}
-        error={query.error}
-        retry={query.refetch}
+        {...paged(query, (one) => (!url.role || one.role === url.role) && holds(url.q, one.name, one.email))}
         columns={COLUMNS}
         id={(one) => one.name}
         selected={url.peek}
         select={(peek) => setUrl({ peek })}
         peekTitle={(one) => one.name}
         peek={(one) => <Detail key={one.name} member={one} writes={writes} />}
-        hasMore={query.hasNextPage}
-        loadMore={() => void query.fetchNextPage()}
-        loadingMore={query.isFetchingNextPage}
-        blank={<Blank icon="members" title="No member matches" text="A member is a person or a program with a role in the project." code="mainspring member add grace developer" />}
+        blank={<Blank icon="members" narrowed={Boolean(url.q || url.role) && "No member matches"} title="No members yet" text="A member is a person or a program with a role in the project." code="mainspring member add grace developer" />}
       />
       {adding && <Add close={() => setAdding(false)} done={(peek) => setUrl({ peek })} />}
     </Page>
@@ -168,30 +153,27 @@ function Add({ close, done }: { close: () => void; done: (name: string) => void 
   };
   const add = $api.useMutation("post", "/members", outcome((made: Member) => `${made.name} is a member. Make a key for them next.`, { done: finish, quiet: true }));
   return (
-    <Dialog title="Add a member" close={close}>
-      <form
-        className="stack"
-        onSubmit={(event) => {
-          event.preventDefault();
-          add.mutate({ body: form });
-        }}
-      >
-        <Field label="Name">
-          <input className="input" value={form.name} data-autofocus placeholder="grace" onChange={(event) => setForm({ ...form, name: event.target.value })} />
-        </Field>
-        <Field label="Role" note={ROLES[form.role]}>
-          <select className="select" value={form.role} onChange={(event) => setForm({ ...form, role: event.target.value as Role })}>
-            {NAMES.map((role) => (
-              <option key={role}>{role}</option>
-            ))}
-          </select>
-        </Field>
-        <Field label="Address">
-          <input className="input" type="email" value={form.email} placeholder="grace@example.org" onChange={(event) => setForm({ ...form, email: event.target.value })} />
-        </Field>
-        <Refused error={add.error} />
-        <Foot close={close} ready={/^[a-z0-9][a-z0-9._-]{0,127}$/.test(form.name) && !add.isPending} label="Add" />
-      </form>
-    </Dialog>
+    <FormDialog
+      title="Add a member"
+      close={close}
+      ready={NAME.test(form.name) && !add.isPending}
+      label="Add"
+      error={add.error}
+      go={() => add.mutate({ body: form })}
+    >
+      <Field label="Name">
+        <input className="input" value={form.name} data-autofocus placeholder="grace" onChange={(event) => setForm({ ...form, name: event.target.value })} />
+      </Field>
+      <Field label="Role" note={ROLES[form.role]}>
+        <select className="select" value={form.role} onChange={(event) => setForm({ ...form, role: event.target.value as Role })}>
+          {NAMES.map((role) => (
+            <option key={role}>{role}</option>
+          ))}
+        </select>
+      </Field>
+      <Field label="Address">
+        <input className="input" type="email" value={form.email} placeholder="grace@example.org" onChange={(event) => setForm({ ...form, email: event.target.value })} />
+      </Field>
+    </FormDialog>
   );
 }
