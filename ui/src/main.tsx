@@ -19,6 +19,7 @@ import "./styles/experiments.css";
 import "./styles/serving.css";
 import "./styles/annotation.css";
 import "./styles/boards.css";
+import "./styles/narrow.css";
 import { MantineProvider } from "@mantine/core";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { RouterProvider } from "@tanstack/react-router";

@@ -1,6 +1,6 @@
 import { useId, useState, type PointerEvent } from "react";
 import { useElementSize } from "@mantine/hooks";
-import { figure, percent } from "./format";
+import { figure, NONE, percent } from "./format";
 import { nearest, scale, ticks, type Point } from "./scale";
 
 export interface Series {
@@ -11,10 +11,10 @@ export interface Series {
 const PAD = { top: 8, right: 12, bottom: 24, left: 48 };
 
 /** Lines over one axis, drawn as SVG with the page's own colours; the nearest point is read out on hover. */
-export function LineChart(props: { series: Series[]; label: string; height?: number; x?: string; zero?: boolean }) {
+export function LineChart(props: { series: Series[]; label: string; height?: number; x?: string; zero?: boolean; format?: (value: number) => string }) {
   const { ref, width } = useElementSize();
   const [at, setAt] = useState<number | null>(null);
-  const height = props.height ?? 220;
+  const { height = 220, format = figure } = props;
   const points = props.series.flatMap((series) => series.points);
   const inner = { width: Math.max(0, width - PAD.left - PAD.right), height: height - PAD.top - PAD.bottom };
   const x = scale(points.map((p) => p[0]), 0, inner.width);
@@ -24,17 +24,18 @@ export function LineChart(props: { series: Series[]; label: string; height?: num
     setAt(x.invert(event.clientX - box.left - PAD.left));
   };
   const read = at === null ? [] : props.series.map((series) => nearest(series.points, at)).filter((p) => p !== undefined);
-  const summary = props.series.map((s) => `${s.name}: ${figure(s.points[0]?.[1])} at first, ${figure(s.points.at(-1)?.[1])} at last`).join("; ");
+  const end = (point: Point | undefined) => (point ? format(point[1]) : NONE);
+  const summary = props.series.map((s) => `${s.name}: ${end(s.points[0])} at first, ${end(s.points.at(-1))} at last`).join("; ");
   return (
     <figure ref={ref} className="chart">
-      <Legend names={props.series.map((s) => s.name)} values={read.map((p) => figure(p[1]))} at={read[0] && `${props.x ?? "step"} ${figure(read[0][0])}`} />
+      <Legend names={props.series.map((s) => s.name)} values={read.map((p) => format(p[1]))} at={read[0] && `${props.x ?? "step"} ${figure(read[0][0])}`} />
       {width > 0 && points.length > 0 && (
         <svg width={width} height={height} role="img" aria-label={`${props.label}. ${summary}`} onPointerMove={move} onPointerLeave={() => setAt(null)}>
           <g transform={`translate(${PAD.left},${PAD.top})`}>
             {ticks(y.min, y.max, 4).map((value) => (
               <g key={value} transform={`translate(0,${y.at(value)})`}>
                 <line x2={inner.width} className="chart-grid" />
-                <text x={-8} dy="4" textAnchor="end">{figure(value)}</text>
+                <text x={-8} dy="4" textAnchor="end">{format(value)}</text>
               </g>
             ))}
             {ticks(x.min, x.max, 6).map((value) => (

@@ -1,7 +1,7 @@
-import { useNavigate, useParams } from "@tanstack/react-router";
+import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useEffect, useMemo, useState } from "react";
 import { $api } from "../../api/client";
-import type { Board, Panel } from "../../api/types";
+import type { Board, Figures, Panel } from "../../api/types";
 import { copyText, Time } from "../../kit/basics";
 import { TypedName } from "../../kit/Dialog";
 import { Chip, Choose, Filters } from "../../kit/filters";
@@ -44,6 +44,7 @@ export function BoardPage() {
         {DIMENSIONS.filter((one) => one !== "environment" && url[one]).map((one) => <Chip key={one} name={one} label={one} value={url[one]!} />)}
       </Filters>
       <div className="page-body" tabIndex={0} role="region" aria-label="Panels">
+        <Idle shared={shared} />
         <Show query={query} lines={12}>
           {(board) => <Panels panels={draft ?? board.panels} change={draft ? setDraft : undefined} shared={shared} narrow={narrow} />}
         </Show>
@@ -54,6 +55,21 @@ export function BoardPage() {
         )}
       </div>
     </Page>
+  );
+}
+
+/** Where no call falls into the time: where calls come from. */
+function Idle({ shared }: { shared: Shared }) {
+  const { since, until, where } = shared;
+  const query = $api.useQuery("get", "/boards/figures", { params: { query: { measure: "requests", since, until, ...where } } }, { placeholderData: (old: Figures | undefined) => old, refetchOnWindowFocus: false });
+  if (!query.data || query.data.series.some((one) => one.total)) return null;
+  return (
+    <p className="notice info board-idle">
+      <Icon name="usage" size={14} />
+      <span>
+        No call falls into this time. Every call through the gateway counts, and whatever is sent as traces: the <Link to="/quickstart" className="link">quick start</Link> makes the first.
+      </span>
+    </p>
   );
 }
 

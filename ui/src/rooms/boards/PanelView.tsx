@@ -1,6 +1,7 @@
 import { $api } from "../../api/client";
 import type { Figures, FigureSeries, Panel } from "../../api/types";
 import { Blank, Skeleton } from "../../kit/basics";
+import { headed } from "../../kit/format";
 import { caption, TimeChart } from "../../kit/time";
 import { Table } from "../../kit/list";
 import { StackedBars } from "../../kit/stacked";
@@ -30,7 +31,7 @@ export function PanelView({ panel, shared, narrow }: { panel: Panel; shared: Sha
       ) : panel.chart === "number" ? (
         <Whole found={found} />
       ) : found.series.length === 0 ? (
-        <Blank small icon="usage" title="No calls in this time" />
+        <Blank small icon="usage" title="No calls in this time" text="Take a longer time, or a filter away." />
       ) : panel.chart === "table" ? (
         <Groups found={found} by={by} narrow={narrow} />
       ) : panel.chart === "bars" && found.unit !== "share" && found.unit !== "milliseconds" && found.unit !== "score" ? (
@@ -89,7 +90,7 @@ function Groups({ found, by, narrow }: { found: Figures; by: string; narrow: (by
       columns={[
         {
           key: "group",
-          label: by || "Calls",
+          label: headed(by || "calls"),
           cell: (one) =>
             by && one.group ? (
               <button type="button" className="link-like" title={`Only this ${by}`} onClick={() => narrow(by, one.group!)}>

@@ -41,6 +41,15 @@ describe("a diff for people", () => {
     expect(readable("It reads a file.", "It reads one file.")).toEqual(diff("It reads a file.", "It reads one file."));
     expect(readable("", "")).toEqual([]);
   });
+
+  it("tells a phrase that was replaced as one", () => {
+    expect(readable("Your parcel, as it seems: it arrives on Tuesday.", "Your parcel, as it seems: I do not know.")).toEqual([
+      { text: "Your parcel, as it seems: ", kind: "same" },
+      { text: "it arrives on Tuesday", kind: "cut" },
+      { text: "I do not know", kind: "add" },
+      { text: ".", kind: "same" },
+    ]);
+  });
 });
 
 describe("laying out", () => {

@@ -49,11 +49,34 @@ export function diff(before: string, after: string): Piece[] {
 export function readable(before: string, after: string): Piece[] {
   const found = diff(before, after);
   const size = (kinds: Piece["kind"][]) => found.reduce((sum, one) => sum + (kinds.includes(one.kind) ? one.text.replace(/\s/g, "").length : 0), 0);
-  if (size(["same"]) >= LEAST_SHARED * size(["same", "cut", "add"])) return found;
+  if (size(["same"]) >= LEAST_SHARED * size(["same", "cut", "add"])) return phrased(found);
   return [
     { text: before, kind: "cut" as const },
     { text: after, kind: "add" as const },
   ].filter((one) => one.text);
+}
+
+/** Words that were replaced one after the other as one phrase: the blanks between them belong to both. */
+function phrased(pieces: Piece[]): Piece[] {
+  const found: Piece[] = [];
+  let [cut, add] = ["", ""];
+  const close = () => {
+    if (cut) found.push({ text: cut, kind: "cut" });
+    if (add) found.push({ text: add, kind: "add" });
+    [cut, add] = ["", ""];
+  };
+  pieces.forEach((piece, at) => {
+    const inside = piece.kind === "same" && cut && add && /^[^\S\n]+$/.test(piece.text) && pieces[at + 1];
+    if (piece.kind === "cut") cut += piece.text;
+    else if (piece.kind === "add") add += piece.text;
+    else if (inside) [cut, add] = [cut + piece.text, add + piece.text];
+    else {
+      close();
+      found.push(piece);
+    }
+  });
+  close();
+  return found;
 }
 
 function edits(a: string[], b: string[]): Piece[] | null {

@@ -7,6 +7,7 @@ import { Histogram } from "../../kit/chart";
 import { count, duration, money, percent, short } from "../../kit/format";
 import { Icon, type IconName } from "../../kit/icons";
 import { Page, Show } from "../../kit/page";
+import { call } from "../serving/snippets";
 import { may, useWho } from "../../shell/session";
 import { Verified } from "../governance/Audit";
 import { share } from "../tuning/progress";
@@ -54,14 +55,35 @@ function Traffic() {
                 <Histogram label="Calls in each of the last 24 hours" bins={hours(rows as UsageHour[], new Date())} height={110} />
               </Card>
             ) : (
-              <Card title="No traffic yet">
-                <Snippet code={`export OPENAI_BASE_URL=${location.origin}/v1 OPENAI_API_KEY=ms_…\nmainspring demo   # or the whole loop, on a real model`} />
-              </Card>
+              <Begin />
             )}
           </>
         );
       }}
     </Show>
+  );
+}
+
+/** The first steps of whoever has sent nothing yet. */
+function Begin() {
+  return (
+    <Card title="Begin here">
+      <ol className="begin">
+        <li>
+          <span>Bring in a model: a small one that answers on a CPU, or connect a <Link to="/providers" className="link">provider</Link>.</span>
+          <Snippet code="mainspring model pull smollm2" />
+        </li>
+        <li>
+          <span>Ask it something. The <Link to="/quickstart" className="link">quick start</Link> makes a key and holds the same for Python, JavaScript and OpenTelemetry.</span>
+          <Snippet code={call("model/smollm2")} />
+        </li>
+        <li>
+          <span>
+            See what it did under <Link to="/traces" className="link">Traces</Link>, and try another wording in the <Link to="/playground" className="link">playground</Link>.
+          </span>
+        </li>
+      </ol>
+    </Card>
   );
 }
 

@@ -76,7 +76,7 @@ export function Playground() {
         </>
       }
     >
-      <div className="playground" tabIndex={0} role="region" aria-label="Variants and cases" style={{ gridTemplateColumns: `280px repeat(${drafts.length}, minmax(340px, 1fr))` }}>
+      <div className="playground" tabIndex={0} role="region" aria-label="Variants and cases" style={{ gridTemplateColumns: `minmax(160px, 280px) repeat(${drafts.length}, minmax(min(340px, 70vw), 1fr))` }}>
         <div className="playground-corner">
           <p className="faint">Each variant answers each case. Calls are traced as the service playground.</p>
         </div>

@@ -3,7 +3,7 @@ import { $api } from "../../api/client";
 import type { LoadDifference, LoadLevel, LoadTest } from "../../api/types";
 import { Blank, Card, KeyValues, Status, Time } from "../../kit/basics";
 import { IntervalMark, LineChart } from "../../kit/chart";
-import { count, duration, figure, percent } from "../../kit/format";
+import { count, duration, figure, headed, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Table } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
@@ -28,7 +28,7 @@ function Body({ test }: { test: LoadTest }) {
     <div className="columns">
       <div className="stack">
         <Card title="Time over load">
-          <LineChart label={`Milliseconds by ${unit}`} x={unit} zero series={spread(test)} />
+          <LineChart label={`Time by ${unit}`} x={unit} zero format={duration} series={spread(test)} />
         </Card>
         <Card title="Throughput over load">
           <LineChart
@@ -92,7 +92,7 @@ function Levels({ test }: { test: LoadTest }) {
         items={test.levels}
         id={(one) => String(one.load)}
         columns={[
-          { key: "load", label: unitOf(test), numeric: true, cell: (one) => figure(one.load) },
+          { key: "load", label: headed(unitOf(test)), numeric: true, cell: (one) => figure(one.load) },
           { key: "answered", label: "Answered", numeric: true, cell: (one) => `${count(one.answered)} of ${count(one.requests)}` },
           { key: "errors", label: "Errors", cell: (one) => Object.entries(one.errors).map(([what, n]) => `${count(n)} × ${what}`).join(", ") || "–" },
           { key: "ttft", label: "First token p50", numeric: true, cell: (one) => time(one.ttft, "p50") },
