@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -37,6 +38,40 @@ def test_the_metrics_of_a_comparison_are_a_table_below_its_fields(capsys: pytest
 def test_a_field_of_the_same_name_with_other_things_in_it_stays_a_field(capsys: pytest.CaptureFixture[str]) -> None:
     show({"metrics": [{"name": "loss"}], "figures": {"n": 1}}, as_json=False)
     assert capsys.readouterr().out.split("\n")[0].split()[0] == "metrics"
+
+
+def test_what_is_not_set_within_a_field_is_left_out(capsys: pytest.CaptureFixture[str]) -> None:
+    parameters = {"temperature": 0.0, "seed": None, "stop": [], "of": {"a": ""}}
+    show({"parameters": parameters, "unset": {"a": None}, "deep": [{"b": None}]}, as_json=False)
+    assert [line.strip().split(maxsplit=1) for line in capsys.readouterr().out.splitlines()] == [
+        ["parameters", '{"temperature": 0.0, "of": {}}'],
+        ["deep", "[{}]"],
+    ]
+
+
+def test_a_record_of_a_list_is_one_line_however_long_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    items = [{"id": f"{number:032}", **{f"name_{at}": "word " * 12 for at in range(9)}} for number in range(3)]
+    show(items, as_json=False)
+    shown = capsys.readouterr().out.splitlines()
+    assert len(shown) == 4
+    assert shown[3].split()[0] == f"{2:032}"
+    assert shown[3].count("word") == 9 * 12
+
+
+def test_a_list_leaves_out_the_columns_for_which_a_terminal_has_no_room(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.setenv("NO_COLOR", "1")
+    items = [{"id": f"{number:032}", **{f"name_{at}": "word " * 12 for at in range(9)}} for number in range(3)]
+    show(items, as_json=False)
+    lines = re.sub(r"\x1b\[[0-9;]*m", "", capsys.readouterr().out).splitlines()
+    assert len(lines) == 4
+    assert f"{2:032}" in lines[3]
+    assert all(len(line) <= 100 for line in lines)
+    assert "name_1" in lines[0]
+    assert "name_2" not in lines[0]
 
 
 def test_a_list_says_what_was_asked_and_answered(capsys: pytest.CaptureFixture[str]) -> None:

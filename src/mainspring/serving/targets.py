@@ -115,6 +115,8 @@ def _tried(tx: Tx, ref: str, environment: str, place: dict[str, Any]) -> Target 
 
 def _meant(tx: Tx, text: str) -> str:
     """Say how a model or a release is asked whose bare name was taken for a deployment's; empty where none has it."""
+    if text.startswith("embed-"):
+        return "It makes embeddings: ask /v1/embeddings."
     for kind in ("release", "model"):
         with suppress(MainspringError):
             return f"Did you mean {versions.resolve(tx, f'{kind}/{text}').ref.partition('@')[0]}?"

@@ -20,6 +20,8 @@ from mainspring.surfaces.client import Client
 
 people = Console(stderr=True)
 WIDE, _SHORT = 60, 28
+_LEAST = 24
+"""Characters below which a column of a list is left out rather than cut."""
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _NESTED: dict[str, tuple[str, ...]] = {
     "figures": ("metric", "value", "low", "high", "n", "unit", "method", "note"),
@@ -66,13 +68,34 @@ def _rows(items: list[Any]) -> None:
 def _print(columns: Sequence[str], items: list[dict[str, Any]]) -> None:
     """Print records as a table, without the columns that are empty in all of them."""
     columns = [name for name in columns if any(item.get(name) not in _EMPTY for item in items)]
+    cells = {name: [_cell(item.get(name)) for item in items] for name in columns}
+    widths = {name: max(len(name), *map(len, cells[name])) for name in columns}
+    console = _console(least=sum(widths.values()) + 2 * len(columns))
+    fitting = _fitting(widths, console.width)
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for name in columns:
+    for name in fitting:
         number = all(isinstance(item.get(name), int | float | None) for item in items)
-        table.add_column(name, justify="right" if number else "left", overflow="fold")
-    for item in items:
-        table.add_row(*(_cell(item.get(name)) for name in columns))
-    _console().print(table)
+        # The first is what a record is asked for by: it is never cut.
+        least = widths[name] if name == columns[0] else min(widths[name], _LEAST)
+        table.add_column(
+            name, justify="right" if number else "left", no_wrap=True, overflow="ellipsis", min_width=least
+        )
+    for row in zip(*(cells[name] for name in fitting), strict=True):
+        table.add_row(*row)
+    console.print(table)
+    if left := len(columns) - len(fitting):
+        people.print(f"[dim]{left} more {'column' if left == 1 else 'columns'}: --json has all.[/dim]")
+
+
+def _fitting(widths: dict[str, int], room: int) -> list[str]:
+    """Return the columns, from the left, that have room beside each other where long ones are cut."""
+    fitting: list[str] = []
+    for name, width in widths.items():
+        room -= width if not fitting else min(width, _LEAST) + 2
+        if fitting and room < 0:
+            break
+        fitting.append(name)
+    return fitting
 
 
 def _fields(item: dict[str, Any]) -> None:
@@ -82,14 +105,22 @@ def _fields(item: dict[str, Any]) -> None:
     nested = {name: value for name, value in item.items() if _is_nested(name, value)}
     diff = item["lines"] if {"left", "right", "lines", "parts"} <= set(item) else []
     for name, value in item.items():
-        if value not in _EMPTY and name not in nested and not (diff and name in ("lines", "parts")):
-            table.add_row(name, _cell(value, wide=2000))
+        told = _told(value)
+        if told not in _EMPTY and name not in nested and not (diff and name in ("lines", "parts")):
+            table.add_row(name, _cell(told, wide=2000))
     _console().print(table)
     for line in diff:
         typer.echo(line)
     for name, value in nested.items():
         _console().print()
         _print(_NESTED[name], value)
+
+
+def _told(value: Any) -> Any:
+    """Return a value without what is not set in it."""
+    if isinstance(value, dict):
+        return {name: _told(one) for name, one in value.items() if one not in _EMPTY}
+    return [_told(one) for one in value] if isinstance(value, list) else value
 
 
 def _is_nested(name: str, value: Any) -> bool:
@@ -103,7 +134,7 @@ def _cell(value: Any, wide: int = WIDE) -> str:
     if value is None:
         return ""
     if isinstance(value, datetime):
-        return value.strftime("%Y-%m-%d %H:%M:%S")
+        return f"{value:%Y-%m-%d %H:%M:%S}Z"
     if isinstance(value, float):
         return f"{value:.4g}"
     said = value if isinstance(value, str) else _said(value) if wide == WIDE else ""
@@ -122,9 +153,10 @@ def _said(value: Any) -> str:
     return ""
 
 
-def _console() -> Console:
+def _console(least: int = 200) -> Console:
+    """Return the console; what is read by a program is as wide as it has to be, so that a record is a line."""
     console = Console()
-    return console if console.is_terminal else Console(width=max(console.width, 200), highlight=False)
+    return console if console.is_terminal else Console(width=max(console.width, least), highlight=False)
 
 
 def follow(client: Client, run: Run) -> Run:
