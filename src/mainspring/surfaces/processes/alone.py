@@ -37,7 +37,7 @@ def announce(state: ServerState, owner_key: str, home: Path, *, as_json: bool, d
         return
     lines = [f"Mainspring {state.version} is up at {state.url}"]
     if owner_key:
-        lines += ["", "  The owner's key, shown this once:", f"  {owner_key}", ""]
+        lines += ["", "  Sign in there with the owner's key, shown this once:", f"  {owner_key}", ""]
         lines += [f"  It also stands in {home / 'credentials.json'} (mode 0600)."]
     stop = "`mainspring down` stops it." if detached else "Ctrl-C or `mainspring down` stops it."
     lines += [f"Models answer at {state.url}/v1. {stop}", ""]
