@@ -16,6 +16,8 @@ from mainspring.kernel.ports import StoredFile
 from mainspring.kernel.settings import Settings
 
 CHUNK = 1 << 20
+IMPORTS = ("obstore.store",)
+"""What is imported once a back end is opened: the nursery imports it before it forks."""
 
 
 def open_files(url: str, home: Path, settings: Settings) -> ObjectFiles:

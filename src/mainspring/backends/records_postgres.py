@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 _CHANNEL = "mainspring_news"
 _DEAF_SECONDS = 1.0
+IMPORTS = ("psycopg", "sqlalchemy.dialects.postgresql.psycopg")
 
 
 def open_records(url: str, home: Path, settings: Settings) -> PostgresRecords:

@@ -18,6 +18,7 @@ from mainspring.kernel.settings import Settings
 
 BUSY_MILLISECONDS = 30_000
 _NEWS = "mainspring_news"
+IMPORTS = ("sqlalchemy.dialects.sqlite",)
 
 
 def open_records(url: str, home: Path, settings: Settings) -> SqliteRecords:

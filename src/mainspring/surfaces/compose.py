@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from importlib import import_module
 from importlib.metadata import EntryPoint, EntryPoints, PackageNotFoundError, distribution, entry_points
 from pathlib import Path
 from typing import Any, Literal
@@ -24,10 +25,16 @@ def open_port(port: str, name: str, url: str, home: Path, config: Settings) -> A
     return _point(port, name).load()(url, home, config)
 
 
-def import_ports(config: Settings) -> None:
-    """Import the back ends that the settings name. Raises Invalid for an unknown one."""
+def import_all(config: Settings) -> None:
+    """Import the rooms, and the back ends that the settings name with what they import once opened. Raises Invalid."""
+    from mainspring.tuning import loglikelihood  # noqa: F401
+
+    load_rooms()
     for port, (name, _) in _chosen(config).items():
-        _point(port, name).load()
+        point = _point(port, name)
+        point.load()
+        for later in getattr(import_module(point.module), "IMPORTS", ()):
+            import_module(later)
 
 
 def _chosen(config: Settings) -> dict[str, tuple[str, str]]:

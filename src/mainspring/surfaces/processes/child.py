@@ -43,10 +43,13 @@ def main() -> int:
 
 def share(config: Settings) -> None:
     """Import what the API and the worker use from their start on."""
+    import uvicorn.lifespan.on
+    import uvicorn.loops.uvloop  # noqa: F401
+
     from mainspring.surfaces import access_log, app, compose, door  # noqa: F401
     from mainspring.surfaces.processes import leaving, owner, readiness  # noqa: F401
 
-    compose.import_ports(config)
+    compose.import_all(config)
 
 
 def run(role: str, config: dict[str, Any]) -> int:

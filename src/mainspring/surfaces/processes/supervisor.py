@@ -130,6 +130,8 @@ class Supervisor:
             stack.callback(log.close)
             births = open_births(self._config, self._flags, log)
             stack.callback(births.close)
+            from mainspring.backends import engine_llamacpp  # noqa: F401 - while the nursery imports what it needs
+
             owner_key = self._set_up(births, url, log)
             self._serve(stack, births, listener, url, owner_key)
 
