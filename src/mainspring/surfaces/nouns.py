@@ -77,6 +77,7 @@ NOUNS: tuple[Noun, ...] = (
     Noun("drift", "mainspring.monitoring.service", "Drifts", "Drift of traffic from what a release was made for."),
 )
 JOB_MODULES: tuple[str, ...] = (
+    "mainspring.traces.logs",
     "mainspring.data.jobs",
     "mainspring.evals.jobs",
     "mainspring.evals.calibrating",
