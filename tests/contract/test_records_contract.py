@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete, select, update
 
 from mainspring.backends.records_postgres import open_records as open_postgres
 from mainspring.backends.records_sqlite import open_records as open_sqlite
-from mainspring.kernel import access, aliases, audit, events, jobs, lineage, refs, runs, versions
+from mainspring.kernel import access, aliases, audit, events, hooks, jobs, lineage, refs, runs, versions
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, from_dict
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.operation import operation, operations
@@ -19,6 +19,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Name
 from mainspring.kernel.service import Service
 from mainspring.kernel.tables import audit_head, audit_rows
+from mainspring.kernel.tables import runs as run_rows
 
 
 class Notes(Service):
@@ -101,6 +102,28 @@ def test_news_are_heard_in_another_place_once_they_are_committed(platform: Platf
             assert heard.result()
     assert not ear.await_news(0.01)
     ear.close()
+
+
+def test_what_needs_a_row_is_left_alone_until_there_is_one(platform: Platform) -> None:
+    calls: list[str] = []
+    names = [f"{kind} of {platform.home}" for kind in ("rows", "all")]
+    hooks.periodic(names[0], 5.0, lambda _: calls.append("rows"), select(run_rows.c.id))
+    hooks.periodic(names[1], 5.0, lambda _: calls.append("all"))
+    try:
+        for now in (10.0, 11.0, 20.0):
+            hooks.tick(platform, now)
+        assert calls == ["all", "all"]
+        before = platform.records.version()
+        assert platform.records.version() == before
+        with platform.begin() as tx:
+            runs.create(tx, "look", {})
+        assert before is None or platform.records.version() != before
+        for now in (30.0, 31.0, 40.0):
+            hooks.tick(platform, now)
+        assert calls == ["all", "all", "rows", "all", "rows", "all"]
+    finally:
+        for name in names:
+            hooks.periodic_hooks.pop(name)
 
 
 def test_versions_of_another_project_are_not_seen(platform: Platform, acting) -> None:

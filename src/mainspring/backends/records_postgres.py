@@ -77,6 +77,10 @@ class PostgresRecords:
             time.sleep(min(seconds, _DEAF_SECONDS))
             return True
 
+    def version(self) -> int | None:
+        """Return None: PostgreSQL counts no changes that a client could ask for."""
+        return None
+
     def backup(self, target: Path) -> None:
         """Write pg_dump's custom format. Raises Unavailable where pg_dump is missing or fails."""
         self._tool("pg_dump", "--format=custom", f"--file={target}", f"--dbname={self._libpq()}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -34,6 +35,8 @@ class SqliteRecords:
     def __init__(self, path: Path, bell: Bell) -> None:
         self.path = path
         self._bell = bell
+        self._watching = threading.Lock()
+        self._watcher: sqlite3.Connection | None = None
         self._sql = create_engine(f"sqlite:///{path}", connect_args={"check_same_thread": False}, pool_size=16)
         event.listen(self._sql, "connect", _configure)
         event.listen(self._sql, "begin", _begin)
@@ -67,6 +70,13 @@ class SqliteRecords:
         """Wait until somebody rang, at most so long; tell whether so."""
         return self._bell.heard(seconds)
 
+    def version(self) -> int | None:
+        """Return SQLite's own count of what other connections changed, of one that changes nothing itself."""
+        with self._watching:
+            if self._watcher is None:
+                self._watcher = sqlite3.connect(self.path, check_same_thread=False, isolation_level=None)
+            return int(self._watcher.execute("PRAGMA data_version").fetchone()[0])
+
     def backup(self, target: Path) -> None:
         """Copy the database with SQLite's online backup while others go on writing."""
         with closing(sqlite3.connect(self.path)) as source, closing(sqlite3.connect(target)) as copy:
@@ -91,6 +101,10 @@ class SqliteRecords:
         """Release every connection."""
         self._sql.dispose()
         self._bell.close()
+        with self._watching:
+            if self._watcher is not None:
+                self._watcher.close()
+                self._watcher = None
 
 
 def _configure(connection: sqlite3.Connection, _: Any) -> None:

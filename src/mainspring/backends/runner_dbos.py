@@ -24,7 +24,7 @@ SCHEMA = "1"
 """Version under which workflows are recovered: raised only where an old one could not go on. Never the code's hash."""
 _POLL_SECONDS = 0.1
 """Between two looks of DBOS for runs that were handed over to it, while it is up."""
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 10.0
 """Between two looks for queued runs of which nobody told."""
 _REST_SECONDS = 30.0
 """How long DBOS stays up with nothing to do."""
@@ -78,11 +78,13 @@ class DbosRunner:
         self._rest()
 
     def _work(self, platform: Platform) -> None:
-        used = time.monotonic()
+        used, calm = time.monotonic(), None
         while not self._stopped.is_set():
             self._news.clear()
             try:
-                found = jobs.unfinished(platform)
+                version = platform.records.version()
+                found = jobs.unfinished(platform) if version is None or version != calm else []
+                calm = None if found else version
                 if found:
                     used = time.monotonic()
                     self._hand_over(platform, found)

@@ -14,7 +14,6 @@ class Clock(Protocol):
 
     def now(self) -> datetime:
         """Return the present moment, aware, in UTC."""
-        ...
 
 
 class Ids(Protocol):
@@ -22,7 +21,6 @@ class Ids(Protocol):
 
     def new(self) -> str:
         """Return a new time-ordered identifier: UUIDv7 (RFC 9562, section 5.7) in its canonical text form."""
-        ...
 
 
 class SystemClock:

@@ -6,7 +6,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Select
+
+from mainspring.kernel import access
 
 if TYPE_CHECKING:
     from mainspring.kernel.platform import Platform
@@ -46,21 +50,34 @@ def backup(room: str, write: BackupHook, read: BackupHook) -> None:
 PeriodicHook = Callable[["Platform"], object]
 """Called by the worker again and again; it must bear being cut off."""
 
-periodic_hooks: dict[str, tuple[float, PeriodicHook]] = {}
+periodic_hooks: dict[str, tuple[float, PeriodicHook, Select[Any] | None]] = {}
 _next: dict[str, float] = {}
+_unneeded: dict[str, tuple[Path, int | None]] = {}
 
 
-def periodic(name: str, seconds: float, hook: PeriodicHook) -> None:
-    """Register what the worker does every so many seconds, and once at its start."""
-    periodic_hooks[name] = (seconds, hook)
+def periodic(name: str, seconds: float, hook: PeriodicHook, needs: Select[Any] | None = None) -> None:
+    """Register what the worker does every so many seconds, and once at its start.
+
+    Where there is no row of `needs` there is nothing to do, which does not change before the records do.
+    """
+    periodic_hooks[name] = (seconds, hook, needs)
 
 
 def tick(platform: Platform, now: float) -> None:
     """Do what is due at the monotonic time `now`; a hook that fails is logged and has its next turn."""
-    for name, (seconds, hook) in list(periodic_hooks.items()):
-        if now >= _next.get(name, 0.0):
+    version = platform.home, platform.records.version()
+    for name, (seconds, hook, needs) in list(periodic_hooks.items()):
+        if now >= _next.get(name, 0.0) and (version[1] is None or _unneeded.get(name) != version):
             _next[name] = now + seconds
             try:
+                if needs is not None and not _any(platform, needs):
+                    _unneeded[name] = version
+                    continue
                 hook(platform)
             except Exception:
                 _log.exception("%s failed", name)
+
+
+def _any(platform: Platform, rows: Select[Any]) -> bool:
+    with access.acting_as(access.system()), platform.read() as tx:
+        return tx.execute(rows.limit(1)).first() is not None

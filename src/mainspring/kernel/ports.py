@@ -38,6 +38,9 @@ class Records(Protocol):
     def await_news(self, seconds: float) -> bool:
         """Wait until somebody, in whatever process, announced something, at most so long; tell whether one may have."""
 
+    def version(self) -> int | None:
+        """Return a number that is another one after every change of whatever process; None where nobody knows."""
+
     def backup(self, target: Path) -> None:
         """Write a consistent copy of the database into the file `target` while others go on writing."""
 

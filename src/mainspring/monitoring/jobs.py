@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import select
+
 from mainspring.kernel import events, hooks
 from mainspring.kernel.platform import Platform
 from mainspring.monitoring import actions, channels, watch
+from mainspring.monitoring.tables import monitors
 from mainspring.traces import expire
 
 
@@ -22,5 +25,5 @@ def take_action(platform: Platform, payload: dict[str, Any]) -> None:
     actions.take(platform, payload)
 
 
-hooks.periodic("monitoring.watch", 5.0, watch.run_due)
+hooks.periodic("monitoring.watch", 5.0, watch.run_due, select(monitors.c.id).where(monitors.c.enabled))
 hooks.periodic("traces.expire", 600.0, expire)

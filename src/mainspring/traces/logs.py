@@ -234,4 +234,4 @@ def _is_id(text: str, digits: int) -> bool:
     return len(text) == digits and not text.strip("0123456789abcdef") and bool(text.strip("0"))
 
 
-hooks.periodic("traces.join", 5.0, join)
+hooks.periodic("traces.join", 5.0, join, select(awaiting.c.id))

@@ -103,4 +103,4 @@ def _result(row: RowMapping | dict[str, Any]) -> JSON:
     return shown(row).model_dump(mode="json")
 
 
-hooks.periodic("governance.erasing", 10.0, settle_due)
+hooks.periodic("governance.erasing", 10.0, settle_due, select(erasures.c.id).where(erasures.c.settled_at.is_(None)))

@@ -78,4 +78,4 @@ def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
 
 
 hooks.erasable("areas", erase)
-hooks.periodic("monitoring.areas", 15.0, run_due)
+hooks.periodic("monitoring.areas", 15.0, run_due, select(searches.c.id).where(searches.c.enabled))

@@ -12,7 +12,7 @@ from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON
 from mainspring.monitoring.online import sampling, scoring, store
-from mainspring.monitoring.online.tables import tasks
+from mainspring.monitoring.online.tables import evaluators, tasks
 from mainspring.traces.erasure import traces_of
 
 
@@ -59,4 +59,4 @@ def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
 
 
 hooks.erasable("online", erase)
-hooks.periodic("monitoring.online", 5.0, scoring.work_due)
+hooks.periodic("monitoring.online", 5.0, scoring.work_due, select(evaluators.c.id).where(evaluators.c.enabled))

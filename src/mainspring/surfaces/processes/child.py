@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 BEAT = 5.0
 """Seconds between two heartbeats of the worker."""
-_PAUSE, _LONGEST_PAUSE = 0.1, 5.0
+_PAUSE, _LONGEST_PAUSE = 0.1, 10.0
 """Seconds between two looks for events, told of or not: few while there is something to do, then more and more."""
 _DEAF_SECONDS = 60.0
 _log = logging.getLogger("mainspring")
