@@ -109,8 +109,8 @@ def searchable(*spans: Span) -> str:
     known: set[int] = set()
     for span in spans:
         found = [span.name, span.status_message]
-        for value in (span.input, span.output):
-            _collect(value, 0, found)
+        _collect(span.input, found)
+        _collect(span.output, found)
         for value in span.attributes.values():
             kind = type(value)
             if kind is str:
@@ -118,9 +118,9 @@ def searchable(*spans: Span) -> str:
             # Spans may share a value, such as the definitions of tools: it is walked through once.
             elif kind in _HOLDERS and id(value) not in known:
                 known.add(id(value))
-                _collect(value, 1, found)
+                _collect(value, found)
         if span.events:
-            _collect(span.events, 0, found)
+            _collect(span.events, found)
         if len(spans) == 1:
             return "\n".join(found)[:_SEARCHED]
         told |= dict.fromkeys(found if sum(map(len, found)) <= _SEARCHED else _cut(found))
@@ -145,7 +145,7 @@ def preview(value: Any) -> str:
             if type(said) is str:
                 found.append(said)
             else:
-                _collect(said, 0, found)
+                _collect(said, found)
         value = found[0] if len(found) == 1 else " ".join(found)
     text = "" if value is None else str(value)
     head = text[:_PREVIEW]
@@ -155,15 +155,20 @@ def preview(value: Any) -> str:
     return " ".join(text[: _PREVIEW * 4].split())[:_PREVIEW]
 
 
-def _collect(value: Any, depth: int, found: list[str]) -> None:
-    """Add every text within a value."""
-    kind = type(value)
-    if kind is str:
+def _collect(value: Any, found: list[str]) -> None:
+    """Add every text within a value, what lies less deep first."""
+    if type(value) is str:
         found.append(value)
-    elif kind in _HOLDERS and depth < _DEEPEST:
-        for item in value.values() if kind is dict else value:
-            inner = type(item)
-            if inner is str:
-                found.append(item)
-            elif inner in _HOLDERS:
-                _collect(item, depth + 1, found)
+    level = [value] if type(value) in _HOLDERS else []
+    for _ in range(_DEEPEST):
+        below: list[Any] = []
+        for holder in level:
+            for item in holder.values() if type(holder) is dict else holder:
+                kind = type(item)
+                if kind is str:
+                    found.append(item)
+                elif kind in _HOLDERS:
+                    below.append(item)
+        if not below:
+            return
+        level = below

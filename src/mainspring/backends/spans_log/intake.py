@@ -16,6 +16,9 @@ from mainspring.kernel.errors import LimitReached, TooLarge, Unavailable
 from mainspring.kernel.spans import Span
 
 BATCH = 2_000
+_AHEAD = 2 * BATCH
+"""Spans that wait to be indexed before those who bring more are held up."""
+_AHEAD_SECONDS = 1.0
 _GATHER_SECONDS = 0.25
 _IDLE_SECONDS = 0.25
 _RESTING_SECONDS = 60.0
@@ -105,6 +108,12 @@ class Intake:
             # One more of many wakes nobody: the thread looks by itself once its batch had time to grow.
             if len(self._pending) == 1 or (self.pending >= BATCH and not self._hurry):
                 self._state.notify_all()
+            if synced and self.pending > _AHEAD:
+                # Spans that wait in long rows cost more memory and time than a sender who waits a little.
+                self._state.wait_for(self._has_room, _AHEAD_SECONDS)
+
+    def _has_room(self) -> bool:
+        return self.pending <= _AHEAD or self.closing or self._failure is not None
 
     @property
     def crowded(self) -> bool:

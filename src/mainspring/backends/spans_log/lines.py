@@ -90,8 +90,11 @@ def failed(rows: Sequence[Row], route: Any) -> bool:
 
     `route` is what the store writes for the kind `ROUTE`.
     """
+    errors = [short for short in rows if short.status == 2]
+    if not errors:
+        return False
     answered = {short.span for short in rows if short.kind == route and short.status == 1}
-    return any(short.status == 2 and short.parent not in answered for short in rows)
+    return any(short.parent not in answered for short in errors)
 
 
 def bucket(duration_ns: int) -> int:

@@ -2,7 +2,8 @@
 
 `append` writes to a write-ahead file of this process and returns after a shared fsync, or without it where the caller
 needs no more than to survive a kill. A thread moves what was
-appended into SQLite in batches: short typed columns, one compressed body a span, a word index, hourly totals.
+appended into SQLite in batches: short typed columns, one compressed body for what came together of a trace, an
+index of their words, hourly totals.
 """
 
 from mainspring.backends.spans_sqlite.store import SqliteSpans, open_spans

@@ -17,7 +17,8 @@ from mainspring.backends.spans_sqlite.totals import Short
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import CallTotals, Span, SpanFilter
 
-_INSERT = f"INSERT OR REPLACE INTO calls VALUES ({', '.join('?' * 20)})"  # noqa: S608
+INTO = "INSERT OR REPLACE INTO calls"
+"""Begins the statement that stores rows; those that stood there are replaced."""
 _DELETE = "DELETE FROM calls WHERE project = ? AND start_ns = ? AND id = ?"
 _WORDS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
 _MOST = 100_000
@@ -46,11 +47,6 @@ def row(project: int, short: Short, span: Span) -> tuple[Any, ...] | None:
         short.cost or 0.0,
         *facts(span),
     )
-
-
-def write(connection: Any, rows: Iterable[tuple[Any, ...] | None]) -> None:
-    """Store rows; those that stood there are replaced."""
-    connection.executemany(_INSERT, [one for one in rows if one is not None])
 
 
 def renewed(
@@ -87,7 +83,8 @@ def backfill(connection: Any) -> None:
             said = dict(Bodies(connection, packer).lines(of))
             enclosing = {short.parent for _, short in found}
             kept = [one for one in found if one[1].span not in enclosing]
-            write(connection, (row(project, short, decode(said[short.id])) for project, short in kept))
+            rows = (row(project, short, decode(said[short.id])) for project, short in kept)
+            connection.executemany(f"{INTO} VALUES ({', '.join('?' * 20)})", [one for one in rows if one is not None])
 
 
 def totals(

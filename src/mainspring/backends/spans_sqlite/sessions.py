@@ -15,6 +15,8 @@ _COUNT = """
     SELECT project, session, max(user), max(environment), min(start_ns), max(end_ns), count(*),
         sum(status = 2), sum(input_tokens), sum(output_tokens), sum(cost)
     FROM traces WHERE project = ? AND session = ? AND session <> '' GROUP BY project, session"""
+_NEW = ("", 0, (1 << 63) - 1, 0, 0, 0, 0, 0, 0.0)
+"""The line of a session that nobody heard of before."""
 _BOUNDS = ("user", "environment", "start_ns", "end_ns")
 
 
@@ -66,9 +68,9 @@ class Sessions:
 
 def _changed(held: Any, came: list[Line], left: list[Line]) -> tuple[Any, ...] | None:
     """Return the line of a session after a change; None where all its traces have to be looked at."""
-    if held is None:
+    if held is None and left:
         return None
-    user, environment, first, last, *sums = held
+    user, environment, first, last, *sums = held or _NEW
     now = (
         max([user, *(line.user for line in came)]),
         max([environment, *(line.environment for line in came)]),

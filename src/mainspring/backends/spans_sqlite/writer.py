@@ -11,16 +11,12 @@ from mainspring.backends.spans_log.codec import Arrived, Packer, decode, preview
 from mainspring.backends.spans_log.lines import COUNTED, ROUTE, RUNNING, STATUS, failed, root_of, spenders
 from mainspring.backends.spans_sqlite import bodies, calls
 from mainspring.backends.spans_sqlite.bodies import Bodies, Fresh
+from mainspring.backends.spans_sqlite.rows import Rows
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.sessions import Line
 from mainspring.backends.spans_sqlite.totals import Short, Totals
 from mainspring.kernel.spans import Span
 
-_SPAN_COLUMNS = (
-    "id, project, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, "
-    "release, prompt, session, user, input_tokens, output_tokens, cost, says, body"
-)
-_INSERT_SPAN = f"INSERT INTO spans ({_SPAN_COLUMNS}) VALUES ({', '.join('?' * 22)})"  # noqa: S608
 _SHORT = (
     "id, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, deployment, release, "
     "prompt, session, user, input_tokens, output_tokens, cost, says"
@@ -31,54 +27,8 @@ _FIND_TRACE = (
     "SELECT id, user, start_ns, status, input_tokens, output_tokens, cost, session, environment, end_ns FROM traces "
     "WHERE project = ? AND trace = ?"
 )
-_UPDATE_TRACE = """
-    UPDATE traces SET start_ns = ?, end_ns = ?, name = ?, kind = ?, status = ?, environment = ?, service = ?,
-        model = ?, deployment = ?, release = ?, prompt = ?, session = ?, user = ?, spans = ?, input_tokens = ?,
-        output_tokens = ?, cost = ?, speaker = ?, input_preview = ?, output_preview = ?
-    WHERE id = ?"""
-_TRACE_COLUMNS = (
-    "start_ns, end_ns, name, kind, status, environment, service, model, deployment, release, prompt, session, user, "
-    "spans, input_tokens, output_tokens, cost, speaker, input_preview, output_preview, id, project, trace"
-)
-_INSERT_TRACE = f"INSERT INTO traces ({_TRACE_COLUMNS}) VALUES ({', '.join('?' * 23)})"  # noqa: S608
-_INSERT_TEXT = "INSERT INTO texts (rowid, text) VALUES (?, ?)"
 _PLACE = slice(Short._fields.index("environment"), Short._fields.index("user") + 1)
 """Where a span was made, as the line of its trace says it too."""
-
-
-class _Rows:
-    """What of a batch is written at its end, table by table."""
-
-    def __init__(self, last: int, counted: set[int]) -> None:
-        """`last` is the number of the last trace there was, `counted` are those of the kinds that are model calls."""
-        self._last = last
-        self.counted = counted
-        self.traces: list[tuple[Any, ...]] = []
-        self.lines: list[tuple[Any, ...]] = []
-        """Of traces that were there before."""
-        self.spans: list[tuple[Any, ...]] = []
-        self.texts: list[tuple[int, str]] = []
-        self.calls: list[tuple[Any, ...] | None] = []
-        self.gone: list[tuple[int, int, int]] = []
-        """Calls that are there no more, or that are written anew."""
-
-    def new(self) -> int:
-        """Return the number of a new trace."""
-        self._last += 1
-        return self._last
-
-    def write(self, connection: Any) -> None:
-        """Write everything but the texts."""
-        connection.executemany(_INSERT_TRACE, self.traces)
-        connection.executemany(_UPDATE_TRACE, self.lines)
-        connection.executemany(_INSERT_SPAN, self.spans)
-        calls.forget(connection, self.gone)
-        calls.write(connection, self.calls)
-
-    def write_texts(self, connection: Any) -> None:
-        """Write the texts: last of all, since the index of words empties its memory at each other statement."""
-        # In order, since it does so at each row that comes after a later one, too.
-        connection.executemany(_INSERT_TEXT, sorted(self.texts))
 
 
 class Writer:
@@ -99,10 +49,8 @@ class Writer:
         all_totals: dict[int, Totals] = {}
         with self._transaction():
             counted = {self.words.intern(self.connection, kind) for kind in COUNTED}
-            rows, erased = (
-                _Rows(self._last_row(), counted),
-                self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get,
-            )
+            rows = Rows(self._last_row(), counted, self.words.intern(self.connection, ROUTE))
+            erased = self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
             for (project, trace_id), spans in by_trace.items():
                 number = self.words.intern(self.connection, project)
                 totals = all_totals.get(number)
@@ -165,7 +113,7 @@ class Writer:
             self.connection.execute("SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'traces'").get
         )
 
-    def _store_alone(self, project: int, trace: bytes, span: Span, payload: bytes, totals: Totals, rows: _Rows) -> None:
+    def _store_alone(self, project: int, trace: bytes, span: Span, payload: bytes, totals: Totals, rows: Rows) -> None:
         """Put a new trace of one span into `rows`. Most traces are such."""
         row = rows.new()
         short = self._shorten(row << SHIFT, bytes.fromhex(span.span_id), span)
@@ -187,7 +135,7 @@ class Writer:
         spans: dict[str, tuple[Span, bytes]],
         totals: Totals,
         found: tuple[Any, ...] | None,
-        rows: _Rows,
+        rows: Rows,
     ) -> None:
         """Store a trace's new spans and bring its line up to date."""
         row = rows.new() if found is None else found[0]
@@ -209,7 +157,8 @@ class Writer:
             [*(short for short in before if short.id not in left_out), *(short for short, _, _ in fresh)],
             key=lambda short: (short.start_ns, short.span),
         )
-        values = self._summarise(row, every, {short.id: span for short, span, _ in fresh}, known=found is not None)
+        spoken = {short.id: span for short, span, _ in fresh}
+        values = self._summarise(row, every, spoken, rows, known=found is not None)
         if found is None:
             rows.traces.append((*values, row, project, trace))
         else:
@@ -243,7 +192,7 @@ class Writer:
             following += 1
         return fresh, gone
 
-    def _put(self, project: int, fresh: Sequence[Fresh], rows: _Rows) -> None:
+    def _put(self, project: int, fresh: Sequence[Fresh], rows: Rows) -> None:
         """Put the spans of one trace into `rows`, several at a time in one body, those that run each in its own."""
         for group in bodies.divided(fresh):
             packed = self.packer.pack(bodies.joined([payload for _, _, payload in group]))
@@ -285,31 +234,29 @@ class Writer:
         found = self.connection.execute(_SELECT_SHORT, (row << SHIFT, (row + 1 << SHIFT) - 1))
         return [Short(*columns) for columns in found]
 
-    def _summarise(self, row: int, rows: list[Short], fresh: dict[int, Span], *, known: bool) -> tuple[Any, ...]:
+    def _summarise(
+        self, row: int, every: list[Short], fresh: dict[int, Span], rows: Rows, *, known: bool
+    ) -> tuple[Any, ...]:
         """Make the line of a trace, `known` or new, from the short columns of all its spans."""
-        root = root_of(rows)
-        ordered = [root, *(short for short in rows if short is not root)]
-        kinds = {short.kind: self.words.text(self.connection, short.kind) for short in rows}
-        counting = spenders(rows, {code for code, kind in kinds.items() if kind in COUNTED})
-        route = next((code for code, kind in kinds.items() if kind == ROUTE), None)
-
-        def first(column: str) -> Any:
-            return next((value for short in ordered if (value := getattr(short, column))), getattr(root, column))
-
+        root = root_of(every)
+        ordered = [root, *(short for short in every if short is not root)]
+        counting = spenders(every, rows.counted)
+        place = tuple(root)[_PLACE]
+        for short in ordered:
+            if all(place):
+                break
+            place = tuple(one or other for one, other in zip(place, tuple(short)[_PLACE], strict=True))
         return (
-            min(short.start_ns for short in rows),
-            max(short.end_ns for short in rows),
+            min([short.start_ns for short in every]),
+            max([short.end_ns for short in every]),
             root.name,
             root.kind,
-            2 if failed(rows, route) else root.status,
-            *(
-                first(column)
-                for column in ("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
-            ),
-            len(rows),
-            sum(short.input_tokens or 0 for short in counting),
-            sum(short.output_tokens or 0 for short in counting),
-            sum(short.cost or 0.0 for short in counting),
+            2 if failed(every, rows.route) else root.status,
+            *place,
+            len(every),
+            sum([short.input_tokens or 0 for short in counting]),
+            sum([short.output_tokens or 0 for short in counting]),
+            sum([short.cost or 0.0 for short in counting]),
             *self._shown(row, ordered, fresh, known=known),
         )
 

@@ -1,0 +1,81 @@
+"""The rows of a batch, gathered table by table and written at its end, many to a statement."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+from mainspring.backends.spans_sqlite import calls
+
+_AT_ONCE = (40, 8)
+"""Rows of a statement, as long as there are so many."""
+_SPANS = (
+    "INSERT INTO spans (id, project, span, parent, start_ns, end_ns, status, name, kind, environment, service, model, "
+    "deployment, release, prompt, session, user, input_tokens, output_tokens, cost, says, body)"
+)
+_UPDATE_TRACE = """
+    UPDATE traces SET start_ns = ?, end_ns = ?, name = ?, kind = ?, status = ?, environment = ?, service = ?,
+        model = ?, deployment = ?, release = ?, prompt = ?, session = ?, user = ?, spans = ?, input_tokens = ?,
+        output_tokens = ?, cost = ?, speaker = ?, input_preview = ?, output_preview = ?
+    WHERE id = ?"""
+_TRACES = (
+    "INSERT INTO traces (start_ns, end_ns, name, kind, status, environment, service, model, deployment, release, "
+    "prompt, session, user, spans, input_tokens, output_tokens, cost, speaker, input_preview, output_preview, id, "
+    "project, trace)"
+)
+_INSERT_TEXT = "INSERT INTO texts (rowid, text) VALUES (?, ?)"
+
+
+class Rows:
+    """What is written of a batch."""
+
+    def __init__(self, last: int, counted: set[int], route: int) -> None:
+        """`last` is the number of the last trace there was, the others are those of the kinds `COUNTED` and `ROUTE`."""
+        self._last = last
+        self.counted = counted
+        self.route = route
+        self.traces: list[tuple[Any, ...]] = []
+        self.lines: list[tuple[Any, ...]] = []
+        """Of traces that were there before."""
+        self.spans: list[tuple[Any, ...]] = []
+        self.texts: list[tuple[int, str]] = []
+        self.calls: list[tuple[Any, ...] | None] = []
+        self.gone: list[tuple[int, int, int]] = []
+        """Calls that are there no more, or that are written anew."""
+
+    def new(self) -> int:
+        """Return the number of a new trace."""
+        self._last += 1
+        return self._last
+
+    def write(self, connection: Any) -> None:
+        """Write everything but the texts."""
+        insert(connection, _TRACES, self.traces)
+        connection.executemany(_UPDATE_TRACE, self.lines)
+        insert(connection, _SPANS, self.spans)
+        calls.forget(connection, self.gone)
+        insert(connection, calls.INTO, [one for one in self.calls if one is not None])
+
+    def write_texts(self, connection: Any) -> None:
+        """Write the texts: last of all, since the index of words empties its memory at each other statement."""
+        # In order, since it does so at each row that comes after a later one, and when several come at once, too.
+        connection.executemany(_INSERT_TEXT, sorted(self.texts))
+
+
+def insert(connection: Any, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
+    """Write rows, many to a statement.
+
+    Each statement hands the interpreter to other threads, which come with spans, and waits until it gets it back.
+    """
+    if not rows:
+        return
+    marks = f"({', '.join('?' * len(rows[0]))})"
+    at = 0
+    for size in _AT_ONCE:
+        sql = f"{into} VALUES {', '.join([marks] * size)}"
+        while len(rows) - at >= size:
+            connection.execute(sql, tuple(chain.from_iterable(rows[at : at + size])))
+            at += size
+    if at < len(rows):
+        connection.executemany(f"{into} VALUES {marks}", rows[at:])
