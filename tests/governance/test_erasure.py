@@ -138,13 +138,14 @@ def test_who_it_was_stands_nowhere_once_it_has_settled(shop: Platform, clock) ->
 def test_what_was_held_elsewhere_goes_when_the_erasure_settles(shop: Platform, clock) -> None:  # type: ignore[no-untyped-def]
     held = span(shop, 9, KIM)
     result(shop, Erasures(shop).run(KIM).id)
-    shop.spans.append([held])  # by a process that had not heard of it yet
+    # By a process that had not heard of it yet; and the user has come back since.
+    shop.spans.append([held, span(shop, 10, KIM, session_id="")])
     clock.advance(seconds=11)
     assert settle_due(shop) == 1 and Erasures(shop).list_().items[0].settled_at is None
     assert settle_due(shop) == 1
     [erasure] = Erasures(shop).list_().items
     assert erasure.settled_at and erasure.erased["traces"] == 4
-    assert [user.user_id for user in Users(shop).list_().items] == [LEE]
+    assert [line.trace_id for line in Traces(shop).list_().items] == [trace(10), trace(4)]
 
 
 def test_what_arrives_late_is_dropped_and_what_comes_after_is_kept(shop: Platform) -> None:

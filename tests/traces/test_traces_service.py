@@ -141,9 +141,9 @@ def test_deleting_erases_trace_and_scores(platform, acting):
     assert [line.trace_id for line in Traces(platform).list_().items] == [TWO]
 
 
-def test_a_users_traces_are_counted_then_erased(platform):
+def test_traces_are_counted_then_erased(platform):
     platform.spans.append([span(1, user_id="u"), span(2, user_id="v")])
-    request = ErasureRequest("default", user_id="u")
+    request = ErasureRequest("default", (ONE,), user_id="u")
     assert hooks.erasure_hooks["traces"](platform, request, False) == 1
     assert hooks.erasure_hooks["traces"](platform, request, True) == 1
     assert [line.user_id for line in Traces(platform).list_().items] == ["v"]

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ErasureRequest:
-    """What is to be erased: the given traces, or those of a user where none are given; and what names the user."""
+    """What is to be erased: these traces, and what is kept under the name of a user; nobody looks for more traces."""
 
     project: str
     trace_ids: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""Erasure: of chosen traces, of a user's, and of those that are older than the project keeps them."""
+"""Erasure: of chosen traces, and of those that are older than the project keeps them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mainspring.kernel import access, hooks
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import SpanFilter, TraceSummary
-from mainspring.traces import choosing, comments
+from mainspring.traces import comments
 from mainspring.traces import scores as score_store
 from mainspring.traces.models import Erased, RetentionRule, nanoseconds
 from mainspring.traces.tables import awaiting, retentions
@@ -45,15 +45,6 @@ def erase_everywhere(platform: Platform, project: str, trace_ids: Sequence[str])
         if room != _ROOM:
             hook(platform, request, True)
     return erase_traces(platform, project, trace_ids)
-
-
-def traces_of(platform: Platform, request: ErasureRequest) -> list[str]:
-    """Return the traces that a request names; where it names none, those of its user."""
-    if request.trace_ids or not request.user_id:
-        return list(request.trace_ids)
-    where = SpanFilter(user_id=request.user_id)
-    pages = choosing.pages(platform, request.project, where, size=1000, limit=1 << 62)
-    return [line.trace_id for lines, _ in pages for line in lines]
 
 
 def counted(platform: Platform, project: str, trace_ids: Sequence[str]) -> dict[str, int]:
@@ -90,12 +81,11 @@ def _ending(platform: Platform, project: str, trace_ids: Sequence[str]) -> list[
 
 def erase_request(platform: Platform, request: ErasureRequest, really: bool) -> int:
     """Erase what a request names in spans and scores, or count it; the hook of this room."""
-    chosen = traces_of(platform, request)
     with access.acting_as(access.system(request.project)):
         if really:
-            removed = erase_traces(platform, request.project, chosen)
+            removed = erase_traces(platform, request.project, request.trace_ids)
             return removed.spans + removed.scores
-        count = counted(platform, request.project, chosen)
+        count = counted(platform, request.project, request.trace_ids)
         return count["spans"] + count["scores"]
 
 

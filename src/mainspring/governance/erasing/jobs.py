@@ -20,9 +20,12 @@ from mainspring.kernel.ports import JSON
 from mainspring.kernel.tables import run_steps
 from mainspring.traces.erasure import erase_everywhere
 from mainspring.traces.forgetting import LATE
+from mainspring.traces.models import nanoseconds
 
 _SETTLES = timedelta(seconds=10)
 """After this long every process knows of an erasure, and what one held in memory is written."""
+_AHEAD = timedelta(minutes=5)
+"""By how much the clock of an application may be ahead; a user who goes on while the run does keeps it no longer."""
 
 
 @job(KIND)
@@ -33,12 +36,13 @@ def erase(task: Job) -> JSON:
     if row["finished_at"] is not None:
         return _result(row)
     platform, project, user_id = task.platform, row["project"], row["user_id"]
+    until = nanoseconds(row["asked_at"] + _AHEAD)
     erased: Counter[str] = Counter()
     kept: Counter[str] = Counter()
 
     def take() -> JSON:
         platform.spans.flush()
-        ids = traces_by(platform, project, user_id, PART) or mentioning(platform, project, user_id)
+        ids = _found(platform, project, user_id, until)
         # What names the user, and no trace, is taken together with the last part: the one that is empty.
         request = ErasureRequest(project, tuple(ids), "" if ids else user_id)
         with task.read() as tx:
@@ -74,7 +78,7 @@ def settle_due(platform: Platform) -> int:
         with access.acting_as(access.system(row["project"])):
             erased = Counter[str](row["erased"])
             project, user_id = row["project"], row["user_id"]
-            ids = traces_by(platform, project, user_id, PART) or mentioning(platform, project, user_id)
+            ids = _found(platform, project, user_id, nanoseconds(row["asked_at"]))
             erased.update(weighed(platform, ErasureRequest(project, tuple(ids), "" if ids else user_id)))
             _gone(platform, project, ids, user_id)
             done = {} if ids else {"user_id": "", "settled_at": platform.clock.now()}
@@ -87,6 +91,11 @@ def settle_due(platform: Platform) -> int:
 def erase_late(platform: Platform, payload: dict[str, Any]) -> None:
     """Erase traces of which something arrived for a user who was erased since they began."""
     erase_everywhere(platform, access.current().project, payload["trace_ids"])
+
+
+def _found(platform: Platform, project: str, user_id: str, until_ns: int) -> list[str]:
+    mine = traces_by(platform, project, user_id, PART, until_ns)
+    return mine or mentioning(platform, project, user_id, until_ns)
 
 
 def _gone(platform: Platform, project: str, ids: list[str], user_id: str) -> JSON:

@@ -34,21 +34,22 @@ _CALLED = {
 }
 
 
-def traces_by(platform: Platform, project: str, user_id: str, limit: int) -> list[str]:
-    """Return the newest traces of a user, at most `limit`."""
-    where = SpanFilter(user_id=user_id)
+def traces_by(platform: Platform, project: str, user_id: str, limit: int, until_ns: int = 0) -> list[str]:
+    """Return the newest traces of a user that began before a moment, at most `limit`."""
+    where = SpanFilter(user_id=user_id, until_ns=until_ns)
     pages = choosing.pages(platform, project, where, size=1000, limit=limit)
     return [line.trace_id for lines, _ in pages for line in lines]
 
 
-def mentioning(platform: Platform, project: str, user_id: str) -> list[str]:
-    """Return a part of the traces that are another's, of which one span names the user."""
-    return list(islice(dict.fromkeys(_named(platform, project, user_id)), PART))
+def mentioning(platform: Platform, project: str, user_id: str, until_ns: int) -> list[str]:
+    """Return a part of the traces that are another's, of which a span that began before a moment names the user."""
+    return list(islice(dict.fromkeys(_named(platform, project, user_id, until_ns)), PART))
 
 
-def _named(platform: Platform, project: str, user_id: str) -> Iterator[str]:
+def _named(platform: Platform, project: str, user_id: str, until_ns: int) -> Iterator[str]:
     for status in ("", "running"):
-        for span in platform.spans.scan(project, SpanFilter(user_id=user_id, status=status), limit=_SCANNED):
+        where = SpanFilter(user_id=user_id, status=status, until_ns=until_ns)
+        for span in platform.spans.scan(project, where, limit=_SCANNED):
             yield span.trace_id
 
 

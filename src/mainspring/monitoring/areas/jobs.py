@@ -17,7 +17,6 @@ from mainspring.kernel.ports import JSON
 from mainspring.monitoring.areas import finding, store
 from mainspring.monitoring.areas.models import FindSettings
 from mainspring.monitoring.areas.tables import searches
-from mainspring.traces.erasure import traces_of
 
 KIND = "issue.find"
 _log = logging.getLogger(__name__)
@@ -72,9 +71,8 @@ def _finished(platform: Platform, run_id: str) -> bool:
 
 def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
     """Take erased traces out of their areas; the hook of improvement areas."""
-    chosen = traces_of(platform, request)
     with access.acting_as(access.system(request.project)), platform.begin() as tx:
-        return store.forget(tx, chosen, really=really)
+        return store.forget(tx, request.trace_ids, really=really)
 
 
 hooks.erasable("areas", erase)

@@ -13,7 +13,6 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import JSON
 from mainspring.monitoring.online import sampling, scoring, store
 from mainspring.monitoring.online.tables import evaluators, tasks
-from mainspring.traces.erasure import traces_of
 
 
 @job("evaluator.backfill")
@@ -47,7 +46,7 @@ def backfill(task: Job) -> JSON:
 
 def erase(platform: Platform, request: ErasureRequest, really: bool) -> int:
     """Forget the tasks of erased traces; the hook of online evaluation. Their scores go with the traces."""
-    count, ids = 0, traces_of(platform, request)
+    count, ids = 0, request.trace_ids
     with access.acting_as(access.system(request.project)), platform.begin() as tx:
         for start in range(0, len(ids), 500):
             some = ids[start : start + 500]
