@@ -101,6 +101,10 @@ def root(
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    if sys.argv[1:2] == ["up"] and not {"--detach", "--help", "-h"} & set(sys.argv):
+        from mainspring.surfaces.processes.alone import foresee
+
+        foresee()
     command = typer.main.get_command(app)
     try:
         code = command.main(prog_name="mainspring", standalone_mode=False)

@@ -25,11 +25,16 @@ def open_port(port: str, name: str, url: str, home: Path, config: Settings) -> A
     return _point(port, name).load()(url, home, config)
 
 
-def import_all(config: Settings) -> None:
-    """Import the rooms, and the back ends that the settings name with what they import once opened. Raises Invalid."""
+def import_rooms() -> None:
+    """Import every room, and what is made of them in each process."""
+    from mainspring.serving import chat  # noqa: F401
     from mainspring.tuning import loglikelihood  # noqa: F401
 
     load_rooms()
+
+
+def import_ports(config: Settings) -> None:
+    """Import the back ends that the settings name, with what they import once opened. Raises Invalid."""
     for port, (name, _) in _chosen(config).items():
         point = _point(port, name)
         point.load()

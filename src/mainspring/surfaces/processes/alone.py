@@ -16,16 +16,30 @@ from typing import Any
 
 from mainspring.kernel import settings
 from mainspring.kernel.errors import MainspringError
+from mainspring.surfaces.processes.births import Begun, begin, can_fork
 from mainspring.surfaces.processes.home import ServerState
 
 PROGRAM = "mainspring.surfaces.processes.alone"
+
+
+_begun: list[Begun] = []
+
+
+def foresee() -> None:
+    """Let a nursery begin to import while the command line reads what is asked for; it ends if nothing comes of it."""
+    if can_fork():
+        _begun.append(begin())
 
 
 def become(flags: Mapping[str, Any], *, allow_remote: bool, as_json: bool) -> None:
     """Replace this process by a supervisor with these settings."""
     sys.stdout.flush()
     sys.stderr.flush()
-    given = {"flags": dict(flags), "allow_remote": allow_remote, "as_json": as_json}
+    given: dict[str, Any] = {"flags": dict(flags), "allow_remote": allow_remote, "as_json": as_json}
+    if (begun := _begun.pop() if _begun else None) is not None:
+        for fd in (begun.channel, begun.output):
+            os.set_inheritable(fd, True)
+        given["begun"] = asdict(begun)
     os.execv(sys.executable, [sys.executable, "-P", "-m", PROGRAM, json.dumps(given)])  # noqa: S606
 
 
@@ -51,13 +65,17 @@ def main() -> int:
 
     given: dict[str, Any] = json.loads(sys.argv[1])
     flags = given["flags"]
+    begun = Begun(**given["begun"]) if "begun" in given else None
+    if begun is not None:
+        for fd in (begun.channel, begun.output):
+            os.set_inheritable(fd, False)
     try:
         config = settings.load(flags)
 
         def ready(state: ServerState, owner_key: str) -> None:
             announce(state, owner_key, config.home, as_json=given["as_json"])
 
-        Supervisor(config, flags, allow_remote=given["allow_remote"], on_ready=ready).run()
+        Supervisor(config, flags, allow_remote=given["allow_remote"], on_ready=ready, begun=begun).run()
     except MainspringError as error:
         sys.stderr.write(f"Error: {error.message}\n" + (f"Hint: {error.hint}\n" if error.hint else ""))
         return error.exit_code

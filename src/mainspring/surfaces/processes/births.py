@@ -18,6 +18,7 @@ import time
 import weakref
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO, Any, Protocol
 
 from mainspring.kernel.settings import Settings
@@ -88,10 +89,55 @@ class Births(Protocol):
         ...
 
 
-def open_births(config: Settings, flags: Mapping[str, Any], log: LogFile) -> Births:
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A nursery process that has begun to import, with our ends of its channel and of its output."""
+
+    pid: int
+    channel: int
+    output: int
+
+    def end(self) -> None:
+        """Let it go: it ends by itself."""
+        os.close(self.channel)
+        os.close(self.output)
+        threading.Thread(target=_reaped, args=(self.pid,), daemon=True).start()
+
+
+def can_fork() -> bool:
+    """Tell whether this system has what the nursery needs."""
+    return sys.platform == "linux" and hasattr(os, "pidfd_open")
+
+
+def begin() -> Begun:
+    """Start a nursery process. Whoever replaces this process by another program may hand it on."""
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    output, said = os.pipe()
+    theirs.set_inheritable(True)
+    try:
+        pid = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-P", "-m", NURSERY, str(theirs.fileno())],
+            _environ(),
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, said, 1),
+                (os.POSIX_SPAWN_DUP2, said, 2),
+            ],
+            setsid=True,  # Ctrl-C in a terminal is for the supervisor alone
+        )
+    finally:
+        theirs.close()
+        os.close(said)
+    return Begun(pid, ours.detach(), output)
+
+
+def open_births(config: Settings, flags: Mapping[str, Any], log: LogFile, begun: Begun | None = None) -> Births:
     """Return the nursery where this system and the settings let processes fork, else births on their own."""
-    if config["fork"] and sys.platform == "linux" and hasattr(os, "pidfd_open"):
-        return Nursery(flags, log)
+    if config["fork"] and can_fork():
+        return Nursery(flags, log, begun)
+    if begun is not None:
+        begun.end()
     return Alone()
 
 
@@ -128,13 +174,13 @@ class Unfit(Exception):
 class Nursery:
     """Children are forked from one process that has imported what they share; where that dies, the next one begins."""
 
-    def __init__(self, flags: Mapping[str, Any], log: LogFile) -> None:
-        """`flags` are the settings given by hand; `log` gets what the nursery says."""
+    def __init__(self, flags: Mapping[str, Any], log: LogFile, begun: Begun | None = None) -> None:
+        """`flags` are the settings given by hand; `log` gets what the nursery says; it may have `begun` already."""
         self._flags = dict(flags)
         self._log = log
         self._guard = threading.Lock()
         self._closed, self._fit = False, True
-        self._kin = _Kin(self._flags, log)
+        self._kin = _Kin(self._flags, log, begun or begin())
 
     def bear(
         self, role: str, config: Mapping[str, Any], *, fds: Mapping[str, int] | None = None, apart: bool = False
@@ -143,7 +189,7 @@ class Nursery:
         with self._guard:
             if self._kin.gone and self._fit and not self._closed:
                 self._log.write("the nursery ended; another one begins")
-                self._kin = _Kin(self._flags, self._log)
+                self._kin = _Kin(self._flags, self._log, begin())
             try:
                 if self._fit:
                     return self._kin.bear(role, config, fds or {}, apart=apart)
@@ -163,24 +209,14 @@ class Nursery:
 class _Kin:
     """One nursery process, and what it tells of its children."""
 
-    def __init__(self, flags: Mapping[str, Any], log: LogFile) -> None:
+    def __init__(self, flags: Mapping[str, Any], log: LogFile, begun: Begun) -> None:
         self._told = threading.Condition()
         self._news: list[tuple[dict[str, Any], int]] = []
         self._codes: dict[int, int] = {}
+        self._pid, self._code = begun.pid, LOST
         self.gone = False
-        self._channel, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", NURSERY, str(theirs.fileno())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                pass_fds=(theirs.fileno(),),
-                start_new_session=True,
-                env=_environ(),
-            )
-        assert self._process.stdout is not None
-        pump(self._process.stdout, log, "nursery")
+        self._channel = socket.socket(fileno=begun.channel)
+        pump(os.fdopen(begun.output, "rb"), log, "nursery")
         threading.Thread(target=self._hear, name="nursery", daemon=True).start()
         with suppress(OSError):  # it died at once, which the first birth tells
             self._channel.send(json.dumps({"settings": dict(flags)}).encode())
@@ -196,7 +232,7 @@ class _Kin:
                 socket.send_fds(self._channel, [message], list(given.values()))
                 self._told.wait_for(lambda: self._news or self.gone)
                 if not self._news:
-                    raise ConnectionResetError(f"the nursery ended with code {self._process.wait()}")
+                    raise ConnectionResetError(f"the nursery ended with code {self._code}")
                 born, pidfd = self._news.pop()
         except OSError:
             for fd in ours.values():
@@ -221,9 +257,7 @@ class _Kin:
             self._told.wait_for(lambda: pid in self._codes or self.gone)
             if pid in self._codes:
                 return self._codes.pop(pid)
-        with suppress(ChildProcessError):  # it came to us where we are the first process of a container
-            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
-        return LOST
+        return _reaped(pid)  # it came to us where we are the first process of a container
 
     def _hear(self) -> None:
         while True:
@@ -240,7 +274,7 @@ class _Kin:
                 else:
                     self._news.append((said, fds[0] if fds else -1))
                 self._told.notify_all()
-        self._process.wait()
+        self._code = _reaped(self._pid)
         with self._told:
             self.gone = True
             self._told.notify_all()
@@ -290,6 +324,13 @@ class _Forked:
             if self._code is None:
                 self._code = self._kin.code(self.pid)
         return self._code
+
+
+def _reaped(pid: int) -> int:
+    """Wait for the end of a child of ours and return its exit code."""
+    with suppress(ChildProcessError):
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    return LOST
 
 
 def _environ() -> dict[str, str]:

@@ -41,15 +41,22 @@ def main() -> int:
     return run(sys.argv[1], json.loads(sys.stdin.buffer.readline()))
 
 
-def share(config: Settings) -> None:
-    """Import what the API and the worker use from their start on."""
+def share() -> None:
+    """Import what the API and the worker use from their start on, whatever the settings say."""
     import uvicorn.lifespan.on
     import uvicorn.loops.uvloop  # noqa: F401
 
     from mainspring.surfaces import access_log, app, compose, door  # noqa: F401
     from mainspring.surfaces.processes import leaving, owner, readiness  # noqa: F401
 
-    compose.import_all(config)
+    compose.import_rooms()
+
+
+def share_ports(config: Settings) -> None:
+    """Import the back ends that the settings name."""
+    from mainspring.surfaces import compose
+
+    compose.import_ports(config)
 
 
 def run(role: str, config: dict[str, Any]) -> int:

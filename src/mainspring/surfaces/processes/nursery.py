@@ -31,11 +31,12 @@ def main() -> int:
     gc.disable()
     channel = socket.socket(fileno=int(sys.argv[1]))
     channel.set_inheritable(False)
+    child.share()
     greeting = channel.recv(MOST_BYTES)
     if not greeting:
         return 0
     with suppress(MainspringError):  # a setting that is wrong is told by the first child, in the supervisor's words
-        child.share(settings.load(json.loads(greeting)["settings"]))
+        child.share_ports(settings.load(json.loads(greeting)["settings"]))
     # A child that looks for garbage would write to all that it shares.
     gc.collect()
     gc.freeze()

@@ -26,7 +26,7 @@ from mainspring import __version__
 from mainspring.kernel import settings
 from mainspring.kernel.errors import Conflict, Denied, Invalid, MainspringError, Unavailable, from_dict
 from mainspring.kernel.settings import Settings
-from mainspring.surfaces.processes.births import Births, open_births
+from mainspring.surfaces.processes.births import Begun, Births, open_births
 from mainspring.surfaces.processes.fleet import Fleet
 from mainspring.surfaces.processes.home import ChildState, HomeLock, ServerState, prepare, state_path
 from mainspring.surfaces.processes.keeper import Keeper
@@ -80,8 +80,9 @@ class Supervisor:
         *,
         allow_remote: bool = False,
         on_ready: Callable[[ServerState, str], None],
+        begun: Begun | None = None,
     ) -> None:
-        """`flags` are the settings given by hand, which the children get too.
+        """`flags` are the settings given by hand, which the children get too; a nursery may have `begun` already.
 
         `on_ready` is called once the server answers, with its state and, at the first start only, the owner's key.
         """
@@ -89,6 +90,7 @@ class Supervisor:
         self._flags = {**flags, "home": str(config.home)}
         self._allow_remote = allow_remote
         self._on_ready = on_ready
+        self._begun = begun
         self._home = config.home
         self._stop = threading.Event()
         self._wake = threading.Event()
@@ -128,7 +130,7 @@ class Supervisor:
             self._write()
             log = LogFile(self._home / "logs" / "setup.log")
             stack.callback(log.close)
-            births = open_births(self._config, self._flags, log)
+            births = open_births(self._config, self._flags, log, self._begun)
             stack.callback(births.close)
             from mainspring.backends import engine_llamacpp  # noqa: F401 - while the nursery imports what it needs
 
