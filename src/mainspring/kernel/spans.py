@@ -211,6 +211,8 @@ class CallTotals(msgspec.Struct, kw_only=True):
     hits: int = 0
     """Answered from a cache, of the `lookups` in one."""
     lookups: int = 0
+    failed_attempts: int = 0
+    """Attempts at routed calls after which another candidate was asked; of `calls` and `errors` they are none."""
     latencies: dict[int, int] = msgspec.field(default_factory=dict)
     """Counts by latency bucket, as in `Usage`."""
     first_tokens: dict[int, int] = msgspec.field(default_factory=dict)

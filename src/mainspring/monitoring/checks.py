@@ -15,7 +15,7 @@ from mainspring.kernel.records import Record
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import drift as drift_checks
 from mainspring.monitoring.models import Finding, Monitor, MonitorKind
-from mainspring.monitoring.sample import calls
+from mainspring.monitoring.sample import Traffic, Watched, calls, live
 from mainspring.stats.proportions import LEAST_ROWS, exact_proportion, proportion
 from mainspring.traces import scores as score_store
 
@@ -107,7 +107,7 @@ def drift(platform: Platform, monitor: Monitor, options: DriftOptions) -> Findin
     )
 
 
-class ErrorOptions(Record):
+class ErrorOptions(Watched):
     """Settings of an error_rate monitor."""
 
     max_share: Share = 0.05
@@ -117,12 +117,12 @@ class ErrorOptions(Record):
 @check("error_rate", ErrorOptions)
 def error_rate(platform: Platform, monitor: Monitor, options: ErrorOptions) -> Finding:
     """Too large a share of calls fails."""
-    seen = _window(platform, monitor)
+    seen = _window(platform, monitor, options.traffic)
     failed = [span for span in seen if span.status == "error"]
     return _share(failed, len(seen), options.max_share, options.min_calls, "calls failed")
 
 
-class LatencyOptions(Record):
+class LatencyOptions(Watched):
     """Settings of a latency monitor."""
 
     max_ms: Annotated[float, Field(gt=0, le=1e9)] = 10_000.0
@@ -134,7 +134,8 @@ class LatencyOptions(Record):
 @check("latency", LatencyOptions)
 def latency(platform: Platform, monitor: Monitor, options: LatencyOptions) -> Finding:
     """Calls take too long."""
-    seen = [span for span in _window(platform, monitor) if options.of == "whole" or span.ttft_ms is not None]
+    window = _window(platform, monitor, options.traffic)
+    seen = [span for span in window if options.of == "whole" or span.ttft_ms is not None]
     if len(seen) < max(1, options.min_calls):
         return _few(len(seen), options.min_calls, options.max_ms)
     timed = sorted(((_taken(span, options.of), span) for span in seen), key=lambda pair: pair[0])
@@ -149,7 +150,7 @@ def latency(platform: Platform, monitor: Monitor, options: LatencyOptions) -> Fi
     )
 
 
-class FeedbackOptions(Record):
+class FeedbackOptions(Watched):
     """Settings of a feedback monitor."""
 
     score: str = ""
@@ -169,9 +170,13 @@ def feedback(platform: Platform, monitor: Monitor, options: FeedbackOptions) -> 
         given = score_store.find(tx, name=options.score, since=since)
     if monitor.target or monitor.environment:
         # Feedback often comes later than the call, so calls are looked for further back.
-        seen = calls(platform, _project(platform), monitor.target, monitor.environment, since=since - timedelta(days=7))
+        before, where = since - timedelta(days=7), monitor.environment
+        seen = calls(platform, _project(platform), monitor.target, where, since=before, traffic=options.traffic)
         mine = {span.trace_id for span in seen}
         given = [score for score in given if score.trace_id in mine]
+    elif options.traffic == "live":
+        mine = live(platform, _project(platform), [score.trace_id for score in given if score.trace_id])
+        given = [score for score in given if not score.trace_id or score.trace_id in mine]
     bad = [
         score
         for score in given
@@ -182,7 +187,7 @@ def feedback(platform: Platform, monitor: Monitor, options: FeedbackOptions) -> 
     return found.model_copy(update={"trace_ids": ids})
 
 
-class GuardOptions(Record):
+class GuardOptions(Watched):
     """Settings of a guard_hits monitor."""
 
     actions: list[Literal["log", "mask", "block"]] = ["block"]
@@ -192,7 +197,7 @@ class GuardOptions(Record):
 @check("guard_hits", GuardOptions)
 def guard_hits(platform: Platform, monitor: Monitor, options: GuardOptions) -> Finding:
     """The guard had to act more often than it may."""
-    seen = _window(platform, monitor)
+    seen = _window(platform, monitor, options.traffic)
     hit = [span for span in seen if span.attributes.get("mainspring.guard.action") in options.actions]
     return Finding(
         state="firing" if len(hit) > options.max_count else "ok",
@@ -204,7 +209,7 @@ def guard_hits(platform: Platform, monitor: Monitor, options: GuardOptions) -> F
     )
 
 
-class SpendOptions(Record):
+class SpendOptions(Watched):
     """Settings of a spend monitor."""
 
     max_usd: Annotated[float, Field(gt=0, le=1e9)]
@@ -213,7 +218,7 @@ class SpendOptions(Record):
 @check("spend", SpendOptions)
 def spend(platform: Platform, monitor: Monitor, options: SpendOptions) -> Finding:
     """Calls cost more than they may."""
-    seen = _window(platform, monitor)
+    seen = _window(platform, monitor, options.traffic, attempts=True)
     total = sum(span.cost or 0.0 for span in seen)
     dear = sorted(seen, key=lambda span: span.cost or 0.0, reverse=True)[:_SHOWN]
     return Finding(
@@ -226,9 +231,10 @@ def spend(platform: Platform, monitor: Monitor, options: SpendOptions) -> Findin
     )
 
 
-def _window(platform: Platform, monitor: Monitor) -> list[Span]:
-    since = platform.clock.now() - timedelta(minutes=monitor.window_minutes)
-    return list(calls(platform, _project(platform), monitor.target, monitor.environment, since=since))
+def _window(platform: Platform, monitor: Monitor, traffic: Traffic, *, attempts: bool = False) -> list[Span]:
+    since, where = platform.clock.now() - timedelta(minutes=monitor.window_minutes), monitor.environment
+    project = _project(platform)
+    return list(calls(platform, project, monitor.target, where, since=since, traffic=traffic, attempts=attempts))
 
 
 def _project(platform: Platform) -> str:

@@ -12,7 +12,7 @@ from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.monitoring.attacks.runaways import circles
-from mainspring.monitoring.sample import calls
+from mainspring.monitoring.sample import Traffic, calls, live
 from mainspring.stats import mean_interval, quantile_interval
 from mainspring.stats.intervals import TooFewRows
 from mainspring.stats.proportions import LEAST_ROWS, exact_proportion, proportion
@@ -43,6 +43,8 @@ class Measured:
 class _Kind:
     help: str
     of: Callable[[Sequence[Span]], Measured]
+    attempts: bool = False
+    """Whether attempts at a routed call that another one followed count too: they may cost."""
 
 
 def _share(bad: Callable[[Span], bool]) -> Callable[[Sequence[Span]], Measured]:
@@ -127,10 +129,10 @@ KINDS: dict[str, _Kind] = {
     "latency_p99": _Kind("99 % quantile of the whole time, in ms", _quantile(_whole, 0.99)),
     "ttft_p50": _Kind("median of the time to the first token, in ms", _quantile(lambda span: span.ttft_ms, 0.5)),
     "ttft_p95": _Kind("95 % quantile of it, in ms", _quantile(lambda span: span.ttft_ms, 0.95)),
-    "input_tokens": _Kind("tokens in", _sum(lambda span: float(span.input_tokens or 0))),
-    "output_tokens": _Kind("tokens out", _sum(lambda span: float(span.output_tokens or 0))),
-    "cached_tokens": _Kind("tokens in that were cached", _sum(_cached)),
-    "cost": _Kind("US dollars", _sum(lambda span: span.cost or 0.0)),
+    "input_tokens": _Kind("tokens in", _sum(lambda span: float(span.input_tokens or 0)), attempts=True),
+    "output_tokens": _Kind("tokens out", _sum(lambda span: float(span.output_tokens or 0)), attempts=True),
+    "cached_tokens": _Kind("tokens in that were cached", _sum(_cached), attempts=True),
+    "cost": _Kind("US dollars", _sum(lambda span: span.cost or 0.0), attempts=True),
 }
 """By name; besides, `score/NAME` is the mean of the scores of that name, `score/NAME=LABEL` the share of a label."""
 
@@ -143,28 +145,48 @@ def check(name: str) -> str:
 
 
 def measure(
-    platform: Platform, name: str, target: str, environment: str, *, since: datetime, until: datetime
+    platform: Platform,
+    name: str,
+    target: str,
+    environment: str,
+    *,
+    since: datetime,
+    until: datetime,
+    traffic: Traffic = "live",
 ) -> Measured:
     """Measure a metric over a window."""
     with platform.read() as tx:
         project = tx.project
     if name.startswith("score/"):
-        return _scored(platform, project, name.removeprefix("score/"), target, environment, since, until)
-    seen = list(calls(platform, project, target, environment, since=since, until=until))
-    return KINDS[check(name)].of(seen)
+        return _scored(platform, project, name.removeprefix("score/"), target, environment, since, until, traffic)
+    kind = KINDS[check(name)]
+    seen = calls(
+        platform, project, target, environment, since=since, until=until, traffic=traffic, attempts=kind.attempts
+    )
+    return kind.of(list(seen))
 
 
 def _scored(
-    platform: Platform, project: str, name: str, target: str, environment: str, since: datetime, until: datetime
+    platform: Platform,
+    project: str,
+    name: str,
+    target: str,
+    environment: str,
+    since: datetime,
+    until: datetime,
+    traffic: Traffic,
 ) -> Measured:
     name, _, label = name.partition("=")
     with platform.read() as tx:
         given = [one for one in score_store.find(tx, name=name, since=since) if one.created_at < until]
     if target or environment:
         before = since - _SCORED_BACK
-        seen = calls(platform, project, target, environment, since=before, until=until)
+        seen = calls(platform, project, target, environment, since=before, until=until, traffic=traffic)
         mine = {span.trace_id for span in seen}
         given = [one for one in given if one.trace_id in mine]
+    elif traffic == "live":
+        mine = live(platform, project, [one.trace_id for one in given if one.trace_id])
+        given = [one for one in given if not one.trace_id or one.trace_id in mine]
     pairs: list[tuple[float, str]] = []
     for one in given:
         value = one.number if not label else None if one.label is None else float(one.label == label)

@@ -16,7 +16,7 @@ from mainspring.monitoring.checks import Count, check
 from mainspring.monitoring.drift import TooFew
 from mainspring.monitoring.metrics import Measured
 from mainspring.monitoring.models import Finding, Monitor
-from mainspring.monitoring.sample import calls
+from mainspring.monitoring.sample import Traffic, Watched, calls
 from mainspring.monitoring.shift import ShiftSettings, report
 
 Number = Annotated[float, Field(ge=-1e12, le=1e12)]
@@ -25,7 +25,7 @@ _LEAST_WINDOWS = 12
 """Earlier windows with traffic under which nothing is called unusual."""
 
 
-class MetricOptions(Record):
+class MetricOptions(Watched):
     """Settings of a metric monitor."""
 
     metric: str
@@ -55,7 +55,7 @@ class MetricOptions(Record):
 def metric(platform: Platform, monitor: Monitor, options: MetricOptions) -> Finding:
     """A metric passes a bound, changes too much, or is unusual."""
     until = platform.clock.now()
-    now = _measured(platform, monitor, options.metric, until)
+    now = _measured(platform, monitor, options.metric, until, options.traffic)
     if now.value is None or (now.n < max(1, options.min_calls) and not now.exact):
         return _few(now, options)
     if options.rule in ("above", "below"):
@@ -96,7 +96,7 @@ def shift(platform: Platform, monitor: Monitor, options: ShiftOptions) -> Findin
     )
 
 
-class SilenceOptions(Record):
+class SilenceOptions(Watched):
     """Settings of a no_data monitor."""
 
     min_calls: Annotated[int, Field(ge=1, le=1_000_000)] = 1
@@ -107,7 +107,7 @@ class SilenceOptions(Record):
 def no_data(platform: Platform, monitor: Monitor, options: SilenceOptions) -> Finding:
     """No calls come, or fewer than come always."""
     until = platform.clock.now()
-    now = _measured(platform, monitor, "requests", until)
+    now = _measured(platform, monitor, "requests", until, options.traffic)
     count = int(now.value or 0)
     return Finding(
         state="firing" if count < options.min_calls else "ok",
@@ -119,7 +119,7 @@ def no_data(platform: Platform, monitor: Monitor, options: SilenceOptions) -> Fi
     )
 
 
-class BurnOptions(Record):
+class BurnOptions(Watched):
     """Settings of a burn_rate monitor."""
 
     objective: Annotated[float, Field(ge=0.5, lt=1)] = 0.99
@@ -138,7 +138,8 @@ def burn_rate(platform: Platform, monitor: Monitor, options: BurnOptions) -> Fin
     whole = timedelta(minutes=monitor.window_minutes)
     with platform.read() as tx:
         project = tx.project
-    seen = list(calls(platform, project, monitor.target, monitor.environment, since=until - whole, until=until))
+    since, where = until - whole, monitor.environment
+    seen = list(calls(platform, project, monitor.target, where, since=since, until=until, traffic=options.traffic))
     if len(seen) < max(1, options.min_calls):
         summary = f"{len(seen)} calls in the window; {max(1, options.min_calls)} are needed to judge."
         return Finding(state="insufficient", value=None, threshold=options.factor, n=len(seen), summary=summary)
@@ -164,9 +165,9 @@ def _slow(taken_ns: int, most_ms: float | None) -> bool:
     return most_ms is not None and taken_ns / 1e6 > most_ms
 
 
-def _measured(platform: Platform, monitor: Monitor, name: str, until: datetime) -> Measured:
-    since = until - timedelta(minutes=monitor.window_minutes)
-    return metrics.measure(platform, name, monitor.target, monitor.environment, since=since, until=until)
+def _measured(platform: Platform, monitor: Monitor, name: str, until: datetime, traffic: Traffic) -> Measured:
+    since, where = until - timedelta(minutes=monitor.window_minutes), monitor.environment
+    return metrics.measure(platform, name, monitor.target, where, since=since, until=until, traffic=traffic)
 
 
 def _bound(now: Measured, options: MetricOptions) -> Finding:
@@ -182,7 +183,7 @@ def _bound(now: Measured, options: MetricOptions) -> Finding:
 def _change(platform: Platform, monitor: Monitor, options: MetricOptions, now: Measured, until: datetime) -> Finding:
     """Fire where the intervals of then and now lie further apart than the share by which it may move."""
     ago = _AGO[options.compare] or timedelta(minutes=monitor.window_minutes)
-    then = _measured(platform, monitor, options.metric, until - ago)
+    then = _measured(platform, monitor, options.metric, until - ago, options.traffic)
     if then.value is None or then.value <= 0 or (then.n < max(1, options.min_calls) and not then.exact):
         return _few(then, options)
     ends = [now.value, now.value] if now.exact else [now.low, now.high]
@@ -204,7 +205,8 @@ def _anomaly(platform: Platform, monitor: Monitor, options: MetricOptions, now: 
     """Fire where the value lies far from the median of earlier windows, in units of 1.4826 × MAD (Hampel 1974)."""
     window = timedelta(minutes=monitor.window_minutes)
     earlier = [
-        _measured(platform, monitor, options.metric, until - window * back) for back in range(1, options.history + 1)
+        _measured(platform, monitor, options.metric, until - window * back, options.traffic)
+        for back in range(1, options.history + 1)
     ]
     values = [one.value for one in earlier if one.value is not None and one.n]
     if len(values) < _LEAST_WINDOWS or now.value is None:

@@ -2,21 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Any
+from typing import Any, Literal
 
+from mainspring.evals.spans import ENVIRONMENT
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.spans import Span, SpanFilter
+from mainspring.kernel.records import Record
+from mainspring.kernel.spans import Span, SpanFilter, TraceSummary
 from mainspring.traces.models import nanoseconds
 
+Traffic = Literal["live", "all"]
 TRIED = ("shadow", "loadtest", "redteam")
 """The services of calls that nobody reads the answers of."""
+EXPERIMENT = ENVIRONMENT
+"""The environment of experiments."""
+NOT_LIVE = ("playground", *TRIED)
+"""The services of calls that are no traffic; experiments are told by their environment."""
 CALLS = ("chat", "text_completion", "generate_content")
+_TOGETHER = 200
 LOOKED_AT = 20_000
 """Calls that one look goes through at most, the newest."""
+
+
+class Watched(Record):
+    """Settings of everything that watches calls."""
+
+    traffic: Traffic = "live"
+    """`live` leaves out experiments (unless the environment is theirs), playground, load tests, shadows and red
+    teaming; `all` counts them too."""
 
 
 def calls(
@@ -28,11 +44,16 @@ def calls(
     since: datetime | None = None,
     until: datetime | None = None,
     limit: int = LOOKED_AT,
+    traffic: Traffic = "live",
+    attempts: bool = False,
 ) -> Iterator[Span]:
-    """Yield model calls of a deployment, a release or all traffic, newest first, at most `limit`."""
+    """Yield model calls of a deployment, a release or all traffic, newest first, at most `limit`.
+
+    Of a routed call the last attempt counts, which is what its caller met; with `attempts` each does.
+    """
     is_release = target.startswith("release/")
     where: dict[str, Any] = {
-        "environment": environment,
+        "environment": environment or ("" if traffic == "all" else f"!{EXPERIMENT}"),
         "release": target if is_release else "",
         "deployment": "" if is_release else target,
         "since_ns": nanoseconds(since),
@@ -40,13 +61,35 @@ def calls(
     }
     # Kind by kind: a trace of many thousand spans would else stand before the calls of a whole day.
     found = [platform.spans.scan(project, SpanFilter(kind=kind, **where), limit=LOOKED_AT) for kind in CALLS]
-    left = limit
+    left, later = limit, set[tuple[str, str]]()
     for span in islice(merge(*found, key=lambda span: -span.start_ns), LOOKED_AT):
-        if left and span.service not in TRIED:
+        if traffic == "live" and span.service in NOT_LIVE:
+            continue
+        if "mainspring.route.attempt" in span.attributes and span.parent_id and not attempts:
+            whole = (span.trace_id, span.parent_id)
+            if whole in later:
+                continue
+            later.add(whole)
+        if left:
             left -= 1
             yield span
         if not left:
             return
+
+
+def live(platform: Platform, project: str, trace_ids: Iterable[str], environment: str = "") -> set[str]:
+    """Return which of some traces are traffic, or are gone, so that nothing speaks against them."""
+    known = list(dict.fromkeys(trace_ids))
+    tried: set[str] = set()
+    for start in range(0, len(known), _TOGETHER):
+        where = SpanFilter(trace_ids=tuple(known[start : start + _TOGETHER]))
+        lines, _ = platform.spans.traces(project, where, limit=_TOGETHER)
+        tried |= {line.trace_id for line in lines if _is_tried(line, environment)}
+    return set(known) - tried
+
+
+def _is_tried(line: TraceSummary, environment: str) -> bool:
+    return line.service in NOT_LIVE or (line.environment == EXPERIMENT and environment != EXPERIMENT)
 
 
 def question(value: Any) -> str:

@@ -12,10 +12,25 @@ from mainspring.kernel.spans import CallTotals, SpanFilter
 _WORDS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
 _NEAR_NS = 3_600_000_000_000
 """How far from the edge of the time an inner call is looked for that says the same as an outer one."""
+_PASSED = """(trace, toString(span)) IN (
+    SELECT trace, toString(span) FROM (
+        SELECT trace, span, row_number() OVER (PARTITION BY trace, parent ORDER BY start_ns DESC, span DESC) AS place
+        FROM spans FINAL
+        WHERE project = {project:String} AND kind IN {counted:Array(String)}
+            AND start_ns >= {before:UInt64} AND start_ns < {after:UInt64}
+            AND (trace, parent) IN (
+                SELECT trace, toString(span) FROM spans FINAL
+                WHERE project = {project:String} AND kind = 'route'
+                    AND start_ns >= {before:UInt64} AND start_ns < {after:UInt64}
+            )
+    ) WHERE place > 1
+)"""
+"""Whether a call is an attempt after which another one was made."""
 _SUMS = (
-    "count(), countIf(status = 2), sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
+    "countIf(NOT passed), countIf(status = 2 AND NOT passed), "
+    "sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
     "sum(coalesce(cached, 0)), sum(coalesce(spans.cost, 0)), countIf(guard = 2), countIf(guard = 3), "
-    "countIf(cache = 2), countIf(cache > 0)"
+    "countIf(cache = 2), countIf(cache > 0), countIf(passed)"
 )
 
 
@@ -34,11 +49,12 @@ def totals(server: Server, project: str, where: SpanFilter, by: str, step_ns: in
         f"{column} NOT IN {{chosen:Array(String)}} AS rest"
     )
     rows = server.query(
-        f"SELECT {keys}, bucket, {_SUMS} FROM spans FINAL WHERE {sql} GROUP BY at, one, rest, bucket",  # noqa: S608
+        f"SELECT {keys}, bucket, {_SUMS} FROM (SELECT *, {_PASSED} AS passed FROM spans FINAL WHERE {sql}) AS spans "  # noqa: S608
+        "GROUP BY at, one, rest, bucket",
         **values,
     )
     firsts = server.query(
-        f"SELECT {keys}, first, count() FROM spans FINAL WHERE {sql} AND first IS NOT NULL GROUP BY at, one, rest, first",  # noqa: S608, E501
+        f"SELECT {keys}, first, count() FROM spans FINAL WHERE {sql} AND first IS NOT NULL AND NOT {_PASSED} GROUP BY at, one, rest, first",  # noqa: S608, E501
         **values,
     )
     begin = where.since_ns
@@ -46,6 +62,12 @@ def totals(server: Server, project: str, where: SpanFilter, by: str, step_ns: in
         [(begin + at * step_ns, None if rest else one, *sums) for at, one, rest, *sums in rows],
         [(begin + at * step_ns, None if rest else one, *more) for at, one, rest, *more in firsts],
     )
+
+
+def attempts(since: int, until: int) -> tuple[str, dict[str, Any]]:
+    """Return the test of an attempt after which another one was made, and its values but for the project."""
+    around = {"before": max(0, since - _NEAR_NS), "after": (until or 1 << 62) + _NEAR_NS}
+    return _PASSED, {"counted": list(COUNTED), **around}
 
 
 def _condition(project: str, where: SpanFilter) -> tuple[str, dict[str, Any]]:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from mainspring.backends.spans_clickhouse import overview
+from mainspring.backends.spans_clickhouse import calls, overview
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_clickhouse.words import tests
 from mainspring.backends.spans_log.attributes import MOST_SPANS, Matcher
 from mainspring.backends.spans_log.codec import decode
-from mainspring.backends.spans_log.lines import HOUR_NS, RUNNING, STATUS, cursor_parts, trace_key, whole_number
+from mainspring.backends.spans_log.lines import HOUR_NS, ROUTE, RUNNING, STATUS, cursor_parts, trace_key, whole_number
 from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import SessionSummary, Span, SpanFilter, TraceSummary, Usage
@@ -135,13 +135,16 @@ def hours(server: Server, project: str, where: SpanFilter) -> list[Usage]:
         if getattr(where, name):
             sql += f" AND {name} = {{{name}:String}}"
             values[name] = getattr(where, name)
+    passed, more = calls.attempts(values["since"], where.until_ns)
     keys = ", ".join(("hour", *_DIMENSIONS))
     rows = server.query(
-        f"SELECT intDiv(start_ns, {HOUR_NS}) AS hour, {', '.join(_DIMENSIONS)}, bucket, count(), countIf(status = 2), "  # noqa: S608
-        "countIf(parent = ''), sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
+        f"SELECT intDiv(start_ns, {HOUR_NS}) AS hour, {', '.join(_DIMENSIONS)}, bucket, count(), "  # noqa: S608
+        f"countIf(status = 2 AND kind <> '{ROUTE}' AND NOT {passed}), countIf(parent = ''), "
+        "sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
         "sum(coalesce(spans.cost, 0)), sum(end_ns - start_ns) "
         f"FROM spans FINAL WHERE {sql} GROUP BY {keys}, bucket ORDER BY {keys}, bucket",
         **values,
+        **more,
     )
     groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in rows:

@@ -6,7 +6,7 @@ from typing import Any
 
 from mainspring.kernel.spans import CallTotals
 
-_SUMS = CallTotals.__struct_fields__[2:12]
+_SUMS = CallTotals.__struct_fields__[2:13]
 
 
 def gathered(rows: list[tuple[Any, ...]], firsts: list[tuple[Any, ...]]) -> list[CallTotals]:
@@ -14,7 +14,8 @@ def gathered(rows: list[tuple[Any, ...]], firsts: list[tuple[Any, ...]]) -> list
     found: dict[tuple[int, str | None], CallTotals] = {}
     for at, group, bucket, *sums in rows:
         one = found.setdefault((at, group), CallTotals(at_ns=at, group=group))
-        one.latencies[bucket] = sums[0]
+        if sums[0]:
+            one.latencies[bucket] = sums[0]
         for name, value in zip(_SUMS, sums, strict=True):
             setattr(one, name, getattr(one, name) + value)
     for at, group, bucket, number in firsts:

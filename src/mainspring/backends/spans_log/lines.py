@@ -24,6 +24,10 @@ ROUTE = "route"
 """Kind of the span above several attempts at one call: how it ended is how the call did."""
 
 
+PASSED = 4
+"""In the place of a status: an attempt at a routed call after which another was made, so that no caller met its end."""
+
+
 class Short(Protocol):
     """What is asked of the short columns of a span, whatever a store writes for an id or a kind."""
 
@@ -95,6 +99,17 @@ def failed(rows: Sequence[Row], route: Any) -> bool:
         return False
     answered = {short.span for short in rows if short.kind == route and short.status == 1}
     return any(short.parent not in answered for short in errors)
+
+
+def passed_on(rows: Sequence[Row], route: Any, counted: Collection[Any]) -> set[Any]:
+    """Return the attempts at routed calls after which another one was made; rows come in order of their start.
+
+    `route` is what the store writes for the kind `ROUTE`, `counted` for those of model calls.
+    """
+    routes = {short.span for short in rows if short.kind == route}
+    attempts = [short for short in rows if short.parent in routes and short.kind in counted]
+    last = {short.parent: short.span for short in attempts}
+    return {short.span for short in attempts if last[short.parent] != short.span}
 
 
 def bucket(duration_ns: int) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mainspring.backends.spans_log.calls import gathered
 from mainspring.backends.spans_log.codec import Packer, decode
-from mainspring.backends.spans_log.lines import COUNTED, RUNNING, STATUS, bucket, facts
+from mainspring.backends.spans_log.lines import COUNTED, PASSED, RUNNING, STATUS, bucket, facts
 from mainspring.backends.spans_sqlite.bodies import Bodies
 from mainspring.backends.spans_sqlite.schema import SHIFT, Words
 from mainspring.backends.spans_sqlite.totals import Short
@@ -19,6 +19,7 @@ from mainspring.kernel.spans import CallTotals, Span, SpanFilter
 
 INTO = "INSERT OR REPLACE INTO calls"
 """Begins the statement that stores rows; those that stood there are replaced."""
+_MARK = "UPDATE calls SET status = ? WHERE project = ? AND start_ns = ? AND id = ?"
 _DELETE = "DELETE FROM calls WHERE project = ? AND start_ns = ? AND id = ?"
 _WORDS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
 _MOST = 100_000
@@ -67,6 +68,11 @@ def renewed(
     return [(project, short.start_ns, short.id) for short in gone], rows
 
 
+def mark(connection: Any, marks: Iterable[tuple[int, int, int, int]]) -> None:
+    """Change the status of calls that stand there: status, project, start and id of each."""
+    connection.executemany(_MARK, marks)
+
+
 def forget(connection: Any, keys: Iterable[tuple[int, int, int]]) -> None:
     """Remove calls."""
     connection.executemany(_DELETE, keys)
@@ -102,13 +108,15 @@ def totals(
     keys = f"(start_ns - ?) / ? AS at, CASE WHEN {column} IN ({marks}) THEN {column} END AS one"
     bound = (where.since_ns, step_ns, *chosen, *values, _MOST)
     rows = connection.execute(
-        f"SELECT {keys}, bucket, count(*), sum(status = 2), sum(input_tokens), sum(output_tokens), "  # noqa: S608
-        f"sum(cached_tokens), sum(cost), sum(guard = 2), sum(guard = 3), sum(cache = 2), sum(cache > 0) "
+        f"SELECT {keys}, bucket, sum(status <> {PASSED}), sum(status = 2), sum(input_tokens), sum(output_tokens), "  # noqa: S608
+        f"sum(cached_tokens), sum(cost), sum(guard = 2), sum(guard = 3), sum(cache = 2), sum(cache > 0), "
+        f"sum(status = {PASSED}) "
         f"FROM calls WHERE {sql} GROUP BY 1, 2, 3 LIMIT ?",
         bound,
     ).fetchall()
     firsts = connection.execute(
-        f"SELECT {keys}, first, count(*) FROM calls WHERE {sql} AND first IS NOT NULL GROUP BY 1, 2, 3 LIMIT ?",  # noqa: S608
+        f"SELECT {keys}, first, count(*) FROM calls WHERE {sql} AND first IS NOT NULL AND status <> {PASSED} "  # noqa: S608
+        "GROUP BY 1, 2, 3 LIMIT ?",
         bound,
     ).fetchall()
     if max(len(rows), len(firsts)) >= _MOST:

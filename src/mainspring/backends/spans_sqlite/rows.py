@@ -43,6 +43,8 @@ class Rows:
         self.calls: list[tuple[Any, ...] | None] = []
         self.gone: list[tuple[int, int, int]] = []
         """Calls that are there no more, or that are written anew."""
+        self.marks: list[tuple[int, int, int, int]] = []
+        """Calls that stay, and whose status is another."""
 
     def new(self) -> int:
         """Return the number of a new trace."""
@@ -56,6 +58,7 @@ class Rows:
         insert(connection, _SPANS, self.spans)
         calls.forget(connection, self.gone)
         insert(connection, calls.INTO, [one for one in self.calls if one is not None])
+        calls.mark(connection, self.marks)
 
     def write_texts(self, connection: Any) -> None:
         """Write the texts: last of all, since the index of words empties its memory at each other statement."""

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from mainspring.backends.spans_log.codec import Arrived, Packer, decode, preview, searchable
-from mainspring.backends.spans_log.lines import COUNTED, ROUTE, RUNNING, STATUS, failed, root_of, spenders
+from mainspring.backends.spans_log.lines import (
+    COUNTED,
+    PASSED,
+    ROUTE,
+    RUNNING,
+    STATUS,
+    failed,
+    passed_on,
+    root_of,
+    spenders,
+)
 from mainspring.backends.spans_sqlite import bodies, calls
 from mainspring.backends.spans_sqlite.bodies import Bodies, Fresh
 from mainspring.backends.spans_sqlite.rows import Rows
@@ -48,8 +58,7 @@ class Writer:
                 spans[span.span_id] = (span, payload)
         all_totals: dict[int, Totals] = {}
         with self._transaction():
-            counted = {self.words.intern(self.connection, kind) for kind in COUNTED}
-            rows = Rows(self._last_row(), counted, self.words.intern(self.connection, ROUTE))
+            rows = Rows(self._last_row(), *self._kinds())
             erased = self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
             for (project, trace_id), spans in by_trace.items():
                 number = self.words.intern(self.connection, project)
@@ -76,6 +85,7 @@ class Writer:
         with self._transaction():
             number = self.words.intern(self.connection, project)
             totals = Totals(number)
+            counted, route = self._kinds()
             for trace in traces:
                 self.connection.execute("INSERT OR IGNORE INTO erased VALUES (?, ?)", (number, trace))
                 row = self.connection.execute(_FIND_TRACE, (number, trace)).fetchone()
@@ -83,8 +93,9 @@ class Writer:
                     continue
                 bounds = (row[0] << SHIFT, (row[0] + 1 << SHIFT) - 1)
                 shorts = self._short_rows(row[0])
+                _, quiet = _passed(shorts, route, counted)
                 for short in shorts:
-                    totals.add(short, -1)
+                    totals.add(short, -1, quiet=short.span in quiet)
                 calls.forget(self.connection, [(number, short.start_ns, short.id) for short in shorts])
                 removed += len(shorts)
                 self.connection.execute("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", bounds)
@@ -106,6 +117,11 @@ class Writer:
                 self.connection.execute("ROLLBACK")
             self.words.forget()
             raise
+
+    def _kinds(self) -> tuple[set[int], int]:
+        """Return the numbers of the kinds of model calls, and of what stands above attempts."""
+        counted = {self.words.intern(self.connection, kind) for kind in COUNTED}
+        return counted, self.words.intern(self.connection, ROUTE)
 
     def _last_row(self) -> int:
         """Return the number of the last trace there was, erased ones included."""
@@ -146,13 +162,9 @@ class Writer:
         if found is not None:
             _, *line = found
             totals.leave(Line(*line))
-        for short in gone:
-            totals.add(short, -1)
         left_out = {short.id for short in gone}
         rows.texts += Bodies(self.connection, self.packer).take_out(left_out)
         self._put(project, fresh, rows)
-        for short, _, _ in fresh:
-            totals.add(short, 1)
         every = sorted(
             [*(short for short in before if short.id not in left_out), *(short for short, _, _ in fresh)],
             key=lambda short: (short.start_ns, short.span),
@@ -166,7 +178,11 @@ class Writer:
         start, end, status, environment, session, user = (values[at] for at in (0, 1, 4, 5, 11, 12))
         sums = (values[14], values[15], values[16])
         totals.enter(Line(user, start, status, *sums, session, environment, end))
-        by_key = {short.span: (short, span) for short, span, _ in fresh}
+        passed = _counted(project, before, every, spoken, totals, rows)
+        by_key = {
+            short.span: (short._replace(status=PASSED) if short.span in passed else short, span)
+            for short, span, _ in fresh
+        }
         left, kept = calls.renewed(project, before, every, by_key, rows.counted)
         rows.gone += left
         rows.calls += kept
@@ -274,3 +290,37 @@ class Writer:
         if whole is None:
             whole = decode(Bodies(self.connection, self.packer).line(speaker.id))
         return (speaker.id, preview(whole.input), preview(whole.output))
+
+
+def _counted(
+    project: int, before: Sequence[Short], every: Sequence[Short], fresh: Collection[int], totals: Totals, rows: Rows
+) -> set[bytes]:
+    """Bring the hours up to date with a trace; return the attempts that another one followed.
+
+    Its calls that one has followed meanwhile are marked.
+    """
+    _, were = _passed(before, rows.route, rows.counted)
+    passed, are = _passed(every, rows.route, rows.counted)
+    stays = {short.id for short in every}
+    for short in before:
+        if short.id not in stays or (short.span in were) != (short.span in are):
+            totals.add(short, -1, quiet=short.span in were)
+    for short in every:
+        moved = short.id not in fresh and (short.span in were) != (short.span in are)
+        if short.id in fresh or moved:
+            totals.add(short, 1, quiet=short.span in are)
+        if moved and short.kind in rows.counted:
+            status = PASSED if short.span in passed else short.status
+            rows.marks.append((status, project, short.start_ns, short.id))
+    return passed
+
+
+def _passed(shorts: Sequence[Short], route: int, counted: Collection[int]) -> tuple[set[bytes], set[bytes]]:
+    """Return the attempts of a trace that another one followed, and with them the spans above attempts.
+
+    How the last attempt ended is how the call did: a failed one is one error, and not one for each of them.
+    """
+    if all(short.kind != route for short in shorts):
+        return set(), set()
+    passed, parents = passed_on(shorts, route, counted), {short.parent for short in shorts}
+    return passed, passed | {short.span for short in shorts if short.kind == route and short.span in parents}

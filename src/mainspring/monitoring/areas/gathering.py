@@ -17,7 +17,7 @@ from mainspring.kernel.tx import Tx
 from mainspring.monitoring.areas import halves
 from mainspring.monitoring.areas.models import FindSettings
 from mainspring.monitoring.online.tables import evaluators
-from mainspring.monitoring.sample import CALLS, TRIED, calls, question
+from mainspring.monitoring.sample import CALLS, EXPERIMENT, NOT_LIVE, calls, question
 from mainspring.traces import scores as score_store
 from mainspring.traces.models import Score
 
@@ -146,13 +146,13 @@ def _spans_of(
     for start in range(0, len(known), _CHUNK):
         some = tuple(known[start : start + _CHUNK])
         where = SpanFilter(
-            environment=environment,
+            environment=environment or f"!{EXPERIMENT}",
             release=target if is_release else "",
             deployment="" if is_release else target,
             trace_ids=some,
         )
         for span in platform.spans.scan(project, where, limit=10_000):
-            if span.kind in CALLS and span.service not in TRIED:
+            if span.kind in CALLS and span.service not in NOT_LIVE:
                 yield span
 
 

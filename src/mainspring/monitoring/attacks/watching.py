@@ -12,7 +12,7 @@ from mainspring.kernel.records import Record
 from mainspring.monitoring.attacks import keys, runaways
 from mainspring.monitoring.checks import Count, check
 from mainspring.monitoring.models import Finding, Monitor
-from mainspring.monitoring.sample import calls
+from mainspring.monitoring.sample import Watched, calls
 
 
 class KeyOptions(Record):
@@ -44,7 +44,7 @@ def unusual_keys(platform: Platform, monitor: Monitor, options: KeyOptions) -> F
     )
 
 
-class ConsumptionOptions(Record):
+class ConsumptionOptions(Watched):
     """Settings of a consumption monitor."""
 
     max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] = 4000
@@ -62,7 +62,8 @@ def consumption(platform: Platform, monitor: Monitor, options: ConsumptionOption
     since = until - timedelta(minutes=monitor.window_minutes)
     with platform.read() as tx:
         project = tx.project
-    seen = list(calls(platform, project, monitor.target, monitor.environment, since=since, until=until))
+    where, traffic = monitor.environment, options.traffic
+    seen = list(calls(platform, project, monitor.target, where, since=since, until=until, traffic=traffic))
     found = runaways.of(seen, options.max_output_tokens, options.max_calls)
     counts = {why: sum(one.why == why for one in found) for why in ("long", "loop", "calls")}
     return Finding(

@@ -41,6 +41,7 @@ def _kinds() -> Iterable[Kind]:
     yield kind("requests", "Requests", "count", lambda one: one.calls, True)
     yield kind("errors", "Errors", "count", lambda one: one.errors, True)
     yield kind("error_rate", "Share of errors", "share", _share(lambda one: one.errors, lambda one: one.calls))
+    yield kind("failed_attempts", "Failed attempts", "count", lambda one: one.failed_attempts, True)
     for percent in (50, 95, 99):
         yield kind(f"latency_p{percent}", f"Latency, {percent} %", "milliseconds", _latency(percent / 100))
     for percent in (50, 95):
@@ -83,7 +84,7 @@ def joined(parts: Iterable[CallTotals]) -> CallTotals | None:
     for part in parts:
         if whole is None:
             whole = CallTotals(at_ns=part.at_ns, group=part.group)
-        for name in CallTotals.__struct_fields__[2:12]:
+        for name in CallTotals.__struct_fields__[2:13]:
             setattr(whole, name, getattr(whole, name) + getattr(part, name))
         whole.latencies = dict(Counter(whole.latencies) + Counter(part.latencies))
         whole.first_tokens = dict(Counter(whole.first_tokens) + Counter(part.first_tokens))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from mainspring.kernel.records import Record
+from mainspring.monitoring.sample import Traffic
 
 Word = Annotated[str, StringConstraints(max_length=300)]
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=120)]
@@ -27,6 +28,9 @@ class Where(Record):
     user: Word = ""
     service: Word = ""
     kind: Word = ""
+    traffic: Traffic = "live"
+    """`live` leaves out experiments, playground, load tests, shadows and red teaming, unless `environment` or `service`
+    names them; `all` counts them too."""
 
 
 class Panel(Record):

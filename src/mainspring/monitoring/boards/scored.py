@@ -10,6 +10,7 @@ from sqlalchemy import select
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.monitoring.boards.models import Where
+from mainspring.monitoring.sample import live
 from mainspring.traces.models import moment, nanoseconds
 from mainspring.traces.scores import conditions
 from mainspring.traces.tables import scores
@@ -39,7 +40,10 @@ def scored(
         rows = tx.execute(select(*columns).where(*wanted).order_by(scores.c.id.desc()).limit(_MOST)).mappings().all()
     note = f"Of the scores the latest {_MOST:,} count." if len(rows) == _MOST else ""
     groups: dict[str, str] | None = None
-    if by or where != Where():
+    if where.traffic == "live" and not where.service:
+        kept = live(platform, project, [row["trace_id"] for row in rows if row["trace_id"]], where.environment)
+        rows = [row for row in rows if not row["trace_id"] or row["trace_id"] in kept]
+    if by or where.model_copy(update={"traffic": "live"}) != Where():
         groups = _groups(platform, project, list({row["trace_id"] for row in rows if row["trace_id"]}), by, where)
     found = []
     for row in rows:
@@ -52,7 +56,7 @@ def scored(
 
 def _groups(platform: Platform, project: str, trace_ids: list[str], by: str, where: Where) -> dict[str, str]:
     """Return what the calls of traces have in common, by trace, of those that fit."""
-    named = {name: value for name, value in where.model_dump(exclude={"user"}).items() if value}
+    named = {name: value for name, value in where.model_dump(exclude={"user", "traffic"}).items() if value}
     field = "user_id" if by == "user" else by
     found: dict[str, str] = {}
     for start in range(0, len(trace_ids), _CHUNK):

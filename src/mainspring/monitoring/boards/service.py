@@ -30,6 +30,7 @@ from mainspring.monitoring.boards.models import (
     Word,
 )
 from mainspring.monitoring.boards.tables import boards
+from mainspring.monitoring.sample import Traffic
 from mainspring.traces.models import aware
 
 Step = Annotated[float, Field(ge=0.1, le=44_640)]
@@ -54,13 +55,13 @@ class Boards(Service):
         self, measure: Measure, *, by: By = "", since: datetime | None = None, until: datetime | None = None,
         step_minutes: Step | None = None, groups: Groups = 8, compare: bool = False, environment: Word = "",
         deployment: Word = "", release: Word = "", model: Word = "", prompt: Word = "", user: Word = "",
-        service: Word = "", kind: Word = "",
+        service: Word = "", kind: Word = "", traffic: Traffic = "live",
     ) -> Figures:  # fmt: skip
         """Measure the model calls of the last 24 hours, or the time given, over time and by group.
 
         The groups with most calls are kept apart, the rest is one. `compare` adds the time before, as long as this
-        one. Of a call that client and gateway both report one counts; load tests and shadows count where `service`
-        names them.
+        one. Of a call that client and gateway both report one counts. Experiments, playground, load tests, shadows
+        and red teaming count where `environment` or `service` names them, or with `traffic` all.
         """
         end = aware(until) or self.platform.clock.now()
         begin = aware(since) or end - timedelta(days=1)
@@ -68,7 +69,7 @@ class Boards(Service):
             raise Invalid("The time ends before it begins, or is longer than 400 days.", param="since")
         where = Where(
             environment=environment, deployment=deployment, release=release, model=model, prompt=prompt, user=user,
-            service=service, kind=kind,
+            service=service, kind=kind, traffic=traffic,
         )  # fmt: skip
         step = step_minutes or step_for(begin, end)
         return figures(self.platform, self.caller.project, Asked(measure, by, where, begin, end, step, groups, compare))

@@ -1,0 +1,96 @@
+"""Monitors and boards count traffic: no experiments, no playground, and of a call passed on its last attempt."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from mainspring.kernel.spans import Span
+from mainspring.monitoring import Boards, Monitors
+from mainspring.monitoring.metrics import measure
+from mainspring.traces import Scores, Traces
+
+
+@pytest.fixture
+def call(platform):
+    count = [0]
+
+    def make(status="ok", *, parent="", trace=0, cost=1.0, **fields):
+        count[0] += 1
+        at = int((platform.clock.now() - timedelta(minutes=30)).timestamp() * 1e9) + count[0] * 10**6
+        base = {"trace_id": f"{trace or count[0]:032x}", "span_id": f"{count[0]:016x}", "project": "default",
+                "parent_id": parent, "environment": "production", "deployment": "docs", "model": "m", "kind": "chat",
+                "service": "mainspring", "start_ns": at, "end_ns": at + 10**6, "status": status,
+                "cost": cost}  # fmt: skip
+        platform.spans.append([Span(**{**base, **fields})])
+        platform.spans.flush()
+        return base["trace_id"]
+
+    return make
+
+
+@pytest.fixture
+def routed(call):
+    """A call of a route: attempts by how they ended, the span above them last."""
+
+    def make(*ends, trace):
+        above = f"{trace:016x}"
+        for number, end in enumerate(ends, 1):
+            call(end, parent=above, trace=trace, model=f"m{number}", attributes={"mainspring.route.attempt": number})
+        call(ends[-1], trace=trace, span_id=above, kind="route", cost=None, model=f"m{len(ends)}")
+
+    return make
+
+
+def value(platform, name, environment="production", **how):
+    until = platform.clock.now()
+    return measure(platform, name, "", environment, since=until - timedelta(hours=1), until=until, **how).value
+
+
+def total(platform, name, **how):
+    return sum(one.total or 0 for one in Boards(platform).figures(name, **how).series)
+
+
+def test_a_call_that_the_second_candidate_answered_is_no_error_for_its_caller(platform, call, routed):
+    for _ in range(28):
+        call()
+    routed("error", "ok", trace=900)
+    routed("error", "error", "error", trace=901)
+    assert (value(platform, "requests"), value(platform, "errors")) == (30, 1)
+    assert value(platform, "error_rate") == pytest.approx(1 / 30)
+    assert value(platform, "cost") == 33, "every attempt may cost"
+    assert [total(platform, name) for name in ("requests", "errors", "failed_attempts", "cost")] == [30, 1, 3, 33]
+    assert total(platform, "error_rate") == pytest.approx(1 / 30)
+    by_model = {one.group: one.total for one in Boards(platform).figures("failed_attempts", by="model").series}
+    assert by_model == {"m": 0, "m1": 2, "m2": 1, "m3": 0}, "and a failed attempt of the provider"
+    [hour] = Traces(platform).usage(by="environment", hourly=False)
+    assert hour.errors == 1
+    Monitors(platform).create("failures", "error_rate", settings={"max_share": 0.02})
+    assert Monitors(platform).test("failures").value == pytest.approx(1 / 30)
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [{"environment": "experiment"}, {"service": "playground"}, {"service": "loadtest"}, {"service": "redteam"}],
+    ids=str,
+)
+def test_what_is_tried_out_is_no_traffic_unless_it_is_asked_for(platform, call, tried):
+    for _ in range(3):
+        Scores(platform).create("thumb", trace_id=call(), number=1.0)
+    for _ in range(5):
+        Scores(platform).create("thumb", trace_id=call("error", **tried), number=0.0)
+    platform.clock.advance(seconds=1)
+    assert (value(platform, "requests", ""), value(platform, "requests", "", traffic="all")) == (3, 8)
+    assert (value(platform, "score/thumb", ""), value(platform, "score/thumb", "", traffic="all")) == (1.0, 3 / 8)
+    assert [total(platform, name) for name in ("requests", "errors", "score/thumb")] == [3, 0, 1.0]
+    assert (total(platform, "requests", traffic="all"), total(platform, "requests", **tried)) == (8, 5)
+    Monitors(platform).create("all", "no_data", environment="", settings={"min_calls": 4})
+    assert Monitors(platform).test("all").state == "firing", "what is tried out is no sign of life"
+    Monitors(platform).update("all", settings={"min_calls": 4, "traffic": "all"})
+    assert Monitors(platform).test("all").state == "ok"
+
+
+def test_a_monitor_of_the_environment_of_experiments_counts_them(platform, call):
+    call(environment="experiment")
+    assert value(platform, "requests", "experiment") == 1
