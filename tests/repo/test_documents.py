@@ -46,6 +46,14 @@ def test_every_page_of_the_docs_is_listed() -> None:
     assert missing == []
 
 
+def test_every_page_of_the_web_interface_is_told_of() -> None:
+    rows = re.findall(r"^\| ([^|]+) \|", (ROOT / "docs" / "how-to" / "web.md").read_text(), re.MULTILINE)
+    told = {name.strip() for row in rows for name in row.split(",")}
+    places = re.findall(r'label: "([^"]+)"', (ROOT / "ui" / "src" / "shell" / "places.ts").read_text())
+    assert places
+    assert [name for name in places if name not in told] == []
+
+
 def test_changelog_fragments_are_named_by_kind_and_say_something() -> None:
     wrong = []
     for path in (ROOT / "changelog.d").iterdir():
