@@ -1,5 +1,6 @@
 import { useState, type PointerEvent } from "react";
 import { useElementSize } from "@mantine/hooks";
+import { Levels, Places } from "./axes";
 import { figure } from "./format";
 import { nearest, scale, ticks } from "./scale";
 
@@ -55,15 +56,8 @@ export function BandChart(props: {
           onPointerLeave={() => setAt(null)}
         >
           <g transform={`translate(${PAD.left},${PAD.top})`}>
-            {ticks(y.min, y.max, 4).map((value) => (
-              <g key={value} transform={`translate(0,${y.at(value)})`}>
-                <line x2={inner.width} className="chart-grid" />
-                <text x={-8} dy="4" textAnchor="end">{format(value)}</text>
-              </g>
-            ))}
-            {ticks(x.min, x.max, 6).map((value) => (
-              <text key={value} x={x.at(value)} y={inner.height + 18} textAnchor="middle">{figure(value, 5)}</text>
-            ))}
+            <Levels values={ticks(y.min, y.max, 4)} at={y.at} width={inner.width} format={format} />
+            <Places values={ticks(x.min, x.max, 6)} at={x.at} height={inner.height} digits={5} />
             <polygon points={path(area)} className="chart-band" />
             <polyline points={path(points.map((p) => [p.x, p.value]))} className="chart-line" style={{ stroke: "var(--s1)" }} />
             {marks.map((mark) => (

@@ -1,5 +1,6 @@
 import { useId, useState, type PointerEvent } from "react";
 import { useElementSize } from "@mantine/hooks";
+import { Levels, Places } from "./axes";
 import { figure, NONE, percent } from "./format";
 import { nearest, scale, ticks, type Point } from "./scale";
 
@@ -32,15 +33,8 @@ export function LineChart(props: { series: Series[]; label: string; height?: num
       {width > 0 && points.length > 0 && (
         <svg width={width} height={height} role="img" aria-label={`${props.label}. ${summary}`} onPointerMove={move} onPointerLeave={() => setAt(null)}>
           <g transform={`translate(${PAD.left},${PAD.top})`}>
-            {ticks(y.min, y.max, 4).map((value) => (
-              <g key={value} transform={`translate(0,${y.at(value)})`}>
-                <line x2={inner.width} className="chart-grid" />
-                <text x={-8} dy="4" textAnchor="end">{format(value)}</text>
-              </g>
-            ))}
-            {ticks(x.min, x.max, 6).map((value) => (
-              <text key={value} x={x.at(value)} y={inner.height + 18} textAnchor="middle">{figure(value, 4)}</text>
-            ))}
+            <Levels values={ticks(y.min, y.max, 4)} at={y.at} width={inner.width} format={format} />
+            <Places values={ticks(x.min, x.max, 6)} at={x.at} height={inner.height} digits={4} />
             {props.series.map((series, index) => (
               <polyline
                 key={series.name}

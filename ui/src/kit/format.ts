@@ -46,7 +46,8 @@ export function percent(share: number | null | undefined, decimals = 1): string 
 
 export function duration(ms: number | null | undefined): string {
   if (ms == null) return NONE;
-  if (ms < 1) return `${Math.max(0, Math.round(ms * 1000))} µs`;
+  if (ms <= 0) return "0 ms";
+  if (ms < 1) return `${Math.round(ms * 1000)} µs`;
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 60) return `${Number.isInteger(seconds) ? seconds : seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;

@@ -1,5 +1,6 @@
 import { useElementSize } from "@mantine/hooks";
 import { useState } from "react";
+import { Levels } from "./axes";
 import { useKeys } from "./list";
 import { ticks } from "./scale";
 
@@ -55,12 +56,7 @@ export function StackedBars(props: { bars: string[]; layers: Layer[]; label: str
             onPointerLeave={() => setAt(null)}
           >
             <g transform={`translate(${PAD.left},${PAD.top})`}>
-              {ticks(0, top, 4).map((value) => (
-                <g key={value} transform={`translate(0,${y(value)})`}>
-                  <line x2={inner.width} className="chart-grid" />
-                  <text x={-8} dy="4" textAnchor="end">{format(value)}</text>
-                </g>
-              ))}
+              <Levels values={ticks(0, top, 4)} at={y} width={inner.width} format={format} />
               {bars.map((bar, index) => {
                 let below = 0;
                 return (

@@ -1,5 +1,6 @@
 import { useElementSize } from "@mantine/hooks";
 import { useState, type PointerEvent } from "react";
+import { Levels } from "./axes";
 import { figure, stamp } from "./format";
 import { scale, ticks } from "./scale";
 
@@ -85,12 +86,7 @@ export function TimeChart(props: {
       {width > 0 && times.length > 0 && (
         <svg width={width} height={height} role="img" aria-label={`${props.label}. ${summary}`} onPointerMove={move} onPointerLeave={() => setAt(null)}>
           <g transform={`translate(${PAD.left},${PAD.top})`}>
-            {ticks(y.min, y.max, 4).map((value) => (
-              <g key={value} transform={`translate(0,${y.at(value)})`}>
-                <line x2={inner.width} className="chart-grid" />
-                <text x={-8} dy="4" textAnchor="end">{format(value)}</text>
-              </g>
-            ))}
+            <Levels values={ticks(y.min, y.max, 4)} at={y.at} width={inner.width} format={format} />
             {times.map((time, index) => index % every === 0 && (
               <text key={time} x={x.at(time)} y={height - PAD.top - 6} textAnchor={index === 0 ? "start" : "middle"}>{caption(time, span)}</text>
             ))}
