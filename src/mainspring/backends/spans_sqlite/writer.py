@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 from mainspring.backends.spans_log.codec import Arrived, Packer, decode, preview, searchable
@@ -37,6 +39,10 @@ _FIND_TRACE = (
     "SELECT id, user, start_ns, status, input_tokens, output_tokens, cost, session, environment, end_ns FROM traces "
     "WHERE project = ? AND trace = ?"
 )
+_LOOKED_UP = 32
+_FIND_TRACES = _FIND_TRACE.replace("SELECT ", "SELECT trace, ").replace(
+    "trace = ?", f"trace IN ({', '.join('?' * _LOOKED_UP)})"
+)
 _PLACE = slice(Short._fields.index("environment"), Short._fields.index("user") + 1)
 """Where a span was made, as the line of its trace says it too."""
 
@@ -60,15 +66,18 @@ class Writer:
         with self._transaction():
             rows = Rows(self._last_row(), *self._kinds())
             erased = self.connection.execute("SELECT EXISTS (SELECT 1 FROM erased)").get
-            for (project, trace_id), spans in by_trace.items():
-                number = self.words.intern(self.connection, project)
+            placed = {
+                (self.words.intern(self.connection, project), bytes.fromhex(trace_id)): spans
+                for (project, trace_id), spans in by_trace.items()
+            }
+            known = self._known(placed)
+            for (number, trace), spans in placed.items():
                 totals = all_totals.get(number)
                 if totals is None:
                     totals = all_totals[number] = Totals(number)
-                trace = bytes.fromhex(trace_id)
                 if erased and self.connection.execute(_IS_ERASED, (number, trace)).get:
                     continue
-                found = self.connection.execute(_FIND_TRACE, (number, trace)).fetchone()
+                found = known.get((number, trace))
                 if found is None and len(spans) == 1:
                     (alone,) = spans.values()
                     self._store_alone(number, trace, *alone, totals, rows)
@@ -78,6 +87,18 @@ class Writer:
             for totals in all_totals.values():
                 totals.write(self.connection)
             rows.write_texts(self.connection)
+
+    def _known(self, wanted: Iterable[tuple[int, bytes]]) -> dict[tuple[int, bytes], tuple[Any, ...]]:
+        """Return the lines of those of the traces that are there already, each as `_FIND_TRACE` says it."""
+        known: dict[tuple[int, bytes], tuple[Any, ...]] = {}
+        for project, pairs in groupby(sorted(wanted), key=itemgetter(0)):
+            traces = [trace for _, trace in pairs]
+            for at in range(0, len(traces), _LOOKED_UP):
+                some = traces[at : at + _LOOKED_UP]
+                some += some[-1:] * (_LOOKED_UP - len(some))  # so that it is always the same statement
+                for trace, *line in self.connection.execute(_FIND_TRACES, (project, *some)):
+                    known[project, trace] = tuple(line)
+        return known
 
     def erase(self, project: str, traces: Iterable[bytes]) -> int:
         """Remove traces from every table in one transaction, for good; return the number of spans removed."""
