@@ -107,14 +107,20 @@ def _expire(platform: Platform, project: str, rules: list[RetentionRule], number
     """Erase what one rule has outlived: its traces are those that no rule before it names."""
     rule, before = rules[number], rules[:number]
     where = SpanFilter(
-        environment=rule.environment or _others(one.environment for one in before if not one.kind),
-        kind=rule.kind or _others(one.kind for one in before if not one.environment),
+        environment=rule.environment or _others(one.environment for one in before if not one.kind and _is_plain(one)),
+        kind=rule.kind or _others(one.kind for one in before if not one.environment and _is_plain(one)),
         until_ns=nanoseconds(platform.clock.now() - timedelta(days=rule.days)),
     )
     removed, cursor, more = 0, "", True
     while more:
         lines, cursor = platform.spans.traces(project, where, limit=_BATCH, cursor=cursor)
-        chosen = [line.trace_id for line in lines if not any(_names(one, line) for one in before)]
+        low = {at: _low(platform, rules[at], lines) for at in range(number + 1) if rules[at].bad}
+        chosen = [
+            line.trace_id
+            for line in lines
+            if _names(rule, line, low.get(number))
+            and not any(_names(one, line, low.get(at)) for at, one in enumerate(before))
+        ]
         removed += erase_everywhere(platform, project, chosen).spans if chosen else 0
         more = bool(cursor)
     return removed
@@ -126,8 +132,31 @@ def _others(words: Iterable[str]) -> str:
     return "!" + ",".join(said) if said else ""
 
 
-def _names(rule: RetentionRule, line: TraceSummary) -> bool:
-    return rule.environment in ("", line.environment) and rule.kind in ("", line.kind)
+def _is_plain(rule: RetentionRule) -> bool:
+    """Tell whether a rule names all traces of its environment and kind."""
+    return not rule.bad and rule.share == 1
+
+
+def _low(platform: Platform, rule: RetentionRule, lines: Sequence[TraceSummary]) -> set[str]:
+    """Return the traces with a score that a rule calls low."""
+    with platform.read() as tx:
+        given = score_store.of_traces(tx, [line.trace_id for line in lines])
+    return {
+        one.trace_id
+        for one in given
+        if (not rule.scores or one.name in rule.scores)
+        and ((one.number is not None and one.number <= rule.at_most) or one.label in rule.labels)
+    }
+
+
+def _names(rule: RetentionRule, line: TraceSummary, low: set[str] | None) -> bool:
+    from mainspring.traces.capture import place
+
+    if rule.environment not in ("", line.environment) or rule.kind not in ("", line.kind):
+        return False
+    if low is not None and line.status != "error" and line.trace_id not in low:
+        return False
+    return rule.share == 1 or place(line.trace_id) >= 1 - rule.share
 
 
 hooks.erasable(_ROOM, erase_request)

@@ -276,6 +276,16 @@ class RetentionRule(Record):
     """Traces of this environment; empty for any."""
     kind: Word = ""
     """Traces whose root is of this kind; empty for any."""
+    bad: bool = False
+    """Only traces in which something failed, or that have a low score."""
+    scores: list[Word] = Field(default=[], max_length=20)
+    """Of `bad`: names of the scores that count; empty for all."""
+    at_most: float = Field(default=0.5, ge=-1e15, le=1e15, allow_inf_nan=False)
+    """Of `bad`: a number at most this is low."""
+    labels: list[Word] = Field(default=["bad", "down", "negative", "wrong"], max_length=20)
+    """Of `bad`: labels that are as low."""
+    share: float = Field(default=1.0, gt=0.0, le=1.0, allow_inf_nan=False)
+    """Only such a share of them, told by their ids: those that sampling at one less this share would leave out."""
 
 
 class Retention(Record):

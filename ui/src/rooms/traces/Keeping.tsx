@@ -11,11 +11,13 @@ interface Rule {
   days: string;
   environment: string;
   kind: string;
+  /** What the form does not change, such as a rule for bad traces. */
+  more: { bad?: boolean; share?: number };
 }
 
 interface Kept {
   days: number;
-  rules?: { days: number; environment?: string; kind?: string }[];
+  rules?: { days: number; environment?: string; kind?: string; bad?: boolean; share?: number }[];
   changed_at: string | null;
   changed_by: string;
 }
@@ -36,11 +38,11 @@ function Form({ kept }: { kept: Kept }) {
   const who = useWho();
   const outcome = useOutcome();
   const [days, setDays] = useState(String(kept.days));
-  const [rules, setRules] = useState<Rule[]>(() => (kept.rules ?? []).map((rule) => ({ days: String(rule.days), environment: rule.environment ?? "", kind: rule.kind ?? "" })));
+  const [rules, setRules] = useState<Rule[]>(() => (kept.rules ?? []).map((rule) => ({ days: String(rule.days), environment: rule.environment ?? "", kind: rule.kind ?? "", more: rule })));
   const set = $api.useMutation("put", "/retention", outcome("The worker erases what is older.", { quiet: true }));
   const writes = may(who.data, "retention.write");
   const [asking, setAsking] = useState(false);
-  const body = { days: Number(days), rules: rules.map((rule) => ({ days: Number(rule.days), environment: rule.environment.trim(), kind: rule.kind.trim() })) };
+  const body = { days: Number(days), rules: rules.map((rule) => ({ ...rule.more, days: Number(rule.days), environment: rule.environment.trim(), kind: rule.kind.trim() })) };
   const erases = body.days > 0 || body.rules.some((rule) => rule.days > 0);
   const change = (at: number, more: Partial<Rule>) => setRules(rules.map((one, other) => (other === at ? { ...one, ...more } : one)));
   return (
@@ -61,7 +63,7 @@ function Form({ kept }: { kept: Kept }) {
             <Field label="Kind">
               <input className="input" placeholder="any" value={rule.kind} onChange={(event) => change(at, { kind: event.target.value })} />
             </Field>
-            <Field label="Days">
+            <Field label="Days" note={[rule.more.bad && "errors and low scores alone", (rule.more.share ?? 1) < 1 && `${Math.round((rule.more.share ?? 1) * 100)} % of them`].filter(Boolean).join(", ") || undefined}>
               <input className="input num" inputMode="numeric" value={rule.days} onChange={(event) => change(at, { days: event.target.value })} />
             </Field>
             <button type="button" className="btn icon quiet" style={{ alignSelf: "end" }} aria-label={`Remove rule ${at + 1} of keeping`} onClick={() => setRules(rules.filter((_, other) => other !== at))}>
@@ -94,7 +96,7 @@ function Form({ kept }: { kept: Kept }) {
         </span>
         {writes && (
           <span className="row end" style={{ marginLeft: "auto" }}>
-            <button type="button" className="btn" onClick={() => setRules([...rules, { days: "7", environment: "", kind: "" }])}>
+            <button type="button" className="btn" onClick={() => setRules([...rules, { days: "7", environment: "", kind: "", more: {} }])}>
               Add a rule
             </button>
             <button type="submit" className="btn primary" disabled={set.isPending || !whole(days) || !rules.every((rule) => whole(rule.days))}>
