@@ -8,6 +8,8 @@ import apsw
 import pytest
 from tests.traces.test_span_store import START, span
 
+from mainspring.backends.spans_log import wal
+from mainspring.backends.spans_log.codec import encode
 from mainspring.backends.spans_sqlite import SqliteSpans, bodies
 from mainspring.kernel.spans import AttributeTest, Span, SpanFilter
 
@@ -115,3 +117,21 @@ def test_a_store_in_which_every_span_lay_alone_is_read_and_added_to(tmp_path: Pa
     assert found(store, "birch") == [] and found(store, "alder") == ids(1) and found(store, "elm") == ids(2)
     assert store.delete("default", [TRACE]) == 4
     store.close()
+
+
+def test_a_write_ahead_file_gives_back_what_was_compressed_up_to_its_torn_end(open_store, tmp_path: Path):
+    folder = tmp_path / "spans" / "wal"
+    folder.mkdir(parents=True)
+    log = wal.WriteAhead(folder)
+    for numbers in ((1, 2), (3, 4)):
+        log.append([encode(told(number, f"word{number} " + "x" * 20_000)) for number in numbers])
+    [path] = folder.iterdir()
+    assert path.stat().st_size < 20_000
+    (folder / "00-dead.wal").write_bytes(path.read_bytes()[:-5])
+    path.unlink()
+    store = open_store()
+    try:
+        assert [one.span_id for one in store.trace("default", TRACE)] == ids(1, 2)
+        assert found(store, "word2") == ids(2)
+    finally:
+        store.close()
