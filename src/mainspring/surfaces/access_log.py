@@ -186,7 +186,7 @@ def _line(request: Request) -> _Line:
     return _Line(
         f"{_second(seconds)}.{int((request.began - seconds) * 1000):03d}Z",
         request.method[:16],
-        _PERSONAL.sub(r"\1*", request.path)[:_LONGEST],
+        _named(request.path)[:_LONGEST],
         request.status,
         round(request.ms, 2),
         request.size,
@@ -197,6 +197,10 @@ def _line(request: Request) -> _Line:
         deployment,
         os.getpid(),
     )
+
+
+def _named(path: str) -> str:
+    return _PERSONAL.sub(r"\1*", path) if path.startswith("/api/") else path
 
 
 @lru_cache(8)
