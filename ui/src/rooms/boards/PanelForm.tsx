@@ -9,7 +9,7 @@ export const EMPTY: Panel = {
   measure: "requests",
   by: "",
   chart: "lines",
-  where: { environment: "", deployment: "", release: "", model: "", prompt: "", user: "", service: "", kind: "" },
+  where: { environment: "", deployment: "", release: "", model: "", prompt: "", user: "", service: "", kind: "", traffic: "live" },
 };
 
 /** What a panel shows: a measure, of which calls, by what, and how it is drawn. */
@@ -59,6 +59,12 @@ export function PanelForm({ panel, close, done }: { panel: Panel; close: () => v
               <input className="input" value={draft.where[one]} onChange={(event) => set({ where: { ...draft.where, [one]: event.target.value.trim() } })} />
             </Field>
           ))}
+          <Field label="traffic" note="Live leaves out experiments, the playground, load tests, shadows and red teaming.">
+            <select className="select" value={draft.where.traffic} onChange={(event) => set({ where: { ...draft.where, traffic: event.target.value as Panel["where"]["traffic"] } })}>
+              <option>live</option>
+              <option>all</option>
+            </select>
+          </Field>
         </div>
       </fieldset>
     </FormDialog>

@@ -1,5 +1,6 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
+import type { Retention, RetentionRule } from "../../api/types";
 import { Card, Time } from "../../kit/basics";
 import { Field, Refused, TypedName } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
@@ -11,34 +12,29 @@ interface Rule {
   days: string;
   environment: string;
   kind: string;
-  /** What the form does not change, such as a rule for bad traces. */
-  more: { bad?: boolean; share?: number };
+  /** The rest of it, of which the form changes whether it is for bad traces alone. */
+  more: RetentionRule;
 }
 
-interface Kept {
-  days: number;
-  rules?: { days: number; environment?: string; kind?: string; bad?: boolean; share?: number }[];
-  changed_at: string | null;
-  changed_by: string;
-}
+const ANY: RetentionRule = { days: 7, environment: "", kind: "", bad: false, scores: [], at_most: 0.5, labels: ["bad", "down", "negative", "wrong"], share: 1 };
 
 /** For how long traces stay. */
 export function Keeping() {
   const query = $api.useQuery("get", "/retention");
   return (
     <Card title="How long they stay">
-      <Show query={query} lines={2}>{(kept) => <Form key={kept.changed_at ?? ""} kept={kept as Kept} />}</Show>
+      <Show query={query} lines={2}>{(kept) => <Form key={kept.changed_at ?? ""} kept={kept} />}</Show>
     </Card>
   );
 }
 
 const whole = (text: string) => /^\d{1,5}$/.test(text.trim());
 
-function Form({ kept }: { kept: Kept }) {
+function Form({ kept }: { kept: Retention }) {
   const who = useWho();
   const outcome = useOutcome();
   const [days, setDays] = useState(String(kept.days));
-  const [rules, setRules] = useState<Rule[]>(() => (kept.rules ?? []).map((rule) => ({ days: String(rule.days), environment: rule.environment ?? "", kind: rule.kind ?? "", more: rule })));
+  const [rules, setRules] = useState<Rule[]>(() => (kept.rules ?? []).map((rule) => ({ days: String(rule.days), environment: rule.environment, kind: rule.kind, more: rule })));
   const set = $api.useMutation("put", "/retention", outcome("The worker erases what is older.", { quiet: true }));
   const writes = may(who.data, "retention.write");
   const [asking, setAsking] = useState(false);
@@ -63,7 +59,13 @@ function Form({ kept }: { kept: Kept }) {
             <Field label="Kind">
               <input className="input" placeholder="any" value={rule.kind} onChange={(event) => change(at, { kind: event.target.value })} />
             </Field>
-            <Field label="Days" note={[rule.more.bad && "errors and low scores alone", (rule.more.share ?? 1) < 1 && `${Math.round((rule.more.share ?? 1) * 100)} % of them`].filter(Boolean).join(", ") || undefined}>
+            <Field label="Which">
+              <select className="select" value={rule.more.bad ? "bad" : ""} onChange={(event) => change(at, { more: { ...rule.more, bad: event.target.value === "bad" } })}>
+                <option value="">all of them</option>
+                <option value="bad">with errors or low scores</option>
+              </select>
+            </Field>
+            <Field label="Days" note={rule.more.share < 1 ? `${Math.round(rule.more.share * 100)} % of them` : undefined}>
               <input className="input num" inputMode="numeric" value={rule.days} onChange={(event) => change(at, { days: event.target.value })} />
             </Field>
             <button type="button" className="btn icon quiet" style={{ alignSelf: "end" }} aria-label={`Remove rule ${at + 1} of keeping`} onClick={() => setRules(rules.filter((_, other) => other !== at))}>
@@ -96,7 +98,7 @@ function Form({ kept }: { kept: Kept }) {
         </span>
         {writes && (
           <span className="row end" style={{ marginLeft: "auto" }}>
-            <button type="button" className="btn" onClick={() => setRules([...rules, { days: "7", environment: "", kind: "", more: {} }])}>
+            <button type="button" className="btn" onClick={() => setRules([...rules, { days: "7", environment: "", kind: "", more: ANY }])}>
               Add a rule
             </button>
             <button type="submit" className="btn primary" disabled={set.isPending || !whole(days) || !rules.every((rule) => whole(rule.days))}>
