@@ -39,7 +39,7 @@ def test_the_end_of_a_canary_says_why_in_the_history_too(visit: Visitor) -> None
 def test_a_load_test_is_drawn_over_its_load_and_held_against_another(visit: Visitor) -> None:
     page = visit.open("/loadtests")
     page.get_by_role("row", name=re.compile("docs@2")).click()
-    expect(page.get_by_role("img", name=re.compile("Milliseconds by requests"))).to_be_visible()
+    expect(page.get_by_role("img", name=re.compile("Time by requests"))).to_be_visible()
     expect(page.get_by_role("group", name="Levels").get_by_role("row", name=re.compile("^8 "))).to_contain_text("429")
     expect(page.get_by_role("region", name="Test", exact=True)).to_contain_text("4 requests/s")
     page.get_by_label("Load test to compare with").select_option(index=1)

@@ -23,7 +23,7 @@ def test_a_monitor_is_tried_on_the_past_and_made_switched_off(visit: Visitor) ->
     dialog.get_by_label("Bound").fill("100")
     dialog.get_by_role("group", name="Days").get_by_role("button", name="1", exact=True).click()
     dialog.get_by_role("button", name="Try it").click()
-    expect(dialog).to_contain_text(re.compile(r"In 1 days it would have opened \d+ alert"))
+    expect(dialog).to_contain_text(re.compile(r"In 1 day it would have opened \d+ alert"))
     expect(dialog.get_by_role("img", name=re.compile("What it would have found"))).to_be_visible()
     assert visit.violations() == []
     create.click()

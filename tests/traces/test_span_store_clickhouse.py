@@ -13,7 +13,7 @@ from tests.traces.span_stores import ClickHouse
 from tests.traces.test_span_store import span
 
 from mainspring.backends.spans_clickhouse import ClickHouseSpans, open_spans
-from mainspring.backends.spans_clickhouse.words import stored
+from mainspring.backends.spans_log.words import stored
 from mainspring.kernel.errors import Invalid, MissingExtra, Unavailable
 from mainspring.kernel.spans import SpanFilter
 
