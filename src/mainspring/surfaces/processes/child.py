@@ -109,7 +109,7 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     platform = build_platform(config, role="api")
     app = build_app(platform, lambda: missing(platform))
     door = Door(app, AccessLog.of(config), app.direct)
-    _keep_what_the_start_made(50_000)
+    _keep_what_the_start_made(200_000)
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
     door.close()
     if platform.spans_port is not None:
