@@ -38,6 +38,7 @@ class Bell:
             watched.register(pipe, select.POLLIN)
             return bool(watched.poll(seconds * 1000)) and bool(os.read(pipe, 1 << 16))
         except OSError:
+            # No pipe is to be had: whoever waits looks without being called, at a pace that costs nothing.
             time.sleep(min(seconds, _DEAF_SECONDS))
             return True
 
@@ -50,7 +51,7 @@ class Bell:
     def _listening(self) -> int:
         if self._pipe < 0:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            with suppress(FileExistsError):
+            with suppress(FileExistsError):  # the one of an earlier start rings as well
                 os.mkfifo(self._path, 0o600)
             # Open for writing too, it never comes to its end when the last of those who ring has gone.
             pipe = os.open(self._path, os.O_RDWR | os.O_NONBLOCK)

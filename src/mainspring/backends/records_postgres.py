@@ -74,6 +74,7 @@ class PostgresRecords:
             return any(self._ear.notifies(timeout=seconds, stop_after=1))
         except psycopg.Error:
             self._hush()
+            # The server is away: whoever waits looks without being called, at a pace that does not press it.
             time.sleep(min(seconds, _DEAF_SECONDS))
             return True
 

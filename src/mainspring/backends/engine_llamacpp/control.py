@@ -64,6 +64,7 @@ class EngineSupervisor:
 
     def _knock(self) -> None:
         """Have the server look up from its wait for somebody who asks."""
+        # Where nobody listens there is nobody to wake.
         with suppress(OSError), socket.socket(socket.AF_UNIX) as channel, _short(self._path) as address:
             channel.connect(address)
 

@@ -248,7 +248,7 @@ class _Kin:
         return _Forked(self, int(born["born"]), pidfd, ours)
 
     def close(self) -> None:
-        with suppress(OSError):
+        with suppress(OSError):  # the nursery is gone already
             self._channel.shutdown(socket.SHUT_WR)
 
     def code(self, pid: int) -> int:
@@ -263,7 +263,7 @@ class _Kin:
         while True:
             try:
                 data, fds, _, _ = socket.recv_fds(self._channel, MOST_BYTES, 1)
-            except OSError:
+            except OSError:  # broken off is over, as ended is
                 data, fds = b"", []
             if not data:
                 break
@@ -305,7 +305,7 @@ class _Forked:
         return code
 
     def send_signal(self, sig: int) -> None:
-        with suppress(ProcessLookupError), self._guard:
+        with suppress(ProcessLookupError), self._guard:  # it ended a moment ago
             if self._code is None:
                 signal.pidfd_send_signal(self._pidfd, sig)
 
@@ -328,7 +328,7 @@ class _Forked:
 
 def _reaped(pid: int) -> int:
     """Wait for the end of a child of ours and return its exit code."""
-    with suppress(ChildProcessError):
+    with suppress(ChildProcessError):  # somebody else waited for it: its code is not to be had
         return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return LOST
 
