@@ -98,3 +98,12 @@ export function holds(words: string | undefined, ...texts: (string | null | unde
   const whole = texts.join(" ").toLowerCase();
   return (words ?? "").toLowerCase().split(/\s+/).every((word) => whole.includes(word));
 }
+
+/** What a list of a form offers: each value, under its name. */
+export function Options({ of }: { of: Readonly<Record<string, string>> }) {
+  return Object.entries(of).map(([value, label]) => (
+    <option key={value} value={value}>
+      {label}
+    </option>
+  ));
+}

@@ -7,6 +7,7 @@ import { duration } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { NAME } from "../../kit/name";
+import { Options } from "../../kit/filters";
 import { useOutcome } from "../../kit/outcome";
 import { paged, PAGES } from "../../kit/pages";
 import { may, useWho } from "../../shell/session";
@@ -104,11 +105,7 @@ function ChannelForm({ close }: { close: () => void }) {
         </Field>
         <Field label="Kind">
           <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Channel["kind"] })}>
-            {Object.entries(KINDS).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
+            <Options of={KINDS} />
           </select>
         </Field>
         <Field label="From severity">

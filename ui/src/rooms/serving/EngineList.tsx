@@ -3,7 +3,7 @@ import { $api } from "../../api/client";
 import type { Engine } from "../../api/types";
 import { Blank, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { Field, FormDialog } from "../../kit/Dialog";
-import { Choose, Filters, holds, Words } from "../../kit/filters";
+import { Choose, Filters, Options, Words, holds } from "../../kit/filters";
 import { bytes, count, duration, figure, percent, plural, short } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
@@ -160,11 +160,7 @@ function Load({ close }: { close: () => void }) {
       </Field>
       <Field label="It stays">
         <select className="select" value={form.stays} onChange={(event) => setForm({ ...form, stays: event.target.value })}>
-          {Object.entries(STAYS).map(([value, label]) => (
-            <option key={value} value={value}>
-              {label}
-            </option>
-          ))}
+          <Options of={STAYS} />
         </select>
       </Field>
     </FormDialog>

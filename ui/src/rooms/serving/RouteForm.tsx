@@ -4,6 +4,7 @@ import type { Route } from "../../api/types";
 import { Field, FormDialog } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
 import { NAME } from "../../kit/name";
+import { Options } from "../../kit/filters";
 import { useOutcome } from "../../kit/outcome";
 import { RouteTermsForm } from "./RouteTermsForm";
 import { candidate, POLICIES, STICKY, termsOf, termsReady, termsSent, TROUBLES, type CandidateDraft, type Policy, type Sticky, type Trouble } from "./routing";
@@ -69,11 +70,7 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
         </Field>
         <Field label="Stays with one" note="Whoever it is keeps their candidate.">
           <select className="select" value={form.sticky} onChange={(event) => set({ sticky: event.target.value as Sticky })}>
-            {Object.entries(STICKY).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
+            <Options of={STICKY} />
           </select>
         </Field>
       </div>

@@ -1,6 +1,7 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import { Field, FormDialog } from "../../kit/Dialog";
+import { Options } from "../../kit/filters";
 import { useOutcome } from "../../kit/outcome";
 import { may, useWho } from "../../shell/session";
 import { nameOf, prefixOf } from "../workspace/keys";
@@ -84,11 +85,7 @@ export function SetAllowance({ close, first }: { close: () => void; first: Parti
         </Field>
         <Field label="Of">
           <select className="select" value={draft.measure} disabled={changes} onChange={(event) => set({ measure: event.target.value as Draft["measure"] })}>
-            {Object.entries(UNITS).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
+            <Options of={UNITS} />
           </select>
         </Field>
         <Field label="In each">

@@ -6,6 +6,7 @@ import { Field, Refused } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
 import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
+import { Options } from "../../kit/filters";
 import { may, useWho } from "../../shell/session";
 import { Keeping } from "./Keeping";
 import { draftOf, emptyMask, emptySample, rulesOf, type Draft, type MaskDraft, type SampleDraft } from "./rules";
@@ -152,11 +153,7 @@ function Mask({ number, rule, change, drop }: { number: number; rule: MaskDraft;
           </Field>
           <Field label="What is done">
             <select className="select" value={rule.action} onChange={(event) => change({ ...rule, action: event.target.value as MaskDraft["action"] })}>
-              {Object.entries(ACTIONS).map(([action, text]) => (
-                <option key={action} value={action}>
-                  {text}
-                </option>
-              ))}
+              <Options of={ACTIONS} />
             </select>
           </Field>
         </div>

@@ -1,6 +1,6 @@
 import { useState } from "react";
 import { duration, stamp } from "../../kit/format";
-import { Chip, Choose, Filters, Search } from "../../kit/filters";
+import { Chip, Choose, Filters, Options, Search } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { NAMED, SINCE, tests } from "./filter";
@@ -68,11 +68,7 @@ function AddFilter() {
       }}
     >
       <select className="select" aria-label="Filter by" value={name} onChange={(event) => setName(event.target.value)}>
-        {Object.entries(NAMED).map(([key, label]) => (
-          <option key={key} value={key}>
-            {label}
-          </option>
-        ))}
+        <Options of={NAMED} />
       </select>
       <input
         className="input"

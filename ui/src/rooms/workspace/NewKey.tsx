@@ -4,6 +4,7 @@ import type { NewKey } from "../../api/types";
 import { copyText } from "../../kit/basics";
 import { Dialog, Field, Foot, Refused } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
+import { Options } from "../../kit/filters";
 import { useOutcome } from "../../kit/outcome";
 import { may, useWho } from "../../shell/session";
 
@@ -68,11 +69,7 @@ export function NewKeyForm({ made, close, narrow = "use" }: { made: (key: NewKey
         </Field>
         <Field label="Valid">
           <select className="select" value={form.hours} onChange={(event) => set({ hours: event.target.value })}>
-            {Object.entries(LIVES).map(([value, label]) => (
-              <option key={value} value={value}>
-                {label}
-              </option>
-            ))}
+            <Options of={LIVES} />
           </select>
         </Field>
       </div>
