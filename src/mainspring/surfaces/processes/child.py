@@ -109,7 +109,7 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     platform = build_platform(config, role="api")
     app = build_app(platform, lambda: missing(platform))
     door = Door(app, AccessLog.of(config), app.direct)
-    # Spans stay at hand until they are indexed, a quarter of a second of them: with fewer they are looked through in vain.
+    # Spans stay at hand until they are indexed: a smaller number would have them looked through in vain.
     _keep_what_the_start_made(200_000)
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
     door.close()
