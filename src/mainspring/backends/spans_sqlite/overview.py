@@ -5,13 +5,15 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from mainspring.backends.spans_log.lines import STATUS, cursor_parts, whole_number
 from mainspring.backends.spans_sqlite.schema import SHIFT
-from mainspring.kernel.spans import SpanFilter, SpanLine, UserSummary
+from mainspring.kernel.spans import SessionSummary, SpanFilter, SpanLine, UserSummary
 
+L = TypeVar("L", UserSummary, SessionSummary)
 _COUNTING_SECONDS = 2.0
+_SUMS = "first_ns, last_ns, traces, errors, input_tokens, output_tokens, cost"
 
 _OUTLINE = "span, parent, name, kind, service, start_ns, end_ns, status, model, input_tokens, output_tokens, cost, says"
 
@@ -59,24 +61,54 @@ def outline(connection: Any, word: Callable[[int], str], row: int) -> list[SpanL
 
 
 def users(connection: Any, project: int, where: SpanFilter, limit: int, cursor: str) -> tuple[list[UserSummary], str]:
-    """Return a page of users, last seen first; those seen at the same moment are told apart by their names' order."""
-    sql, values = "project = ?", [project]
-    tests: list[tuple[bool, str, Any]] = [
-        (bool(where.user_id), "user = ?", where.user_id),
-        (bool(where.since_ns), "last_ns >= ?", where.since_ns),
-        (bool(where.until_ns), "first_ns < ?", where.until_ns),
-    ]
-    for wanted, test, value in tests:
-        if wanted:
-            sql += f" AND {test}"
-            values.append(value)
+    """Return a page of users, last seen first."""
+    tests = _named(project, (where.user_id, "user = ?", where.user_id))
+    return _latest(connection, UserSummary, ("users", f"user, {_SUMS}"), tests, where, limit, cursor)
+
+
+def sessions(
+    connection: Any, project: int, environment: int, where: SpanFilter, limit: int, cursor: str
+) -> tuple[list[SessionSummary], str]:
+    """Return a page of sessions, last active first; `environment` is the number of the one that the filter names."""
+    tests = _named(
+        project,
+        (where.environment, "environment = ?", environment),
+        (where.session_id, "session = ?", where.session_id),
+        (where.user_id, "user = ?", where.user_id),
+    )
+    return _latest(connection, SessionSummary, ("sessions", f"session, user, {_SUMS}"), tests, where, limit, cursor)
+
+
+def _named(project: int, *tests: tuple[str, str, Any]) -> list[tuple[str, Any]]:
+    """Return the tests of which something is wanted, with their values, and that of the project."""
+    return [("project = ?", project), *((test, value) for wanted, test, value in tests if wanted)]
+
+
+def _latest(
+    connection: Any,
+    shape: type[L],
+    read: tuple[str, str],
+    tests: Sequence[tuple[str, Any]],
+    where: SpanFilter,
+    limit: int,
+    cursor: str,
+) -> tuple[list[L], str]:
+    """Return a page of the table and columns that are `read`, last active first; the first column is the name.
+
+    Rows with the same last moment are told apart by how many of them were shown, so that the cursor needs no name.
+    """
     last, skip = (whole_number(part) for part in cursor_parts(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
+    table, columns = read
+    every: list[tuple[str, Any]] = [*tests, ("last_ns <= ?", last)]
+    for moment, test in ((where.since_ns, "last_ns >= ?"), (where.until_ns, "first_ns < ?")):
+        if moment:
+            every.append((test, moment))
     rows = connection.execute(
-        "SELECT user, first_ns, last_ns, traces, errors, input_tokens, output_tokens, cost "  # noqa: S608
-        f"FROM users WHERE {sql} AND last_ns <= ? ORDER BY last_ns DESC, user DESC LIMIT ? OFFSET ?",
-        (*values, last, limit + 1, skip),
+        f"SELECT {columns} FROM {table} WHERE {' AND '.join(test for test, _ in every)} "  # noqa: S608
+        f"ORDER BY last_ns DESC, {columns.partition(',')[0]} DESC LIMIT ? OFFSET ?",
+        (*(value for _, value in every), limit + 1, skip),
     ).fetchall()
-    page = [UserSummary(**dict(zip(UserSummary.__struct_fields__, row, strict=True))) for row in rows[:limit]]
+    page = [shape(**dict(zip(shape.__struct_fields__, row, strict=True))) for row in rows[:limit]]
     if len(rows) <= limit:
         return page, ""
     end = page[-1].last_ns

@@ -123,32 +123,7 @@ class Reader:
         environment = self._words.find(self._connection, where.environment)
         if number is None or environment is None or limit < 1:
             return [], ""
-        sql = "project = ?"
-        values: list[Any] = [number]
-        tests: list[tuple[bool, str, Any]] = [
-            (bool(where.environment), "environment = ?", environment),
-            (bool(where.session_id), "session = ?", where.session_id),
-            (bool(where.user_id), "user = ?", where.user_id),
-            (bool(where.since_ns), "last_ns >= ?", where.since_ns),
-            (bool(where.until_ns), "first_ns < ?", where.until_ns),
-        ]
-        for wanted, test, value in tests:
-            if wanted:
-                sql += f" AND {test}"
-                values.append(value)
-        # Sessions with the same last moment are told apart by how many of them were shown, so that no name is needed.
-        last, skip = (whole_number(part) for part in cursor_parts(cursor, 2)) if cursor else ((1 << 63) - 1, 0)
-        columns = "session, user, first_ns, last_ns, traces, errors, input_tokens, output_tokens, cost"
-        rows = self._connection.execute(
-            f"SELECT {columns} FROM sessions WHERE {sql} AND last_ns <= ? "  # noqa: S608
-            "ORDER BY last_ns DESC, session DESC LIMIT ? OFFSET ?",
-            (*values, last, limit + 1, skip),
-        ).fetchall()
-        page = [SessionSummary(**dict(zip(SessionSummary.__struct_fields__, row, strict=True))) for row in rows[:limit]]
-        if len(rows) <= limit:
-            return page, ""
-        end = page[-1].last_ns
-        return page, f"{end}:{sum(line.last_ns == end for line in page) + (skip if end == last else 0)}"
+        return overview.sessions(self._connection, number, environment, where, limit, cursor)
 
     def usage(self, project: str, where: SpanFilter) -> list[Usage]:
         """Return hourly totals, oldest first."""
