@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.responses import PlainTextResponse
+from tests.surfaces.talking import talking
 
 from mainspring.surfaces.processes.bounded import BODY_BYTES, HEAD_BYTES, Bounded
-
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-
 
 reading = asyncio.Event()
 
@@ -31,23 +27,6 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 class Hasty(Bounded):
     seconds = 0.05
-
-
-def talking(talk: Talk, kind: type[Bounded] = Bounded) -> None:
-    async def work() -> None:
-        server = uvicorn.Server(uvicorn.Config(app, http=kind, lifespan="off", log_config=None, port=0))
-        serving = asyncio.ensure_future(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()[:2])
-        try:
-            await talk(reader, writer)
-        finally:
-            writer.close()
-            server.should_exit = True
-            await serving
-
-    asyncio.run(asyncio.wait_for(work(), 30))
 
 
 @pytest.mark.parametrize(
@@ -72,7 +51,7 @@ def test_a_head_that_grows_without_end_is_cut_off(begun: bytes) -> None:
             pass
         assert sent < 100 * HEAD_BYTES
 
-    talking(talk)
+    talking(app, talk)
 
 
 def test_a_head_that_never_ends_is_given_up() -> None:
@@ -82,7 +61,7 @@ def test_a_head_that_never_ends_is_given_up() -> None:
         writer.write(b"GET / HTTP/1.1\r\nho")
         assert await reader.read() == b""
 
-    talking(talk, Hasty)
+    talking(app, talk, Hasty)
 
 
 def test_long_bodies_and_many_requests_go_through() -> None:
@@ -93,7 +72,7 @@ def test_long_bodies_and_many_requests_go_through() -> None:
             assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200")
             assert await reader.readexactly(len(str(size))) == str(size).encode()
 
-    talking(talk)
+    talking(app, talk)
 
 
 @pytest.mark.parametrize("framing", [b"content-length: 2000000", b"transfer-encoding: chunked"])
@@ -108,7 +87,7 @@ def test_a_body_that_comes_too_slowly_is_given_up(framing: bytes) -> None:
         with suppress(ConnectionResetError):
             assert ended.result() == b""
 
-    talking(talk, Hasty)
+    talking(app, talk, Hasty)
 
 
 def test_a_body_that_nobody_reads_yet_is_waited_for() -> None:
@@ -128,7 +107,7 @@ def test_a_body_that_nobody_reads_yet_is_waited_for() -> None:
         assert (await reader.readuntil(str(size).encode())).startswith(b"HTTP/1.1 200")
         assert looks[:3] == [False] * 3
 
-    talking(talk, Looking)
+    talking(app, talk, Looking)
 
 
 def test_one_connection_too_many_is_refused_and_the_others_go_on() -> None:
@@ -144,4 +123,4 @@ def test_one_connection_too_many_is_refused_and_the_others_go_on() -> None:
         writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
 
-    talking(talk, Few)
+    talking(app, talk, Few)

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import uvicorn
 from starlette.responses import PlainTextResponse
+from tests.surfaces.talking import talking
 
 from mainspring.surfaces.access_log import AccessLog
 from mainspring.surfaces.door import Door
-from mainspring.surfaces.processes.bounded import Bounded
 
-Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Answer = Callable[[Any], Awaitable[None]]
 TYPE = (b"content-type", b"text/plain")
 
@@ -35,24 +33,6 @@ def door_of(answer: Answer, log: AccessLog | None = None) -> Door:
         await PlainTextResponse(f"ordinary:{len(body)}")(scope, receive, send)
 
     return Door(app, log, {"/ask": answer})
-
-
-def talking(door: Door, talk: Talk, **settings: Any) -> None:
-    async def work() -> None:
-        config = uvicorn.Config(door, http=Bounded, lifespan="off", log_config=None, port=0, **settings)
-        server = uvicorn.Server(config)
-        serving = asyncio.ensure_future(server.serve())
-        while not server.started:
-            await asyncio.sleep(0.01)
-        reader, writer = await asyncio.open_connection(*server.servers[0].sockets[0].getsockname()[:2])
-        try:
-            await talk(reader, writer)
-        finally:
-            writer.close()
-            server.should_exit = True
-            await serving
-
-    asyncio.run(asyncio.wait_for(work(), 30))
 
 
 def asking(body: bytes = b"hi", path: str = "/ask", more: str = "") -> bytes:
