@@ -53,7 +53,8 @@ def demonstrate(config: Settings, flags: Mapping[str, Any], *, quick: bool, serv
         people.rule(f"[bold]The loop took {report.parts['seconds']:.0f} s", align="left")
         people.print(f"Report: {report.path}")
         if serve:
-            people.print(f"The UI is at [bold]{client.url}[/bold]; sign in with this key:\n\n  {client.api_key}\n")
+            people.print(f"The UI is at [bold]{client.url}[/bold]; sign in with this key:\n")
+            people.print(f"  {client.api_key}\n", soft_wrap=True)  # to be copied in one piece
             people.print("Webhooks to this machine are allowed until it is restarted.")
             people.print(f"`mainspring down --home {config.home}` stops it.")
     return report.document()
