@@ -1,1 +1,1 @@
-"""Pipelines: stages composed, scheduled and triggered."""
+"""Pipelines: the floor on which stages are put together; nothing stands on it yet."""
