@@ -129,25 +129,63 @@ def traceloop(url: str) -> None:
 
 
 def langfuse(url: str) -> None:
-    """Langfuse's decorators, and its client of openai."""
-    from langfuse import Langfuse, observe
+    """Langfuse's decorators, its observations by hand, and its client of openai."""
+    from langfuse import Langfuse, observe, propagate_attributes
 
-    langfuse_client = Langfuse(public_key="pk", secret_key="sk", host=url, flush_at=100)
+    who: dict[str, Any] = {"session_id": "session-1", "user_id": "user-1", "tags": ["golden"]}
+    client = Langfuse(public_key="pk", secret_key="sk", host=url, flush_at=100, release="r-7", environment="staging")
     from langfuse.openai import OpenAI
 
     @observe(name="report", as_type="agent")
     def report(city: str) -> str:
-        with around():
+        with propagate_attributes(**who, trace_name="forecast", metadata={"plan": "free", "seats": "3"}):
             calls(url, OpenAI(api_key="k", base_url=url + "/v1", max_retries=0))
+            observations(client)
         return "done"
 
-    def around() -> Any:
-        from langfuse import propagate_attributes
+    report("Bern")
+    client.flush()
 
-        return propagate_attributes(session_id="session-1", user_id="user-1", tags=["golden"])
+
+def langfuse_3(url: str) -> None:
+    """The same with the third version, which says more on the root of a trace."""
+    from langfuse import Langfuse, observe
+
+    client = Langfuse(public_key="pk", secret_key="sk", host=url, flush_at=100, release="r-7", environment="staging")
+    from langfuse.openai import OpenAI
+
+    @observe(name="report", as_type="agent")
+    def report(city: str) -> str:
+        who: dict[str, Any] = {"session_id": "session-1", "user_id": "user-1", "tags": ["golden"]}
+        client.update_current_trace(name="forecast", metadata={"plan": "free", "seats": 3}, input={"city": city}, **who)
+        calls(url, OpenAI(api_key="k", base_url=url + "/v1", max_retries=0))
+        observations(client)
+        client.update_current_trace(output="done", public=True)
+        return "done"
 
     report("Bern")
-    langfuse_client.flush()
+    client.flush()
+
+
+def observations(client: Any) -> None:
+    """Every kind of observation that an application writes by hand with Langfuse."""
+    from datetime import UTC, datetime
+
+    with client.start_as_current_observation(name="look-up", as_type="retriever", input="Bern") as found:
+        found.update(output=["doc-1", "doc-2"], metadata={"index": "geo", "hits": 2, "cached": True, "by": {"k": 5}})
+    with client.start_as_current_observation(name="weather", as_type="tool", input={"city": "Bern"}) as tool:
+        tool.update(output={"sky": "clear"}, level="WARNING", status_message="old data")
+    client.create_event(name="shown", input={"to": "user-1"}, metadata={"place": "chat"})
+    how: dict[str, Any] = {"model": "hand-1", "model_parameters": {"temperature": 0.2}, "input": ASKED}
+    with client.start_as_current_observation(name="write", as_type="generation", version="v2", **how) as written:
+        written.update(completion_start_time=datetime.now(UTC), output={"role": "assistant", "content": "Clear sky."})
+        used = {"input": 12, "input_cached_tokens": 4, "output": 6, "output_reasoning_tokens": 2, "total": 24}
+        written.update(usage_details=used, cost_details={"input": 0.001, "output": 0.002})
+    with contextlib.suppress(RuntimeError), client.start_as_current_observation(name="send", as_type="span") as sent:
+        sent.update(input={"to": "user-1"})
+        raise RuntimeError("the mail bounced")
+    with client.start_as_current_observation(name="check", as_type="guardrail") as check:
+        check.update(level="ERROR", status_message="it is not polite", output={"passed": False})
 
 
 def mlflow(url: str) -> None:
@@ -186,7 +224,7 @@ def logfire(url: str) -> None:
 
 PROGRAMS: dict[str, Callable[[str], None]] = {
     program.__name__: program
-    for program in (openinference, gen_ai, gen_ai_before, openllmetry, traceloop, langfuse, mlflow, logfire)
+    for program in (openinference, gen_ai, gen_ai_before, openllmetry, traceloop, langfuse, langfuse_3, mlflow, logfire)
 }
 
 if __name__ == "__main__":

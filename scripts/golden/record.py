@@ -51,6 +51,7 @@ PYTHON: dict[str, list[str]] = {
     ],
     "traceloop": [OPENAI, "traceloop-sdk==0.62.4", "httpx", *SDK],
     "langfuse": [OPENAI, "langfuse==5.0.4", *SDK],
+    "langfuse_3": [OPENAI, "langfuse==3.15.0", *SDK],
     "mlflow": [OPENAI, "mlflow-tracing==3.17.2", "pyyaml", "sqlparse", *SDK],
     "logfire": [OPENAI, "logfire==5.4.0", "httpx", *SDK],
 }

@@ -21,6 +21,18 @@ def parsed(value: Any) -> Any:
     return value
 
 
+def scalar(value: str) -> Any:
+    """Return what a JSON text says, also where it is a number or a word; the text itself where it is none."""
+    if len(value) > _NUMBER or value[:1] in ("{", "[", '"'):
+        return parsed(value)
+    try:
+        return msgspec.json.decode(value, type=bool | float | int | None)
+    except (msgspec.DecodeError, ValueError):
+        return value
+
+
+_NUMBER = 16
+"""Characters of a number that every reader of JSON knows exactly."""
 _DEEPEST = 32
 
 

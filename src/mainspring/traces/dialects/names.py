@@ -148,6 +148,8 @@ COSTS = ("langfuse.observation.cost_details",)
 COST = ("llm.cost.total", "gen_ai.usage.cost")
 FIRST_MOMENTS = ("langfuse.observation.completion_start_time",)
 MESSAGES_OF_STATUS = ("langfuse.observation.status_message",)
+METADATA = ("langfuse.observation.metadata", "langfuse.trace.metadata")
+"""Attributes, and what they are the prefix of, whose values are JSON."""
 VECTORS = ("ai.embedding", "ai.embeddings")
 """Attributes that are not kept."""
 MIMES = ("input.mime_type", "output.mime_type")

@@ -44,6 +44,7 @@ class Shape:
     first_seconds: Keys
     first_milliseconds: Keys
     of_mlflow: bool
+    metadata: Keys
     blank: Mapping[str, Any]
     """Every field that texts and counts fill, empty."""
 
@@ -108,5 +109,6 @@ def _shape(keys: Collection[str]) -> Shape:
         first_seconds=there(names.FIRST_SECONDS),
         first_milliseconds=there(names.FIRST_MILLISECONDS),
         of_mlflow=any(key.startswith("mlflow.") for key in keys),
+        metadata=tuple(key for key in keys if key.startswith(names.METADATA)),
         blank=_BLANK,
     )

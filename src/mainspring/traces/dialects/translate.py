@@ -9,13 +9,14 @@ from typing import Any
 from mainspring.kernel.spans import Span
 from mainspring.traces import limits
 from mainspring.traces.dialects import flat, names, shapes
-from mainspring.traces.dialects.messages import conversation, parsed, spoken
+from mainspring.traces.dialects.messages import conversation, parsed, scalar, spoken
 from mainspring.traces.dialects.shapes import Shape
 from mainspring.traces.dialects.usage import packed
 from mainspring.traces.raw import RawSpan
 from mainspring.traces.tokens import span_attributes
 
 _MOST_TOOLS, _LONGEST_TOOLS = 64, 32_768
+_BEFORE_EVERY_VALUE = ("", "0", "1", "2", "3", "4")
 _known_tools: dict[str, Any] = {}
 _MESSAGES = {*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS}
 
@@ -40,6 +41,8 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         fields["provider"] = _provider(fields["provider"])
     if shape.usage:
         _unpack(attributes, fields, shape.usage)
+    if shape.metadata:
+        _metadata(attributes, shape.metadata, str(raw.resource.get("otel.scope.version") or ""))
     events = [event for event in raw.events if not is_message(event)] if raw.events else raw.events
     return Span(
         trace_id=raw.trace_id,
@@ -296,11 +299,25 @@ def _unpack(attributes: dict[str, Any], fields: dict[str, Any], keys: tuple[str,
             attributes.setdefault(name, count)
 
 
+def _metadata(attributes: dict[str, Any], keys: tuple[str, ...], version: str) -> None:
+    """Undo the JSON of what an application says of its own.
+
+    The fifth version of Langfuse's client writes every value so, those before only lists and objects.
+    """
+    every = version.partition(".")[0] not in _BEFORE_EVERY_VALUE
+    for key in keys:
+        value = attributes.get(key)
+        if isinstance(value, str):
+            attributes[key] = scalar(value) if every else parsed(value)
+
+
 def _cost(attributes: dict[str, Any], shape: Shape) -> float | None:
     for key in shape.costs:
         costs = parsed(attributes.get(key))
         if isinstance(costs, dict):
-            total = _number({"total": costs.get("total")}, ("total",))
+            # Langfuse adds up what has no total.
+            parts = (_number(costs, (part,)) or 0.0 for part in tuple(costs))
+            total = _number(costs, ("total",)) if "total" in costs else round(sum(parts), 12)
             if total:
                 del attributes[key]
                 return total
