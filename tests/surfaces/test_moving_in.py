@@ -100,8 +100,9 @@ def held(client: Client) -> tuple[object, ...]:
 
 def test_blob_storage_is_read_by_its_columns_and_a_trace_of_one_call_needs_no_span_above(client: Client) -> None:
     report = move(client, "langfuse", EXPORTS / "langfuse_blob")
-    assert (report.traces, report.spans, report.scores, report.problems) == (1, 1, 1, [])
-    assert report.left_out == {"a score of a session or of a run of a dataset": 1}
+    assert (report.traces, report.spans, report.scores, report.problems, report.left_out) == (1, 1, 2, [], {})
+    [whole] = client.score.list_(session_id="s-2").items
+    assert (whole.name, whole.trace_id) == ("session-ok", "")
     trace = client.trace.get("0af7651916cd43dd8448eb211c80319c")
     [span] = trace.spans
     assert (span.span_id, span.parent_id, span.user_id, span.session_id) == ("b7ad6b7169203331", "", "bob", "s-2")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import hashlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, MutableMapping
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -21,13 +22,14 @@ from mainspring.registry import grant_file, require_file
 from mainspring.serving.gateway import Endpoint, Gateway, problem
 from mainspring.serving.streaming import Answerer, Call, Direct
 from mainspring.surfaces import guests
+from mainspring.surfaces.langfuse import PREFIX, langfuse_routes
 from mainspring.surfaces.mcp import mcp_route
 from mainspring.surfaces.metrics import metrics_route
 from mainspring.surfaces.rest import Rest, http_problem
 from mainspring.surfaces.shared_totals import SharedTotals
 from mainspring.surfaces.static import static_app
 from mainspring.traces.grpc_intake import grpc_server
-from mainspring.traces.http import otlp_routes
+from mainspring.traces.http import LANGFUSE, otlp_routes
 from mainspring.workspace import sessions
 from mainspring.workspace.keys import authenticate, recall
 
@@ -43,7 +45,7 @@ OPEN = {("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/v1/session"), ("
 _STRANGERS = (*guests.PATHS, "/api/v1/session")
 _STRANGER = 256 << 10
 """Bytes of a body that comes without a key: it is held in memory before anybody knows who sent it."""
-OTLP = ("/", "/v1/traces", "/v1/logs", "/v1/metrics")
+OTLP = ("/", LANGFUSE, "/v1/traces", "/v1/logs", "/v1/metrics")
 WRITES = {"POST", "PUT", "PATCH", "DELETE"}
 
 
@@ -75,6 +77,7 @@ def build_app(platform: Platform, ready: Callable[[], dict[str, str]]) -> Guarde
         *file_routes(platform),
         *guests.guest_routes(platform),
         *otlp_routes(platform),
+        *langfuse_routes(platform),
         *gateway.routes(),
         mcp_route(platform),
         metrics_route(platform, shared),
@@ -115,7 +118,7 @@ class Guarded:
         try:
             if method in WRITES or path.startswith(PROTECTED):
                 if (method, path) not in self._open:
-                    scope.setdefault("state", {})["caller"] = await self._caller(method, dict(scope["headers"]))
+                    scope.setdefault("state", {})["caller"] = await self._caller(method, dict(scope["headers"]), path)
                 elif method in WRITES and path not in guests.PATHS:
                     _same_site(_texts(scope["headers"]), required=False)
                 receive = bounded(scope, receive, self._limit_of(path))
@@ -154,11 +157,13 @@ class Guarded:
             return self._limits["files"]
         return self._limits["otlp"] if path in OTLP else self._limit
 
-    async def _caller(self, method: str, headers: Mapping[bytes, bytes]) -> access.Caller:
+    async def _caller(self, method: str, headers: Mapping[bytes, bytes], path: str = "") -> access.Caller:
         token = headers.get(b"x-api-key", b"").decode("latin-1")
         scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
         if scheme.lower() == "bearer":
             token = credential.strip()
+        elif path.startswith(PREFIX) and scheme.lower() == "basic":
+            token = _password(credential.strip())
         if not token:
             token = await self._cookie_token(method, headers)
         if not token:
@@ -180,6 +185,14 @@ class Guarded:
                 {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}, required=True
             )
         return await asyncio.to_thread(sessions.key_of, self.platform, session_id) or ""
+
+
+def _password(credential: str) -> str:
+    """Return the second half of what a client says by HTTP's basic scheme; nothing where it is malformed."""
+    try:
+        return base64.b64decode(credential, validate=True).decode("ascii").partition(":")[2].strip()
+    except ValueError:
+        return ""
 
 
 def _texts(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:

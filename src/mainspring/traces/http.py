@@ -1,4 +1,4 @@
-"""OTLP over HTTP: `POST /v1/traces`, and `/` for exporters that append nothing to their endpoint.
+"""OTLP over HTTP: `POST /v1/traces`, `/` for exporters that append nothing to their endpoint, and Langfuse's own path.
 
 `/v1/logs` takes what says something of spans, `/v1/metrics` nothing: both answer so that no exporter repeats itself.
 """
@@ -21,6 +21,8 @@ from mainspring.traces.intake import Intake
 from mainspring.traces.models import nanoseconds
 from mainspring.traces.skew import settled
 
+LANGFUSE = "/api/public/otel/v1/traces"
+"""Where clients of Langfuse send their spans; on this path their keys come by HTTP's basic scheme."""
 GRPC_CODES = {401: 16, 403: 7, 413: 8, 422: 3, 429: 8, 503: 14}
 """google.rpc.Code by HTTP status; 13 (internal) for others."""
 Store = Callable[[Caller, bytes, otlp.Encoding], bytes]
@@ -40,7 +42,8 @@ def otlp_routes(platform: Platform) -> list[Route]:
     def metrics(caller: Caller, data: bytes, encoding: otlp.Encoding) -> bytes:
         return logs.no_metrics(data, encoding)
 
-    stores: dict[str, Store] = {"/v1/traces": traces, "/": traces, "/v1/logs": events, "/v1/metrics": metrics}
+    stores: dict[str, Store] = dict.fromkeys(("/v1/traces", "/", LANGFUSE), traces)
+    stores |= {"/v1/logs": events, "/v1/metrics": metrics}
     limit = int(platform.settings["otlp.max_bytes"])
     return [Route(path, _endpoint(store, limit), methods=["POST"]) for path, store in stores.items()]
 

@@ -56,17 +56,30 @@ def put(
 
 
 def put_once(
-    tx: Tx, name: str, *, trace_id: str, span_id: str, number: float | None, label: str | None, comment: str
+    tx: Tx,
+    name: str,
+    *,
+    trace_id: str = "",
+    span_id: str = "",
+    session_id: str = "",
+    number: float | None,
+    label: str | None,
+    comment: str,
+    correction: str = "",
+    source: str = "model",
+    at: datetime | None = None,
 ) -> None:
-    """Store what a model judged, unless the same is stored already or says nothing: exporters repeat themselves."""
-    if number is None and label is None and not comment:
+    """Store a judgement, unless the same is stored already or it says nothing: exporters repeat themselves."""
+    said: dict[str, Any] = {"number": number, "label": label, "comment": comment, "correction": correction}
+    if number is None and label is None and not comment and not correction:
         return
-    same = [scores.c.project == tx.project, scores.c.trace_id == trace_id, scores.c.name == name]
-    for row in tx.execute(select(scores).where(*same, scores.c.span_id == span_id)).mappings():
-        if (row["number"], row["label"], row["comment"]) == (number, label, comment):
+    target: dict[str, Any] = {"trace_id": trace_id, "span_id": span_id, "session_id": session_id}
+    same = [scores.c.project == tx.project, scores.c.name == name]
+    same += [scores.c[column] == value for column, value in target.items()]
+    for row in tx.execute(select(scores).where(*same)).mappings():
+        if all(row[column] == value for column, value in said.items()):
             return
-    said = {"number": number, "label": label, "comment": comment}
-    put(tx, name, trace_id=trace_id, span_id=span_id, source="model", **said)  # type: ignore[arg-type]
+    put(tx, name, source=source, at=at, **target, **said)
 
 
 def of_traces(tx: Tx, trace_ids: Sequence[str]) -> list[Score]:

@@ -25,6 +25,7 @@ from mainspring.surfaces.moving.moved import (
 
 Fields = dict[str, Any]
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_LONGEST, _LONGEST_ID = 20_000, 512
 _SOURCES = {"ANNOTATION": "human", "API": "code", "EVAL": "model"}
 _PARAMETERS = ("temperature", "max_tokens", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty")
 
@@ -65,7 +66,7 @@ def _told(row: Any) -> Iterator[tuple[str, Fields]]:
     if not isinstance(row, dict):
         yield "a row that is no object", {}
         return
-    fields = {_WORD.sub("_", key).lower(): value for key, value in row.items()}
+    fields = snaked(row)
     if "id" in fields and "trace_id" in fields and "start_time" in fields:
         yield "observation", fields
     elif "id" in fields and "data_type" in fields and "name" in fields and "source" in fields:
@@ -84,6 +85,11 @@ def _told(row: Any) -> Iterator[tuple[str, Fields]]:
             yield from _told({"datasetName": fields["name"], **item})
     else:
         yield "a row of no known kind", {}
+
+
+def snaked(row: Fields) -> Fields:
+    """Return an object with its names as tables write them, `traceId` as `trace_id`."""
+    return {_WORD.sub("_", key).lower(): value for key, value in row.items()}
 
 
 def _objects(value: Any) -> list[Fields]:
@@ -212,32 +218,43 @@ def _cost(one: Fields) -> Fields:
 
 
 def _score(moved: Moved, fields: Fields) -> None:
-    value, text, kind = fields.get("value"), fields.get("string_value"), fields.get("data_type")
-    if not fields.get("trace_id"):
-        moved.leave("a score of a session or of a run of a dataset")
+    if not fields.get("trace_id") and not fields.get("session_id"):
+        moved.leave("a score of a run of a dataset")
         return
-    number = finite(value) if kind in ("NUMERIC", "BOOLEAN") else None
-    label = str(text if text is not None else value)[:200] if kind == "CATEGORICAL" else None
-    comment, correction = str(fields.get("comment") or ""), ""
-    if kind == "TEXT":
-        comment = "\n".join(filter(None, [str(text or value or ""), comment]))
-    elif kind == "CORRECTION":
-        correction = str(text or value or "")
-    if number is None and label is None and not comment and not correction:
+    found = score_of(fields)
+    if found is None:
         moved.leave("a score that says nothing")
-        return
-    moved.scores.append(
-        MovedScore(
-            name=named(str(fields["name"])),
-            trace_id=hex_id(str(fields["trace_id"]), 32),
-            span_id=hex_id(str(fields["observation_id"]), 16) if fields.get("observation_id") else "",
-            number=number,
-            label=label,
-            comment=comment,
-            correction=correction,
-            source=_SOURCES.get(str(fields["source"]), "human"),
-            at=moment(fields.get("timestamp") or fields.get("created_at")),
-        )
+    else:
+        moved.scores.append(found)
+
+
+def score_of(fields: Fields) -> MovedScore | None:
+    """Return what a score says, of an export or as a client writes it; None where it says nothing."""
+    value, text, kind = fields.get("value"), fields.get("string_value"), fields.get("data_type")
+    if kind is None:
+        kind = "CATEGORICAL" if isinstance(value, str) else "NUMERIC"
+    number = finite(value) if kind in ("NUMERIC", "BOOLEAN") else None
+    # A label has a number beside it where its values are ranked: what it says is the word.
+    label = str(text if text is not None else value)[:200] if kind == "CATEGORICAL" else None
+    comment, correction = str(fields.get("comment") or "")[:_LONGEST], ""
+    if kind == "TEXT":
+        comment = "\n".join(filter(None, [str(text or value or ""), comment]))[:_LONGEST]
+    elif kind == "CORRECTION":
+        correction = str(text or value or "")[:_LONGEST]
+    if number is None and label is None and not comment and not correction:
+        return None
+    trace = fields.get("trace_id")
+    return MovedScore(
+        name=named(str(fields["name"])),
+        trace_id=hex_id(str(trace), 32) if trace else "",
+        span_id=hex_id(str(fields["observation_id"]), 16) if trace and fields.get("observation_id") else "",
+        session_id="" if trace else str(fields["session_id"])[:_LONGEST_ID],
+        number=number,
+        label=label,
+        comment=comment,
+        correction=correction,
+        source=_SOURCES.get(str(fields.get("source") or "API"), "human"),
+        at=moment(fields.get("timestamp") or fields.get("created_at")),
     )
 
 

@@ -22,11 +22,12 @@ MOST_ROWS = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class MovedScore:
-    """A judgement of a trace or a span."""
+    """A judgement of a trace, a span or a session."""
 
     name: str
-    trace_id: str
+    trace_id: str = ""
     span_id: str = ""
+    session_id: str = ""
     number: float | None = None
     label: str | None = None
     comment: str = ""

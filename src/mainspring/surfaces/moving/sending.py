@@ -130,40 +130,41 @@ class _Sender:
 
     def scores(self, given: list[MovedScore]) -> None:
         """Store scores that are not there yet."""
-        by_trace: dict[str, list[MovedScore]] = {}
+        by_target: dict[tuple[str, str], list[MovedScore]] = {}
         for one in given:
-            by_trace.setdefault(one.trace_id, []).append(one)
-        for trace_id, some in by_trace.items():
+            by_target.setdefault((one.trace_id, one.session_id), []).append(one)
+        for (trace_id, session_id), some in by_target.items():
             try:
-                page = self._known(trace_id)
+                held = {_said(one) for one in self._known(trace_id, session_id)}
             except MainspringError as problem:
-                self._wrong(f"scores of {trace_id}", problem)
+                self._wrong(f"scores of {trace_id or session_id}", problem)
                 continue
-            held = {(one.name, one.span_id, one.number, one.label, one.comment, one.correction) for one in page}
             for one in some:
-                key = (one.name, one.span_id, one.number, one.label, one.comment, one.correction)
-                if key in held:
+                if _said(one) in held:
                     self.known += 1
                     continue
-                held.add(key)
+                held.add(_said(one))
                 self._score(one)
 
-    def _known(self, trace_id: str) -> list[Score]:
+    def _known(self, trace_id: str, session_id: str) -> list[Score]:
         found: list[Score] = []
         cursor: str | None = ""
         while cursor is not None:
-            page = self._client.score.list_(trace_id=trace_id, limit=1000, cursor=cursor)
+            page = self._client.score.list_(
+                trace_id=trace_id or None, session_id=session_id, limit=1000, cursor=cursor
+            )
             found, cursor = found + page.items, page.next_cursor
         return found
 
     def _score(self, one: MovedScore) -> None:
         try:
             self._client.score.create(
-                one.name, trace_id=one.trace_id, span_id=one.span_id or None, number=one.number, label=one.label,
-                comment=one.comment, correction=one.correction, source=one.source, at=one.at,  # type: ignore[arg-type]
+                one.name, trace_id=one.trace_id or None, span_id=one.span_id or None, session_id=one.session_id,
+                number=one.number, label=one.label, comment=one.comment, correction=one.correction,
+                source=one.source, at=one.at,  # type: ignore[arg-type]
             )  # fmt: skip
         except MainspringError as problem:
-            self._wrong(f"score {one.name} of {one.trace_id}", problem)
+            self._wrong(f"score {one.name} of {one.trace_id or one.session_id}", problem)
         else:
             self.new += 1
 
@@ -186,6 +187,10 @@ class _Sender:
     def _note(self, text: str) -> None:
         if len(self.problems) < _PROBLEMS:
             self.problems.append(text[:500])
+
+
+def _said(one: Score | MovedScore) -> tuple[object, ...]:
+    return one.name, one.span_id, one.number, one.label, one.comment, one.correction
 
 
 def _batches(
