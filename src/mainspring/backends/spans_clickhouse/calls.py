@@ -6,13 +6,13 @@ from typing import Any
 
 from mainspring.backends.spans_clickhouse.server import Server
 from mainspring.backends.spans_log.calls import gathered
-from mainspring.backends.spans_log.lines import COUNTED, RUNNING, STATUS, whole_number
+from mainspring.backends.spans_log.lines import CARRIED, COUNTED, ROUTE, RUNNING, STATUS, whole_number
 from mainspring.kernel.spans import CallTotals, SpanFilter
 
 _WORDS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
 _NEAR_NS = 3_600_000_000_000
 """How far from the edge of the time an inner call is looked for that says the same as an outer one."""
-_PASSED = """(trace, toString(span)) IN (
+PASSED = """(trace, toString(span)) IN (
     SELECT trace, toString(span) FROM (
         SELECT trace, span, row_number() OVER (PARTITION BY trace, parent ORDER BY start_ns DESC, span DESC) AS place
         FROM spans FINAL
@@ -26,6 +26,23 @@ _PASSED = """(trace, toString(span)) IN (
     ) WHERE place > 1
 )"""
 """Whether a call is an attempt after which another one was made."""
+_AROUND = (
+    "FROM spans FINAL WHERE project = {project:String} AND start_ns >= {before:UInt64} AND start_ns < {after:UInt64}"
+)
+
+
+def _outer() -> str:
+    """Return the test of a span that encloses a model call, as `lines.enclosing` says it."""
+    calls = "kind IN {counted:Array(String)}"
+    found = f"SELECT trace, parent {_AROUND} AND {calls}"
+    for _ in range(CARRIED):
+        carries = f"(kind = '{ROUTE}' OR match(name, '^POST( |$)|^HTTP POST')) AND (trace, toString(span)) IN ({found})"
+        found = f"SELECT trace, parent {_AROUND} AND ({calls} OR {carries})"
+    return f"(trace, toString(span)) IN ({found})"
+
+
+OUTER = _outer()
+"""Whether a span encloses a model call: one that is a call itself is the same call as its caller saw it."""
 _SUMS = (
     "countIf(NOT passed), countIf(status = 2 AND NOT passed), "
     "sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
@@ -49,12 +66,12 @@ def totals(server: Server, project: str, where: SpanFilter, by: str, step_ns: in
         f"{column} NOT IN {{chosen:Array(String)}} AS rest"
     )
     rows = server.query(
-        f"SELECT {keys}, bucket, {_SUMS} FROM (SELECT *, {_PASSED} AS passed FROM spans FINAL WHERE {sql}) AS spans "  # noqa: S608
+        f"SELECT {keys}, bucket, {_SUMS} FROM (SELECT *, {PASSED} AS passed FROM spans FINAL WHERE {sql}) AS spans "  # noqa: S608
         "GROUP BY at, one, rest, bucket",
         **values,
     )
     firsts = server.query(
-        f"SELECT {keys}, first, count() FROM spans FINAL WHERE {sql} AND first IS NOT NULL AND NOT {_PASSED} GROUP BY at, one, rest, first",  # noqa: S608, E501
+        f"SELECT {keys}, first, count() FROM spans FINAL WHERE {sql} AND first IS NOT NULL AND NOT {PASSED} GROUP BY at, one, rest, first",  # noqa: S608, E501
         **values,
     )
     begin = where.since_ns
@@ -64,10 +81,10 @@ def totals(server: Server, project: str, where: SpanFilter, by: str, step_ns: in
     )
 
 
-def attempts(since: int, until: int) -> tuple[str, dict[str, Any]]:
-    """Return the test of an attempt after which another one was made, and its values but for the project."""
+def near(since: int, until: int) -> dict[str, Any]:
+    """Return the values of `PASSED` and `OUTER` but for the project."""
     around = {"before": max(0, since - _NEAR_NS), "after": (until or 1 << 62) + _NEAR_NS}
-    return _PASSED, {"counted": list(COUNTED), **around}
+    return {"counted": list(COUNTED), **around}
 
 
 def _condition(project: str, where: SpanFilter) -> tuple[str, dict[str, Any]]:
@@ -76,21 +93,15 @@ def _condition(project: str, where: SpanFilter) -> tuple[str, dict[str, Any]]:
         "project": project,
         "since": whole_number(where.since_ns),
         "until": whole_number(until),
-        "counted": list(COUNTED),
-        "before": max(0, where.since_ns - _NEAR_NS),
-        "after": until + _NEAR_NS,
+        **near(where.since_ns, until),
     }
-    inner = (
-        "SELECT trace, parent FROM spans FINAL WHERE project = {project:String} AND kind IN {counted:Array(String)} "
-        "AND start_ns >= {before:UInt64} AND start_ns < {after:UInt64}"
-    )
     sql = [
         "project = {project:String}",
         "start_ns >= {since:UInt64}",
         "start_ns < {until:UInt64}",
         "kind IN {counted:Array(String)}",
         f"status <> {RUNNING}",
-        f"(trace, toString(span)) NOT IN ({inner})",
+        f"NOT {OUTER}",
     ]
     for name in _WORDS:
         if text := getattr(where, name):

@@ -135,16 +135,16 @@ def hours(server: Server, project: str, where: SpanFilter) -> list[Usage]:
         if getattr(where, name):
             sql += f" AND {name} = {{{name}:String}}"
             values[name] = getattr(where, name)
-    passed, more = calls.attempts(values["since"], where.until_ns)
     keys = ", ".join(("hour", *_DIMENSIONS))
     rows = server.query(
         f"SELECT intDiv(start_ns, {HOUR_NS}) AS hour, {', '.join(_DIMENSIONS)}, bucket, count(), "  # noqa: S608
-        f"countIf(status = 2 AND kind <> '{ROUTE}' AND NOT {passed}), countIf(parent = ''), "
-        "sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
-        "sum(coalesce(spans.cost, 0)), sum(end_ns - start_ns) "
-        f"FROM spans FINAL WHERE {sql} GROUP BY {keys}, bucket ORDER BY {keys}, bucket",
+        f"countIf(status = 2 AND kind <> '{ROUTE}' AND NOT {calls.PASSED} AND counts), countIf(parent = ''), "
+        "sumIf(coalesce(spans.input_tokens, 0), counts), sumIf(coalesce(spans.output_tokens, 0), counts), "
+        "sumIf(coalesce(spans.cost, 0), counts), sum(end_ns - start_ns) "
+        f"FROM (SELECT *, NOT (kind IN {{counted:Array(String)}} AND {calls.OUTER}) AS counts "
+        f"FROM spans FINAL WHERE {sql}) AS spans GROUP BY {keys}, bucket ORDER BY {keys}, bucket",
         **values,
-        **more,
+        **calls.near(values["since"], where.until_ns),
     )
     groups: dict[tuple[Any, ...], list[tuple[Any, ...]]] = {}
     for row in rows:

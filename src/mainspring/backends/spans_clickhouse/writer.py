@@ -170,7 +170,7 @@ def _line(rows: list[Short]) -> tuple[Any, ...]:
     def first(column: str) -> Any:
         return next((value for short in ordered if (value := getattr(short, column))), getattr(root, column))
 
-    counting = spenders(rows, COUNTED)
+    counting = spenders(rows, COUNTED, ROUTE)
     columns = ("environment", "service", "model", "deployment", "release", "prompt", "session", "user")
     return (
         min(short.start_ns for short in rows),

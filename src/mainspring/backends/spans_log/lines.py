@@ -47,6 +47,11 @@ class Short(Protocol):
         ...
 
     @property
+    def name(self) -> str:
+        """The name."""
+        ...
+
+    @property
     def kind(self) -> Any:
         """The kind."""
         ...
@@ -63,6 +68,10 @@ class Short(Protocol):
 
 
 Row = TypeVar("Row", bound=Short)
+_REQUESTS = ("POST ", "HTTP POST")
+"""How the names of spans begin that instrumentations of HTTP write around a request; some say `POST` alone."""
+CARRIED = 2
+"""Spans that may lie between a call as its caller saw it and the call itself."""
 
 
 def root_of(rows: Sequence[Row]) -> Row:
@@ -74,8 +83,27 @@ def root_of(rows: Sequence[Row]) -> Row:
     )
 
 
-def spenders(rows: Sequence[Row], counted: Collection[Any]) -> Sequence[Row]:
-    """Return the spans whose tokens make up the trace's: model calls that no other model call encloses directly.
+def enclosing(rows: Sequence[Row], calls: Collection[Row], route: Any) -> set[Any]:
+    """Return the spans that enclose one of the calls, which lie among the rows: each is that call as its caller saw it.
+
+    Between the two stands nothing, or what carries a call: a span above attempts, or that of an HTTP request. `route`
+    is what the store writes for the kind `ROUTE`.
+    """
+    found = last = {short.parent for short in calls}
+    for _ in range(CARRIED):
+        last = {
+            short.parent
+            for short in rows
+            if short.span in last and (short.kind == route or short.name == "POST" or short.name.startswith(_REQUESTS))
+        }
+        if not last:
+            break
+        found = found | last
+    return found
+
+
+def spenders(rows: Sequence[Row], counted: Collection[Any], route: Any) -> Sequence[Row]:
+    """Return the spans whose tokens make up the trace's: model calls that enclose no other model call.
 
     Where a client and the gateway both report one call, the inner span counts; where no model call says anything,
     every span counts.
@@ -85,8 +113,8 @@ def spenders(rows: Sequence[Row], counted: Collection[Any]) -> Sequence[Row]:
         for short in rows
         if short.kind in counted and (short.input_tokens is not None or short.output_tokens is not None)
     ]
-    enclosing = {short.parent for short in calls}
-    return [short for short in calls if short.span not in enclosing] or rows
+    outer = enclosing(rows, calls, route)
+    return [short for short in calls if short.span not in outer] or rows
 
 
 def failed(rows: Sequence[Row], route: Any) -> bool:

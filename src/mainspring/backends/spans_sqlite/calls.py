@@ -53,17 +53,15 @@ def row(project: int, short: Short, span: Span) -> tuple[Any, ...] | None:
 def renewed(
     project: int,
     before: Sequence[Short],
-    every: Sequence[Short],
     fresh: dict[bytes, tuple[Short, Span]],
-    counted: Collection[int],
+    outer: Collection[bytes],
 ) -> tuple[list[tuple[int, int, int]], list[tuple[Any, ...] | None]]:
     """Return the keys of a trace's calls that go and the rows that come.
 
-    A call that encloses another one directly is the same call as its caller saw it, and does not count.
+    `outer` are those that enclose another one: each is the same call as its caller saw it, and does not count.
     """
-    enclosing = {short.parent for short in every if short.kind in counted}
-    gone = [short for short in before if short.span in fresh or short.span in enclosing]
-    kept = [pair for key, pair in fresh.items() if key not in enclosing]
+    gone = [short for short in before if short.span in fresh or short.span in outer]
+    kept = [pair for key, pair in fresh.items() if key not in outer]
     rows = [row(project, short, span) for short, span in kept]
     return [(project, short.start_ns, short.id) for short in gone], rows
 

@@ -68,20 +68,25 @@ class Totals:
         self._left: set[str] = set()
         self._sessions = Sessions(project)
 
-    def add(self, span: Short, sign: int, *, quiet: bool = False) -> None:
-        """Add a span to its hour (sign 1), or take it away (sign -1); a `quiet` one counts as no error."""
+    def add(self, span: Short, sign: int, *, quiet: bool = False, outer: bool = False) -> None:
+        """Add a span to its hour (sign 1), or take it away (sign -1).
+
+        A `quiet` one counts as no error, an `outer` one as neither error nor tokens nor cost: another span tells them.
+        """
         if span.status == RUNNING:
             return
         duration = span.end_ns - span.start_ns
         key = (span.start_ns // HOUR_NS, span.environment, span.deployment, span.release, span.model, span.kind)
         sums = self._sums[*key, bucket(duration)]
         sums[0] += sign
-        sums[1] += sign * (span.status == 2 and not quiet)
         sums[2] += sign * (span.parent is None)
+        sums[6] += sign * duration
+        if outer:
+            return
+        sums[1] += sign * (span.status == 2 and not quiet)
         sums[3] += sign * (span.input_tokens or 0)
         sums[4] += sign * (span.output_tokens or 0)
         sums[5] += sign * (span.cost or 0)
-        sums[6] += sign * duration
 
     def write(self, connection: Any) -> None:
         """Add what was gathered to the tables; those of the traces must have been written."""

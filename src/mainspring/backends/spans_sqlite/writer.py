@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from operator import itemgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from mainspring.backends.spans_log.codec import Arrived, Packer, decode, preview, searchable
 from mainspring.backends.spans_log.lines import (
@@ -16,6 +16,7 @@ from mainspring.backends.spans_log.lines import (
     ROUTE,
     RUNNING,
     STATUS,
+    enclosing,
     failed,
     passed_on,
     root_of,
@@ -114,9 +115,9 @@ class Writer:
                     continue
                 bounds = (row[0] << SHIFT, (row[0] + 1 << SHIFT) - 1)
                 shorts = self._short_rows(row[0])
-                _, quiet = _passed(shorts, route, counted)
+                part = _parts(shorts, route, counted)
                 for short in shorts:
-                    totals.add(short, -1, quiet=short.span in quiet)
+                    part.add(totals, short, -1)
                 calls.forget(self.connection, [(number, short.start_ns, short.id) for short in shorts])
                 removed += len(shorts)
                 self.connection.execute("DELETE FROM texts WHERE rowid BETWEEN ? AND ?", bounds)
@@ -199,12 +200,12 @@ class Writer:
         start, end, status, environment, session, user = (values[at] for at in (0, 1, 4, 5, 11, 12))
         sums = (values[14], values[15], values[16])
         totals.enter(Line(user, start, status, *sums, session, environment, end))
-        passed = _counted(project, before, every, spoken, totals, rows)
+        part = _counted(project, before, every, spoken, totals, rows)
         by_key = {
-            short.span: (short._replace(status=PASSED) if short.span in passed else short, span)
+            short.span: (short._replace(status=PASSED) if short.span in part.passed else short, span)
             for short, span, _ in fresh
         }
-        left, kept = calls.renewed(project, before, every, by_key, rows.counted)
+        left, kept = calls.renewed(project, before, by_key, part.outer)
         rows.gone += left
         rows.calls += kept
 
@@ -277,7 +278,7 @@ class Writer:
         """Make the line of a trace, `known` or new, from the short columns of all its spans."""
         root = root_of(every)
         ordered = [root, *(short for short in every if short is not root)]
-        counting = spenders(every, rows.counted)
+        counting = spenders(every, rows.counted, rows.route)
         place = tuple(root)[_PLACE]
         for short in ordered:
             if all(place):
@@ -313,35 +314,52 @@ class Writer:
         return (speaker.id, preview(whole.input), preview(whole.output))
 
 
+class _Parts(NamedTuple):
+    """What part spans of a trace play in the figures, where they do not count in full."""
+
+    passed: set[bytes]
+    """Attempts at routed calls that another one followed."""
+    quiet: set[bytes]
+    """Those, and the spans above attempts: how the last attempt ended is how the call did, and is one error at most."""
+    outer: set[bytes]
+    """Spans that enclose a model call; one that is a call itself is the same call as its caller saw it."""
+
+    def of(self, short: Short) -> tuple[bool, bool]:
+        return short.span in self.quiet, short.span in self.outer
+
+    def add(self, totals: Totals, short: Short, sign: int) -> None:
+        quiet, outer = self.of(short)
+        totals.add(short, sign, quiet=quiet, outer=outer)
+
+
+def _parts(shorts: Sequence[Short], route: int, counted: Collection[int]) -> _Parts:
+    made = [short for short in shorts if short.kind in counted]
+    called = {short.span for short in made}
+    outer = enclosing(shorts, made, route) & called if len(made) > 1 else set()
+    if all(short.kind != route for short in shorts):
+        return _Parts(set(), set(), outer)
+    passed, parents = passed_on(shorts, route, counted), {short.parent for short in shorts}
+    above = {short.span for short in shorts if short.kind == route and short.span in parents}
+    return _Parts(passed, passed | above, outer)
+
+
 def _counted(
     project: int, before: Sequence[Short], every: Sequence[Short], fresh: Collection[int], totals: Totals, rows: Rows
-) -> set[bytes]:
-    """Bring the hours up to date with a trace; return the attempts that another one followed.
+) -> _Parts:
+    """Bring the hours up to date with a trace; return the parts that its spans play.
 
-    Its calls that one has followed meanwhile are marked.
+    Its calls that an attempt has followed meanwhile are marked.
     """
-    _, were = _passed(before, rows.route, rows.counted)
-    passed, are = _passed(every, rows.route, rows.counted)
+    were, are = _parts(before, rows.route, rows.counted), _parts(every, rows.route, rows.counted)
     stays = {short.id for short in every}
     for short in before:
-        if short.id not in stays or (short.span in were) != (short.span in are):
-            totals.add(short, -1, quiet=short.span in were)
+        if short.id not in stays or were.of(short) != are.of(short):
+            were.add(totals, short, -1)
     for short in every:
-        moved = short.id not in fresh and (short.span in were) != (short.span in are)
+        moved = short.id not in fresh and were.of(short) != are.of(short)
         if short.id in fresh or moved:
-            totals.add(short, 1, quiet=short.span in are)
+            are.add(totals, short, 1)
         if moved and short.kind in rows.counted:
-            status = PASSED if short.span in passed else short.status
+            status = PASSED if short.span in are.passed else short.status
             rows.marks.append((status, project, short.start_ns, short.id))
-    return passed
-
-
-def _passed(shorts: Sequence[Short], route: int, counted: Collection[int]) -> tuple[set[bytes], set[bytes]]:
-    """Return the attempts of a trace that another one followed, and with them the spans above attempts.
-
-    How the last attempt ended is how the call did: a failed one is one error, and not one for each of them.
-    """
-    if all(short.kind != route for short in shorts):
-        return set(), set()
-    passed, parents = passed_on(shorts, route, counted), {short.parent for short in shorts}
-    return passed, passed | {short.span for short in shorts if short.kind == route and short.span in parents}
+    return are
