@@ -34,6 +34,7 @@ class Ended:
 
     class target:  # noqa: N801
         provider, guard, deployment, environment, model = "acme", "guard/g@1", "docs", "production", "model/m@1"
+        above = None
 
     usage = Tokens(input_tokens=10, output_tokens=5, cached_tokens=2)
     elapsed_ms, ttft_ms, cost = 500.0, 50.0, 0.01
@@ -62,6 +63,7 @@ def exported(platform: Platform) -> dict[str, set[str]]:
     counters = Counters()
     for outcome, error in (("ok", None), ("error", Unavailable("no")), ("limited", Refused())):
         counters.add(Ended(), outcome, error)  # type: ignore[arg-type]
+    counters.add(Ended(), "error", Unavailable("no"), passed=True)  # type: ignore[arg-type]
     totals = counters.snapshot()
     looked_up = SimpleNamespace(_lock=threading.Lock(), _totals={"hits": 1, "semantic": 1, "misses": 1})
     Cache.add_to(looked_up, totals)  # type: ignore[arg-type]

@@ -119,6 +119,7 @@ def test_what_several_processes_counted_adds_up_and_never_goes_back(tmp_path: Pa
 def test_labels_are_bounded() -> None:
     class Target:
         provider, price, guard, deployment, environment = "acme", None, "guard/g@1", "", "production"
+        above = None
 
     class Exchange:
         def __init__(self, number: int) -> None:

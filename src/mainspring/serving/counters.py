@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from mainspring.kernel.errors import MainspringError, Unavailable
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.guardmeter import count_guard
+from mainspring.serving.models import Above, Target
 from mainspring.serving.totals import BUCKETS, Labels, Totals
 
 _MOST = 1000
@@ -23,6 +24,8 @@ class _Place:
 
     labels: Labels
     outcomes: dict[str, int] = field(default_factory=dict)
+    attempts: dict[Labels, int] = field(default_factory=dict)
+    """Those that another one followed."""
     latencies: list[float] = field(default_factory=lambda: [0.0] * (len(_LATENCY) + 2))
     """As Totals keep a histogram: the buckets, what lies above, and the sum."""
     input_tokens: int = 0
@@ -34,7 +37,10 @@ class _Place:
         """Add everything under its name."""
         for outcome, number in self.outcomes.items():
             totals.count("requests_total", (*self.labels, ("outcome", outcome)), number)
-        totals.histograms["e2e_request_latency_seconds", self.labels] = list(self.latencies)
+        for labels, number in self.attempts.items():
+            totals.count("failed_attempts_total", (*self.labels, *labels), number)
+        if self.outcomes:
+            totals.histograms["e2e_request_latency_seconds", self.labels] = list(self.latencies)
         if self.outcomes.keys() != {"limited"}:
             totals.count("prompt_tokens_total", self.labels, self.input_tokens)
             totals.count("generation_tokens_total", self.labels, self.output_tokens)
@@ -52,15 +58,29 @@ class Counters:
         self._totals = Totals()
         self._places: dict[tuple[str, str, str], _Place] = {}
 
-    def add(self, exchange: Exchange, outcome: str, error: BaseException | None = None) -> None:
-        """Count one call; `outcome` is ok, blocked, limited or error, and `error` what it ended by."""
+    def add(
+        self, exchange: Exchange, outcome: str, error: BaseException | None = None, *, passed: bool = False
+    ) -> None:
+        """Count one call; `outcome` is ok, blocked, limited or error, and `error` what it ended by.
+
+        Of a routed call what did not go well is held back, since another attempt may follow: `passed` or `met` tells.
+        One that another has `passed` is no call.
+        """
         target, usage, seconds = exchange.target, exchange.usage, exchange.elapsed_ms / 1000
+        if outcome != "ok" and not passed and (above := target.above) is not None and not above.over:
+            above.held = (exchange, outcome, error)
+            return
         with self._lock:
             place = self._place(target.model, target.deployment, target.environment)
             labels = place.labels
-            place.outcomes[outcome] = place.outcomes.get(outcome, 0) + 1
-            place.latencies[bisect_left(_LATENCY, seconds)] += 1
-            place.latencies[-1] += seconds
+            if passed:
+                code = exchange.finish_reason if error is None else _code(error)
+                which = (("provider", target.provider), ("code", code))
+                place.attempts[which] = place.attempts.get(which, 0) + 1
+            else:
+                place.outcomes[outcome] = place.outcomes.get(outcome, 0) + 1
+                place.latencies[bisect_left(_LATENCY, seconds)] += 1
+                place.latencies[-1] += seconds
             if target.guard:
                 count_guard(self._totals, target.guard, exchange.findings)
             if outcome == "limited":
@@ -68,18 +88,39 @@ class Counters:
                 self._totals.count("limit_refusals_total", (*labels, ("kind", kind)))
                 return
             if outcome == "error":
-                self._failed(error, target.provider, labels)
+                self._failed(error, target.provider, labels, passed=passed)
             place.input_tokens += usage.input_tokens
             place.output_tokens += usage.output_tokens
             place.cached_tokens += usage.cached_tokens
             if (cost := exchange.cost) is not None:
                 place.cost = (place.cost or 0.0) + cost
-            if exchange.ttft_ms is not None:
+            if exchange.ttft_ms is not None and not passed:
                 self._totals.observe("time_to_first_token_seconds", labels, exchange.ttft_ms / 1000)
                 if usage.output_tokens > 1:
                     between = usage.output_tokens - 1
                     took = max(0.0, seconds - exchange.ttft_ms / 1000)
                     self._totals.observe("inter_token_latency_seconds", labels, took / between, between)
+
+    def passed(self, above: Above) -> None:
+        """Count what was held back as an attempt that another one follows: its caller never met its end."""
+        if above.held is not None:
+            held, above.held = above.held, None
+            self.add(*held, passed=True)
+
+    def met(self, above: Above) -> None:
+        """Count what was held back as the call that it was: the call has ended."""
+        above.over = True
+        if above.held is not None:
+            held, above.held = above.held, None
+            self.add(*held)
+
+    def unasked(self, target: Target, error: BaseException) -> None:
+        """Count a routed call that failed with no candidate asked."""
+        with self._lock:
+            place = self._place(target.model, target.deployment, target.environment)
+            place.outcomes["error"] = place.outcomes.get("error", 0) + 1
+            place.latencies[0] += 1
+            self._totals.count("request_errors_total", (*place.labels, ("code", _code(error))))
 
     def snapshot(self) -> Totals:
         """Return a copy."""
@@ -90,12 +131,11 @@ class Counters:
                 place.add_to(made)
         return made
 
-    def _failed(self, error: BaseException | None, provider: str, labels: Labels) -> None:
-        """Count a failure by its code: one of the errors that there are, so that labels stay few."""
-        code = error.code if isinstance(error, MainspringError) else "internal"
-        if error is None or not isinstance(error, Exception):
-            code = "client_gone"
-        self._totals.count("request_errors_total", (*labels, ("code", code)))
+    def _failed(self, error: BaseException | None, provider: str, labels: Labels, *, passed: bool) -> None:
+        """Count a failure by its code."""
+        code = _code(error)
+        if not passed:
+            self._totals.count("request_errors_total", (*labels, ("code", code)))
         if isinstance(error, Unavailable):
             self._totals.count("upstream_failures_total", (("provider", provider), ("code", code)))
 
@@ -108,3 +148,10 @@ class Counters:
             labels = tuple(zip(("model_name", "deployment", "environment"), key, strict=True))
             known = self._places.setdefault(key, _Place(labels))
         return known
+
+
+def _code(error: BaseException | None) -> str:
+    """Return the code of a failure: one of the errors that there are, so that labels stay few."""
+    if error is None or not isinstance(error, Exception):
+        return "client_gone"
+    return error.code if isinstance(error, MainspringError) else "internal"

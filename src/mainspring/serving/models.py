@@ -44,6 +44,10 @@ class Above:
     """The attempt that is made now, from 1."""
     spans: list[Span] = field(default_factory=list)
     """Those that were written below it."""
+    held: tuple[Any, ...] | None = None
+    """What is to be counted of the attempt that ended last, once it is known whether another one is made."""
+    over: bool = False
+    """Whether the call has ended, and nothing is held back any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,9 +23,10 @@ BUCKETS = {
 """Upper bounds of the buckets of each histogram."""
 HELP = {
     "requests_total": "Calls by how they ended: ok, blocked, limited or error.",
+    "failed_attempts_total": "Attempts at routed calls after which another candidate was asked, by provider and code.",
     "request_errors_total": "Calls that failed, by the error's code.",
     "limit_refusals_total": "Calls that a limit or a budget refused.",
-    "upstream_failures_total": "Calls that the model's server, local or a provider's, failed to answer.",
+    "upstream_failures_total": "Attempts that the model's server, local or a provider's, failed to answer.",
     "guard_calls_total": "Calls that a guard looked at, by what it did.",
     "guard_hits_total": "What guards found, by stage and detector.",
     "guard_seconds_total": "Processor time that guards took, by stage and detector.",

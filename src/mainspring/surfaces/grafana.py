@@ -48,6 +48,11 @@ PANELS: tuple[Panel, ...] = (
     Panel("Requests by model", "reqps", ((_rate("requests_total", "model_name"), "{{model_name}}"),)),
     Panel("How calls end", "reqps", ((_rate("requests_total", "outcome"), "{{outcome}}"),)),
     Panel("Errors by code", "reqps", ((_rate("request_errors_total", "code"), "{{code}}"),)),
+    Panel(
+        "Attempts after which another candidate was asked",
+        "reqps",
+        ((_rate("failed_attempts_total", "provider, code"), "{{provider}} {{code}}"),),
+    ),
     Panel("Latency", "s", _quantiles("e2e_request_latency_seconds")),
     Panel("Time to the first token", "s", _quantiles("time_to_first_token_seconds")),
     Panel("Time between tokens", "s", _quantiles("inter_token_latency_seconds")),

@@ -82,7 +82,7 @@ class Router:
         async def ask(candidate: Target) -> int:
             return await self._answerer.count(candidate, question)
 
-        counted, attempt = await self._walk(target, question, ask)
+        counted, attempt = await self._walk(target, question, ask, counted=False)
         attempt.visit.succeeded()
         return counted
 
@@ -127,6 +127,8 @@ class Router:
         question: Question,
         ask: Callable[[Target], Awaitable[T]],
         refused: Callable[[T, Target], bool] = lambda answer, target: False,
+        *,
+        counted: bool = True,
     ) -> tuple[T, Attempt]:
         """Return the first answer, with the attempt that gave it, whose visit has not ended."""
         assert isinstance(routed, Routed)
@@ -134,6 +136,8 @@ class Router:
         try:
             while True:
                 attempt = await walk.next()
+                if walk.above.held is not None:
+                    self._answerer.counters.passed(walk.above)
                 try:
                     answer = await ask(attempt.target)
                 except MainspringError as error:
@@ -149,6 +153,8 @@ class Router:
                 walk.tell(attempt, question)
                 return answer, attempt
         except BaseException as error:
+            if counted and not walk.above.attempt:
+                self._answerer.counters.unasked(routed, error)
             await self._close(routed, question, walk.above, error)
             raise
 
@@ -156,7 +162,10 @@ class Router:
         self, routed: Target, question: Question, above: Above | None, error: BaseException | None
     ) -> None:
         """Write the span above the attempts, once, where any was written below it."""
-        if above is None or not above.spans:
+        if above is None:
+            return
+        self._answerer.counters.met(above)
+        if not above.spans:
             return
         assert isinstance(routed, Routed)
         made = span_above(above, routed.route, question.origin, error)

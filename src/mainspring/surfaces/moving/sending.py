@@ -150,9 +150,7 @@ class _Sender:
         found: list[Score] = []
         cursor: str | None = ""
         while cursor is not None:
-            page = self._client.score.list_(
-                trace_id=trace_id or None, session_id=session_id, limit=1000, cursor=cursor
-            )
+            page = self._client.score.list_(trace_id=trace_id or None, session_id=session_id, limit=1000, cursor=cursor)
             found, cursor = found + page.items, page.next_cursor
         return found
 
