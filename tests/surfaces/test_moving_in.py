@@ -22,6 +22,9 @@ from mainspring.surfaces.moving import files, move, moved
 from mainspring.workspace import first_start
 
 EXPORTS = Path(__file__).with_name("exports")
+RECORDED = EXPORTS / "recorded"
+"""What `scripts/golden/exports.py` wrote with the packages of both products."""
+MODELLED = "0af7651916cd43dd8448eb211c80319c"
 TRACE = "5f1f9e0c7d1f4a589a3b0c3a4e0f9b11"
 
 
@@ -129,6 +132,121 @@ def test_an_export_of_mlflow_arrives_too(client: Client) -> None:
     assert failed.status == "error" and "no such order" in failed.spans[0].status_message
     rows = {row.messages[-1].content: row for row in client.dataset.rows("faq").items}
     assert rows["When?"].reference == "In 5 days." and rows["Why?"].reference == {"expected_facts": ["because"]}
+
+
+@pytest.mark.parametrize("name", ["langfuse_3", "langfuse"])
+def test_what_the_models_of_langfuse_hold_arrives_field_by_field(client: Client, name: str) -> None:
+    """`langfuse_3` is as the API answered until it gave observations and scores on their own, `langfuse` as it does."""
+    report = move(client, "langfuse", RECORDED / name)
+    gone = {"an archived row of a dataset": 1} if name == "langfuse_3" else {}
+    assert report.problems == [] and report.left_out == {"a score of a run of a dataset": 1, **gone}
+    trace = client.trace.get(MODELLED)
+    named = {span.name: span for span in trace.spans}
+    root, call = named["answer"], named["ask"]
+    at = datetime(2026, 3, 2, 9, 15, 0, 120_000, UTC)
+    assert (root.name, root.kind, root.started_at, root.duration_ms) == ("answer", "invoke_agent", at, 0)
+    assert (root.user_id, root.session_id, root.input) == ("ann", "s-1", {"q": "When?"})
+    assert root.attributes["langfuse.trace.tags"] == ["a", "b"] and root.attributes["langfuse.release"] == "r-7"
+    assert (call.parent_id, call.kind, call.model, call.duration_ms) == (root.span_id, "chat", "small-1", 1000)
+    assert (call.input_tokens, call.output_tokens, call.cost, call.ttft_ms) == (21, 7, 0.0021, 250)
+    assert [one["role"] for one in call.input] == ["system", "user"]
+    assert call.output == [{"role": "assistant", "parts": [{"type": "text", "content": "In 5 days."}]}]
+    assert call.attributes["langfuse.observation.model.parameters"] == '{"temperature": 0.2}'
+    assert call.attributes["langfuse.observation.metadata"] == {"k": 1}
+    scores = {one.name: one for one in [*trace.scores, *client.score.list_(session_id="s-1").items]}
+    assert (scores["helpful"].number, scores["helpful"].source, scores["helpful"].created_at) == (0.9, "model", at)
+    assert (scores["solved"].number, scores["solved"].source, scores["output"].correction) == (
+        1,
+        "code",
+        "In five days.",
+    )
+    assert (scores["tone"].label, scores["tone"].span_id, scores["tone"].source) == ("kind", call.span_id, "human")
+    assert (scores["said"].comment, scores["said"].trace_id, len(scores)) == ("thanks", "", 5)
+    if name == "langfuse":
+        assert call.cached_tokens == 4
+        return
+    failed = named["mail"]
+    assert (failed.kind, failed.status, failed.status_message) == ("execute_tool", "error", "the mail bounced")
+    assert root.attributes["langfuse.trace.metadata"] == {"plan": "free"} and call.prompt == "prompt/greet@2"
+    second = client.prompt.get("greet", selector="production")
+    assert (second.number, second.parameters.temperature, "kinder" in second.note) == (2, 0.2, True)
+    assert report.labels == ["greet@production"] and second.number == 2
+    assert client.prompt.get("greet", selector="1").messages[0].content == "Hello {{name}}."
+    first, other = client.dataset.rows("refund-faq").items
+    assert (first.reference, first.meta) == ("In 5 days.", {"metadata": {"n": 1}, "trace_id": MODELLED})
+    assert (other.messages[0].content, other.reference, other.meta) == ("Why?", None, {})
+
+
+def test_what_mlflow_itself_writes_arrives_field_by_field(client: Client) -> None:
+    report = move(client, "mlflow", RECORDED / "mlflow")
+    assert report.problems == [] and report.left_out == {"an assessment that was replaced": 1}
+    assert (report.traces, report.spans, report.scores) == (2, 5, 6)
+    lines = [json.loads(line) for line in (RECORDED / "mlflow" / "traces.jsonl").open()]
+    for told in lines:
+        trace = client.trace.get(told["info"]["trace_id"].removeprefix("tr-"))
+        assert [span.name for span in trace.spans] == [span["name"] for span in told["data"]["spans"]]
+        for span, was in zip(trace.spans, told["data"]["spans"], strict=True):
+            assert span.start_ns == str(was["start_time_unix_nano"])
+            lasted = (was["end_time_unix_nano"] - was["start_time_unix_nano"]) / 1e6
+            assert span.duration_ms == pytest.approx(lasted)
+            assert span.status == {"STATUS_CODE_OK": "ok", "STATUS_CODE_ERROR": "error"}[was["status"]["code"]]
+        root = trace.spans[0]
+        assert (root.user_id, root.session_id, root.attributes["mlflow.tag.plan"]) == ("ann", "s-1", "free")
+    failed, answered = (client.trace.get(told["info"]["trace_id"].removeprefix("tr-")) for told in lines)
+    assert failed.spans[0].status_message == "LookupError: no such order"
+    assert failed.spans[0].events[0]["attributes"]["exception.type"] == "LookupError"
+    _, look, ask = answered.spans
+    assert (look.kind, look.output[0]["id"], ask.kind) == ("retrieval", "d-1", "chat")
+    assert (ask.model, ask.input_tokens, ask.output_tokens) == ("small-1", 21, 7)
+    assert [one["role"] for one in ask.input] == ["system", "user"] and ask.output[0]["role"] == "assistant"
+    scores = {one.name: one for one in answered.scores}
+    assert (scores["helpful"].number, scores["helpful"].comment, scores["length"].number) == (1, "It answers.", 0.25)
+    assert (scores["grade"].number, scores["grade"].comment) == (4, "on second thought")
+    assert (scores["tone"].label, scores["parts"].comment) == ("kind", '{"facts": 2.0}')
+    assert (scores["tone"].source, scores["expected_response"].correction) == ("model", "Five days.")
+    assert sorted(report.labels) == ["greet@champion", "greet@production"]
+    second = client.prompt.get("greet", selector="champion")
+    how = second.parameters
+    assert (second.number, how.temperature, how.max_tokens, how.stop) == (2, 0.2, 64, ["END"])
+    rows = sorted(client.dataset.rows("faq").items, key=lambda row: (len(row.messages), row.messages[-1].content))
+    assert [(row.messages[-1].content, row.reference, row.meta.get("trace_id")) for row in rows] == [
+        ("When?", "In 5 days.", answered.trace_id),
+        ("Why?", {"expected_facts": ["because"]}, None),
+        ("When?", None, None),
+    ]
+
+
+def test_settings_beyond_our_bounds_are_noted_and_lose_no_prompt(client: Client, tmp_path: Path) -> None:
+    config = {"temperature": 0.5, "max_tokens": 10**6, "stop": "END", "seed": None, "tone": "kind"}
+    place = tmp_path / "prompts.jsonl"
+    place.write_text(json.dumps({"name": "p", "version": 1, "prompt": "Hi", "config": config}))
+    assert move(client, "langfuse", place).problems == []
+    found = client.prompt.get("p")
+    assert (found.parameters.temperature, found.parameters.stop, found.parameters.max_tokens) == (0.5, ["END"], None)
+    assert "'max_tokens': 1000000" in found.note and "'tone': 'kind'" in found.note
+
+
+def test_pages_sessions_and_lists_of_names_are_told_apart(client: Client, tmp_path: Path) -> None:
+    trace = {"id": TRACE, "timestamp": "2026-03-02T09:15:00Z", "name": "answer"}
+    pages = [
+        {"data": [trace], "meta": {"page": 1}},
+        {"id": "s-9", "createdAt": "x", "traces": [{**trace, "id": "b" * 32}]},
+    ]
+    names = [
+        {"name": "p", "type": "text", "versions": [1], "labels": [], "tags": []},
+        {"id": "d", "name": "faq", "projectId": "p", "createdAt": "x", "metadata": None},
+        {"id": "r", "datasetRunId": "r", "datasetItemId": "i", "traceId": TRACE},
+    ]
+    place = tmp_path / "all.jsonl"
+    place.write_text("\n".join(map(json.dumps, [*pages, *names])))
+    report = move(client, "langfuse", place)
+    assert (report.traces, report.problems) == (2, [])
+    assert report.left_out == {
+        "the name of a prompt without its text": 1,
+        "the name of a dataset without its rows": 1,
+        "a run of a dataset": 1,
+    }
+    assert client.trace.get("b" * 32).spans[0].session_id == "s-9"
 
 
 def test_a_dry_run_sends_nothing(client: Client) -> None:

@@ -48,7 +48,8 @@ def _rows(path: Path) -> Iterator[Any]:
     try:
         with closing(_opened(path)) as file:
             if lines:
-                yield from _lines(path, file)
+                for row in _lines(path, file):
+                    yield from _unpacked(row)
                 return
             text = file.read(_MOST_WHOLE + 1)
     except (OSError, EOFError, UnicodeDecodeError, zlib.error) as problem:
@@ -59,11 +60,15 @@ def _rows(path: Path) -> Iterator[Any]:
         held = _parsed(text)
     except ValueError:
         # Some exports name lines of JSON .json.
-        yield from _lines(path, io.StringIO(text))
+        for row in _lines(path, io.StringIO(text)):
+            yield from _unpacked(row)
         return
-    if isinstance(held, dict) and isinstance(held.get("data"), list):
-        held = held["data"]
-    yield from held if isinstance(held, list) else [held]
+    yield from held if isinstance(held, list) else _unpacked(held)
+
+
+def _unpacked(row: Any) -> list[Any]:
+    """Return the rows of a page as an API answers with, or the row that it is."""
+    return row["data"] if isinstance(row, dict) and isinstance(row.get("data"), list) else [row]
 
 
 def _parsed(text: str) -> Any:

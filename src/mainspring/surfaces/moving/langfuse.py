@@ -21,13 +21,13 @@ from mainspring.surfaces.moving.moved import (
     named,
     nanos,
     parsed,
+    sampling,
 )
 
 Fields = dict[str, Any]
 _WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _LONGEST, _LONGEST_ID = 20_000, 512
 _SOURCES = {"ANNOTATION": "human", "API": "code", "EVAL": "model"}
-_PARAMETERS = ("temperature", "max_tokens", "top_p", "top_k", "seed", "stop", "frequency_penalty", "presence_penalty")
 
 
 def read(rows: Iterable[tuple[Path, Any]]) -> Moved:
@@ -44,7 +44,7 @@ def read(rows: Iterable[tuple[Path, Any]]) -> Moved:
                 elif kind == "observation":
                     observations[str(fields["trace_id"])][str(fields["id"])] = fields
                 elif kind == "score":
-                    scores[str(fields["id"])] = fields
+                    scores[str(fields["id"])] = _aimed(fields)
                 elif kind == "prompt":
                     _prompt(moved, fields)
                 elif kind == "item":
@@ -73,7 +73,7 @@ def _told(row: Any) -> Iterator[tuple[str, Fields]]:
         yield "score", fields
     elif "prompt" in fields and "version" in fields and "name" in fields:
         yield "prompt", fields
-    elif "expected_output" in fields and "id" in fields:
+    elif "id" in fields and ("expected_output" in fields or ("dataset_id" in fields and "input" in fields)):
         yield "item", fields
     elif "id" in fields and "timestamp" in fields:
         yield "trace", fields
@@ -83,6 +83,15 @@ def _told(row: Any) -> Iterator[tuple[str, Fields]]:
     elif "items" in fields and "name" in fields:
         for item in _objects(fields["items"]):
             yield from _told({"datasetName": fields["name"], **item})
+    elif isinstance(fields.get("traces"), list):
+        for trace in _objects(fields["traces"]):
+            yield from _told({"sessionId": fields.get("id"), **trace})
+    elif "versions" in fields and "labels" in fields:
+        yield "the name of a prompt without its text", {}
+    elif "dataset_run_id" in fields or "dataset_run_items" in fields:
+        yield "a run of a dataset", {}
+    elif "project_id" in fields and "name" in fields:
+        yield "the name of a dataset without its rows", {}
     else:
         yield "a row of no known kind", {}
 
@@ -217,9 +226,21 @@ def _cost(one: Fields) -> Fields:
     return {"total": float(total)} if total else {}
 
 
+def _aimed(fields: Fields) -> Fields:
+    """Return a score that names what it judges as all did before their subject stood in an object of its own."""
+    subject = fields.get("subject")
+    if not isinstance(subject, dict):
+        return fields
+    kind, name = subject.get("kind"), subject.get("id")
+    if kind == "observation":
+        return {**fields, "observation_id": name, "trace_id": subject.get("traceId") or subject.get("trace_id")}
+    return {**fields, f"{kind}_id": name}
+
+
 def _score(moved: Moved, fields: Fields) -> None:
     if not fields.get("trace_id") and not fields.get("session_id"):
-        moved.leave("a score of a run of a dataset")
+        of_run = fields.get("dataset_run_id") or fields.get("experiment_id")
+        moved.leave("a score of a run of a dataset" if of_run else "a score that does not say what it judges")
         return
     found = score_of(fields)
     if found is None:
@@ -264,8 +285,7 @@ def _prompt(moved: Moved, fields: Fields) -> None:
     if any("role" not in one or not isinstance(one.get("content"), str) for one in messages):
         moved.leave("a prompt's version with places for messages")
         return
-    config = config if isinstance(config, dict) else {}
-    other = {key: value for key, value in config.items() if key not in _PARAMETERS}
+    known, other = sampling(config if isinstance(config, dict) else {})
     note = f"Version {fields['version']} in Langfuse. {fields.get('commit_message') or ''}".strip()
     moved.prompts.append(
         MovedPrompt(
@@ -273,7 +293,7 @@ def _prompt(moved: Moved, fields: Fields) -> None:
             version=int(fields["version"]),
             text="" if messages else str(held),
             messages=tuple({"role": str(one["role"]), "content": one["content"]} for one in messages),
-            parameters={key: value for key, value in config.items() if key in _PARAMETERS and value is not None},
+            parameters=known,
             labels=tuple(named(str(label)) for label in fields.get("labels") or () if label != "latest"),
             note=f"{note} Its config: {other}"[:2000] if other else note[:2000],
         )

@@ -21,6 +21,7 @@ from mainspring.surfaces.moving.moved import (
     hex_id,
     moment,
     named,
+    sampling,
     worded,
 )
 
@@ -174,16 +175,18 @@ def _prompt(moved: Moved, row: Fields) -> None:
     if any(not isinstance(one, dict) or not isinstance(one.get("content"), str) for one in messages):
         moved.leave("a prompt's version with content that is no text")
         return
-    version = int(row["version"])
+    version, config = int(row["version"]), row.get("model_config") or {}
     said = f"Version {version} in MLflow. {row.get('commit_message') or ''}".strip()
+    known, other = sampling({key: value for key, value in config.items() if value is not None})
     moved.prompts.append(
         MovedPrompt(
             name=named(str(row["name"])),
             version=version,
             text="" if messages else str(held),
             messages=tuple({"role": str(one.get("role", "user")), "content": one["content"]} for one in messages),
+            parameters=known,
             labels=tuple(named(str(alias)) for alias in row.get("aliases") or ()),
-            note=said[:2000],
+            note=f"{said} Its model_config: {other}"[:2000] if other else said[:2000],
         )
     )
 

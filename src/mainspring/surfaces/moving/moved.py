@@ -13,11 +13,16 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from pydantic import ValidationError
+
 from mainspring.kernel.errors import Invalid
+from mainspring.prompts.models import Parameters
 
 _NAME = re.compile(r"[^a-z0-9._-]+")
 _HEX = re.compile(r"[0-9a-f]+")
 MOST_ROWS = 1_000_000
+_PARAMETERS = {name: name for name in Parameters.model_fields} | {"stop_sequences": "stop"}
+"""What products say of sampling, and what it is called here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,10 +123,31 @@ def attributes(values: dict[str, Any]) -> list[dict[str, Any]]:
             said = {"intValue": str(value)}
         elif isinstance(value, float) and math.isfinite(value):
             said = {"doubleValue": value}
+        elif isinstance(value, list) and all(isinstance(one, str) for one in value):
+            said = {"arrayValue": {"values": [{"stringValue": one} for one in value]}}
         else:
             said = {"stringValue": value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)}
         found.append({"key": key, "value": said})
     return found
+
+
+def sampling(config: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what a prompt's settings say of sampling, and the rest: what is unknown here, or not within our bounds."""
+    known: dict[str, Any] = {}
+    other: dict[str, Any] = {}
+    for key, value in config.items():
+        name = _PARAMETERS.get(key)
+        if name is None:
+            other[key] = value
+        elif value is not None:
+            meant = [value] if name == "stop" and isinstance(value, str) else value
+            try:
+                Parameters.model_validate({name: meant})
+            except ValidationError:
+                other[key] = value
+            else:
+                known[name] = meant
+    return known, other
 
 
 def finite(value: Any) -> float | None:
