@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+import pytest
 from tests.traces.test_span_store import span
 
 from mainspring.traces import Retentions, Scores, Traces, expire
@@ -47,3 +49,77 @@ def test_a_rule_of_bad_traces_looks_at_the_scores_that_it_names(platform, clock)
     clock.advance(days=4)
     expire(platform)
     assert kept(platform) == {45}
+
+
+@pytest.fixture
+def looked(platform, monkeypatch):
+    """How many traces retention was shown."""
+    shown, listed = [], platform.spans.traces
+
+    def counting(*args, **kwargs):
+        lines, cursor = listed(*args, **kwargs)
+        shown.extend(line.trace_id for line in lines)
+        return lines, cursor
+
+    def run():
+        shown.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(platform.spans, "traces", counting)
+            expire(platform)
+        return len(shown)
+
+    return run
+
+
+def test_a_share_is_decided_once_for_each_trace(platform, clock, looked):
+    """Over days of traffic exactly the share goes, and between two days only what has just grown old is looked at."""
+    Retentions(platform).set(30, rules=[RetentionRule(days=2, share=0.8)])
+    born = {}
+    for day in range(6):
+        for n in range(20):
+            trace = f"{day * 20 + n + 1:04x}{'0' * 15}{int((n + 0.5) / 20 * (1 << 52)):013x}"
+            at = int(clock.now().timestamp() * 1e9)
+            platform.spans.append([span(1, trace_id=trace, start_ns=at, end_ns=at + 1)])
+            born[day * 20 + n] = n
+            if n % 10 == 9:
+                clock.advance(hours=12)
+        platform.spans.flush()
+        expire(platform)
+    clock.advance(days=3)
+    assert expire(platform) > 0
+    assert kept(platform) == {number for number, n in born.items() if n < 4}
+    clock.advance(minutes=10)
+    assert looked() == 0
+    clock.advance(days=20)
+    assert looked() == 24, "all that is left, once a day"
+    clock.advance(hours=1)
+    assert looked() == 0
+
+
+def test_what_comes_late_and_what_is_bad_no_more_goes_within_a_day(platform, clock, looked):
+    store(platform, 50)
+    Retentions(platform).set(60, rules=[RetentionRule(days=365, bad=True), RetentionRule(days=3)])
+    clock.advance(days=4)
+    looked()
+    assert kept(platform) == {40, 42, 45}
+    [failed] = platform.spans.trace("default", Traces(platform).list_(status="error").items[0].trace_id)
+    late = failed.start_ns - 10 * 86_400 * 10**9
+    mended = msgspec.structs.replace(failed, status="ok", name="mended")
+    platform.spans.append([mended, span(1, trace_id=f"{60:032x}", start_ns=late, end_ns=late + 1)])
+    clock.advance(hours=1)
+    assert looked() == 0
+    clock.advance(days=1)
+    assert looked() > 0 and kept(platform) == {40, 42}
+
+
+def test_rules_that_change_look_at_everything_again(platform, clock, looked):
+    store(platform, 50)
+    Retentions(platform).set(3, rules=[RetentionRule(days=30, share=0.5)])
+    clock.advance(days=4)
+    expire(platform)
+    assert kept(platform) == set(range(25, 50))
+    clock.advance(minutes=10)
+    assert looked() == 0
+    Retentions(platform).set(3)
+    expire(platform)
+    assert kept(platform) == set()

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, select
+from sqlalchemy import RowMapping, delete, select, update
 
 from mainspring.kernel import access, hooks
 from mainspring.kernel.hooks import ErasureRequest
@@ -18,6 +18,8 @@ from mainspring.traces.models import Erased, RetentionRule, nanoseconds
 from mainspring.traces.tables import awaiting, retentions
 
 _BATCH = 500
+_WHOLE = timedelta(days=1)
+"""After so long everything that is old enough is looked at again."""
 _ROOM = "traces"
 
 
@@ -90,26 +92,45 @@ def erase_request(platform: Platform, request: ErasureRequest, really: bool) -> 
 
 
 def expire(platform: Platform) -> int:
-    """Erase the traces that are older than their project keeps them; return the number of spans."""
+    """Erase the traces that are older than their project keeps them; return the number of spans.
+
+    Each rule decides once on a trace, when it outgrows the rule's days. Once a day, and when the rules have changed,
+    all that is older is looked at: what came late, and what is bad no more.
+    """
     with access.acting_as(access.system()), platform.read() as tx:
         kept = tx.execute(select(retentions)).mappings().all()
-    removed = 0
-    for row in kept:
-        rules = [RetentionRule(**rule) for rule in row["rules"]] + [RetentionRule(days=row["days"])]
-        with access.acting_as(access.system(row["project"])):
-            for number, rule in enumerate(rules):
-                if rule.days:
-                    removed += _expire(platform, row["project"], rules, number)
+    return sum(_expire_project(platform, row) for row in kept)
+
+
+def _expire_project(platform: Platform, row: RowMapping) -> int:
+    now, project = platform.clock.now(), row["project"]
+    rules = [RetentionRule(**rule) for rule in row["rules"]] + [RetentionRule(days=row["days"])]
+    whole = row["looked_at"] is None or now - row["looked_at"] >= _WHOLE
+    known, marks, removed = row["marks"] or [0] * len(rules), list[int](), 0
+    with access.acting_as(access.system(project)):
+        for number, rule in enumerate(rules):
+            marks.append(nanoseconds(now - timedelta(days=rule.days)) if rule.days else 0)
+            if rule.days:
+                since = 0 if whole else known[number]
+                removed += _expire(platform, project, rules, number, since, marks[number])
+        with platform.begin() as tx:
+            # Rules that were set meanwhile have not been looked with.
+            same = (retentions.c.project == project) & (retentions.c.changed_at == row["changed_at"])
+            looked_at = now if whole else row["looked_at"]
+            tx.execute(update(retentions).where(same).values(marks=marks, looked_at=looked_at))
     return removed
 
 
-def _expire(platform: Platform, project: str, rules: list[RetentionRule], number: int) -> int:
-    """Erase what one rule has outlived: its traces are those that no rule before it names."""
+def _expire(
+    platform: Platform, project: str, rules: list[RetentionRule], number: int, since_ns: int, until_ns: int
+) -> int:
+    """Erase what one rule has outlived of what began in a time: its traces are those that no rule before it names."""
     rule, before = rules[number], rules[:number]
     where = SpanFilter(
         environment=rule.environment or _others(one.environment for one in before if not one.kind and _is_plain(one)),
         kind=rule.kind or _others(one.kind for one in before if not one.environment and _is_plain(one)),
-        until_ns=nanoseconds(platform.clock.now() - timedelta(days=rule.days)),
+        since_ns=since_ns,
+        until_ns=until_ns,
     )
     removed, cursor, more = 0, "", True
     while more:

@@ -64,7 +64,11 @@ retentions = Table(
     Column("rules", Json, nullable=False),
     Column("changed_at", UtcTime, nullable=False),
     Column("changed_by", String(128), nullable=False),
+    Column("marks", Json),
+    Column("looked_at", UtcTime),
 )
+"""`marks`: up to which start each rule, and last the time of the rest, has decided on traces, in nanoseconds; none before
+the first look. `looked_at`: when all of them were looked at last."""
 
 captures = Table(
     "captures",
