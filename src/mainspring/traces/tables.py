@@ -67,8 +67,8 @@ retentions = Table(
     Column("marks", Json),
     Column("looked_at", UtcTime),
 )
-"""`marks`: up to which start each rule, and last the time of the rest, has decided on traces, in nanoseconds; none before
-the first look. `looked_at`: when all of them were looked at last."""
+"""`marks`: up to which start each rule, and last the time of the rest, has decided on traces, in nanoseconds.
+`looked_at`: when all of them were looked at last."""
 
 captures = Table(
     "captures",
