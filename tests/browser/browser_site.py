@@ -103,6 +103,26 @@ def serve(home: Path, built: Path, seeded: bool) -> Iterator[Site]:
     platform.records.close()
 
 
+# What is wider than the page and not inside something that scrolls by itself, and a main action that is out of reach.
+# Charts take a few frames to fit a width that has changed.
+OUT_OF_REACH = """async () => {
+  const clips = (node) => getComputedStyle(node).overflowX !== "visible";
+  const held = (node) => node && node !== document.body && (clips(node) || held(node.parentElement));
+  const past = (node) => {
+    const box = node.getBoundingClientRect();
+    return box.width > 0 && (box.right > innerWidth + 1 || box.left < -1);
+  };
+  const all = (what) => [...document.querySelectorAll(what)];
+  const look = () => [
+    ...all("html, main, .page-body, .page-head, .filters").filter((box) => box.scrollWidth > box.clientWidth + 1),
+    ...all("main *").filter((node) => past(node) && !held(node.parentElement)),
+    ...all(".page-head .btn.primary").filter((it) => past(it) || it.getBoundingClientRect().bottom > innerHeight),
+  ];
+  for (let frame = 0; frame < 60 && look().length; frame++) await new Promise(requestAnimationFrame);
+  return look().slice(0, 3).map((node) => `${node.tagName}.${node.className} ${node.textContent.slice(0, 40)}`);
+}"""
+
+
 class Visitor:
     """Somebody in front of a site; every complaint of the browser is kept."""
 
@@ -134,6 +154,15 @@ class Visitor:
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("navigation", name="Pages").wait_for()
         return self.page
+
+    def out_of_reach(self) -> list[str]:
+        """What a window of 390 pixels cuts off of the page as it is; the window has its width again afterwards."""
+        usual = self.page.viewport_size
+        assert usual
+        self.page.set_viewport_size({"width": 390, "height": 844})
+        found: list[str] = self.page.evaluate(OUT_OF_REACH)
+        self.page.set_viewport_size(usual)
+        return found
 
     def violations(self) -> list[str]:
         """What axe finds serious or critical on the page as it is."""

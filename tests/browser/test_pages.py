@@ -171,6 +171,8 @@ def test_every_page_shows_without_complaint_or_barrier(visit: Visitor, colours: 
         assert page.locator("main [role=alert]").count() == 0, path
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", colours)
         wrong += [f"{path} {colours}: {problem}" for problem in visit.violations()]
+        if colours == "dark":
+            wrong += [f"{path} on a phone: {problem}" for problem in visit.out_of_reach()]
     assert wrong == []
     assert visit.complaints == []
 
@@ -180,7 +182,32 @@ def test_every_list_says_what_to_do_where_there_is_nothing(visit_bare: Visitor) 
         page = visit_bare.open(path)
         assert page.locator("main pre").count() > 0, path
         assert visit_bare.violations() == [], path
+        assert visit_bare.out_of_reach() == [], path
     assert visit_bare.complaints == []
+
+
+def test_a_phone_has_a_bar_that_opens_the_pages_and_lists_in_two_lines(visit: Visitor) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    page = visit.open("/traces?status=error")
+    row = page.get_by_role("grid", name="Traces").get_by_role("row").nth(1)
+    expect(row).to_contain_text("Latency")
+    box = row.bounding_box()
+    assert box and box["width"] <= 390 and box["height"] == 60
+    assert visit.violations() == []
+    menu = page.get_by_role("button", name="Pages")
+    pages = page.get_by_role("navigation", name="Pages")
+    expect(pages).to_be_hidden()
+    menu.click()
+    expect(page.get_by_role("button", name="Search or go to…")).to_be_focused()
+    assert visit.violations() == []
+    page.keyboard.press("Escape")
+    expect(pages).to_be_hidden()
+    expect(menu).to_be_focused()
+    menu.click()
+    pages.get_by_role("link", name="Datasets").click()
+    expect(page.locator("main h1")).to_have_text("Datasets")
+    expect(pages).to_be_hidden()
+    assert visit.complaints == []
 
 
 def test_a_wrong_key_is_refused_in_words(chromium: Browser, visit: Visitor) -> None:

@@ -1,3 +1,4 @@
+import { useMediaQuery } from "@mantine/hooks";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { useEffect, useRef, type ReactNode } from "react";
 import { Skeleton } from "./basics";
@@ -11,6 +12,8 @@ export interface Column<T> {
   /** A CSS grid track: "120px", "minmax(160px, 1fr)". */
   width: string;
   numeric?: boolean;
+  /** What the row is called where there is no room for columns; otherwise the first whose width gives way. */
+  name?: boolean;
   cell: (item: T) => ReactNode;
 }
 
@@ -39,18 +42,21 @@ export interface ListProps<T> {
 }
 
 const ROW = 32;
+const STACKED = 60;
 
 /** A list of any length: only the rows in view exist. J and K walk it with the peek panel, Enter opens, Esc closes. */
 export function List<T>(props: ListProps<T>) {
   const { items, selected, marks } = props;
   const columns = marks ? [boxes(marks, props.id), ...props.columns] : props.columns;
   const scroll = useRef<HTMLDivElement>(null);
+  const stacked = useMediaQuery("(max-width: 600px)", false, { getInitialValueInEffect: false });
   const rows = useVirtualizer({
     count: items?.length ?? 0,
     getScrollElement: () => scroll.current,
-    estimateSize: () => ROW,
+    estimateSize: () => (stacked ? STACKED : ROW),
     overscan: 12,
   });
+  useEffect(() => rows.measure(), [rows, stacked]);
   const visible = rows.getVirtualItems();
   const last = visible.at(-1)?.index ?? 0;
   useEffect(() => {
@@ -74,13 +80,13 @@ export function List<T>(props: ListProps<T>) {
   });
   if (props.error && !items) return <Failure error={props.error} retry={props.retry} />;
   if (items && items.length === 0) return <div className="page-body">{props.blank}</div>;
-  const tracks = { gridTemplateColumns: columns.map((column) => column.width).join(" "), minWidth: least(columns.map((column) => column.width)) };
+  const tracks = stacked ? {} : { gridTemplateColumns: columns.map((column) => column.width).join(" "), minWidth: least(columns.map((column) => column.width)) };
   const peeked = at >= 0 ? items![at] : undefined;
   return (
     <div className="list-area">
       <div className="list">
         <div className="list-scroll" ref={scroll} tabIndex={0} role="grid" aria-label={props.label} aria-rowcount={props.hasMore ? -1 : items?.length}>
-          <div className="list-head" role="row" style={tracks}>
+          <div className={stacked ? "sr" : "list-head"} role="row" style={tracks}>
             {columns.map((column) => (
               <div key={column.key} role="columnheader" className={column.numeric ? "list-cell num" : "list-cell"}>
                 {column.label}
@@ -98,16 +104,12 @@ export function List<T>(props: ListProps<T>) {
                     role="row"
                     aria-rowindex={row.index + 1}
                     aria-selected={id === selected}
-                    className="list-row"
+                    className={stacked ? "list-row stacked" : "list-row"}
                     style={{ ...tracks, transform: `translateY(${row.start}px)` }}
                     onClick={() => (props.select && props.peek ? props.select(id === selected ? undefined : id) : props.open?.(item))}
                     onDoubleClick={() => props.open?.(item)}
                   >
-                    {columns.map((column) => (
-                      <div key={column.key} role="gridcell" className={column.numeric ? "list-cell num" : "list-cell"}>
-                        {column.cell(item)}
-                      </div>
-                    ))}
+                    {stacked ? <Stacked item={item} columns={columns} /> : columns.map((column) => <Cell key={column.key} item={item} column={column} />)}
                   </div>
                 );
               })}
@@ -150,6 +152,37 @@ export function List<T>(props: ListProps<T>) {
         </aside>
       )}
     </div>
+  );
+}
+
+function Cell<T>({ item, column, named }: { item: T; column: Column<T>; named?: boolean }) {
+  return (
+    <div role="gridcell" className={column.numeric && !named ? "list-cell num" : "list-cell"}>
+      {named && column.numeric && <span className="faint">{column.label} </span>}
+      {column.cell(item)}
+    </div>
+  );
+}
+
+/** A row in two lines, for a window without room for columns: its name and how it stands, then the rest as far as it fits. */
+function Stacked<T>({ item, columns }: { item: T; columns: Column<T>[] }) {
+  const box = columns[0]?.key === "mark" ? columns[0] : undefined;
+  const shown = box ? columns.slice(1) : columns;
+  const title = shown.find((column) => column.name) ?? shown.find((column) => column.width.includes("fr")) ?? shown[0]!;
+  const beside = shown.filter((column, index) => ["state", "status"].includes(column.key) || (index < shown.indexOf(title) && !column.numeric)).slice(0, 2);
+  return (
+    <>
+      {box && <Cell item={item} column={box} />}
+      <div role="presentation" className="stacked-lines">
+        <div role="presentation" className="stacked-head">
+          <Cell item={item} column={title} />
+          {beside.toReversed().map((column) => <Cell key={column.key} item={item} column={column} />)}
+        </div>
+        <div role="presentation" className="stacked-rest">
+          {shown.filter((column) => column !== title && !beside.includes(column)).map((column) => <Cell key={column.key} item={item} column={column} named />)}
+        </div>
+      </div>
+    </>
   );
 }
 

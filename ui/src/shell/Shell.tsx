@@ -33,6 +33,14 @@ function Members() {
 
 function Frame({ who }: { who: Who }) {
   const [palette, setPalette] = useState(false);
+  const [menu, setMenu] = useState(false);
+  const opener = useRef<HTMLButtonElement>(null);
+  const path = useLocation({ select: (location) => location.pathname });
+  useEffect(() => setMenu(false), [path]);
+  const leave = () => {
+    setMenu(false);
+    opener.current?.focus();
+  };
   useEffect(() => {
     const handle = (event: KeyboardEvent) => {
       if (event.key.toLowerCase() !== "k" || !(event.metaKey || event.ctrlKey)) return;
@@ -43,12 +51,32 @@ function Frame({ who }: { who: Who }) {
     return () => window.removeEventListener("keydown", handle);
   }, []);
   return (
-    <div className="app">
+    <div className={menu ? "app menu" : "app"} onKeyDown={(event) => menu && event.key === "Escape" && leave()}>
       <a className="skip" href="#main">
         Skip to the page
       </a>
-      <Sidebar who={who} find={() => setPalette(true)} />
-      <main id="main" tabIndex={-1}>
+      <header className="top">
+        <button ref={opener} type="button" className="btn icon quiet" aria-label="Pages" aria-expanded={menu} aria-controls="sidebar" onClick={() => setMenu(true)}>
+          <Icon name="menu" />
+        </button>
+        <Link to="/" className="brand" aria-label="Mainspring, home">
+          <Mark />
+          <span>Mainspring</span>
+        </Link>
+        <button type="button" className="btn icon quiet" aria-label="Search or go to a page" onClick={() => setPalette(true)}>
+          <Icon name="search" />
+        </button>
+      </header>
+      {menu && <div className="veil" onClick={leave} />}
+      <Sidebar
+        who={who}
+        shown={menu}
+        find={() => {
+          setMenu(false);
+          setPalette(true);
+        }}
+      />
+      <main id="main" tabIndex={-1} inert={menu}>
         <Outlet />
       </main>
       <Palette opened={palette} close={() => setPalette(false)} />
@@ -57,15 +85,19 @@ function Frame({ who }: { who: Who }) {
   );
 }
 
-function Sidebar({ who, find }: { who: Who; find: () => void }) {
+function Sidebar({ who, shown, find }: { who: Who; shown: boolean; find: () => void }) {
   const nav = useRef<HTMLElement>(null);
+  const first = useRef<HTMLButtonElement>(null);
+  useEffect(() => {
+    if (shown) first.current?.focus();
+  }, [shown]);
   const place = useLocation({ select: (location) => location.pathname.split("/")[1] });
   useEffect(() => {
     const here = [...(nav.current?.querySelectorAll("a") ?? [])].find((link) => link.pathname.split("/")[1] === place);
     here?.scrollIntoView({ block: "nearest" });
-  }, [place]);
+  }, [place, shown]);
   return (
-    <aside className="sidebar" aria-label="Sidebar">
+    <aside className="sidebar" id="sidebar" aria-label="Sidebar">
       <Link to="/" className="brand" aria-label="Mainspring, home">
         <Mark />
         <span>Mainspring</span>
@@ -76,7 +108,7 @@ function Sidebar({ who, find }: { who: Who; find: () => void }) {
           {who.environment || "all environments"}
         </span>
       </div>
-      <button type="button" className="find" onClick={find} title="Search or go to a page">
+      <button ref={first} type="button" className="find" onClick={find} title="Search or go to a page">
         <Icon name="search" size={14} />
         <span>Search or go to…</span>
         <kbd aria-hidden="true">{MAC ? "⌘K" : "Ctrl K"}</kbd>

@@ -115,7 +115,7 @@ export function Judge({ trace }: { trace: string }) {
         </p>
       ))}
       {may(who.data, "score.write") && (
-        <div className="row judge">
+        <div className="row judge-line">
           <input className="input" aria-label="Name of the score" value={name} onChange={(event) => setName(event.target.value)} />
           <input className="input grow" aria-label="Comment" placeholder="Why" value={comment} onChange={(event) => setComment(event.target.value)} />
           <button type="button" className="btn" disabled={create.isPending} onClick={() => give(1)}>

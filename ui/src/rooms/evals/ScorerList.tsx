@@ -114,7 +114,7 @@ function BuiltIn() {
           id={(one) => one.name}
           columns={[
             { key: "name", label: "Scorer", cell: (one) => <code>{one.argument === "required" ? `${one.name}:…` : one.name}</code> },
-            { key: "summary", label: "What it tells", cell: (one) => <span style={{ whiteSpace: "normal" }}>{one.summary}</span> },
+            { key: "summary", label: "What it tells", cell: (one) => <div className="told">{one.summary}</div> },
             { key: "unit", label: "Unit", cell: (one) => one.unit },
             { key: "better", label: "Better", cell: (one) => (one.higher_is_better ? "higher" : "lower") },
             { key: "margin", label: "Margin", numeric: true, cell: (one) => (one.relative ? `${figure(one.margin * 100)} %` : figure(one.margin)) },

@@ -4,7 +4,7 @@ import { $api } from "../../api/client";
 import type { UsageHour } from "../../api/types";
 import { Bar, Blank, Card, Snippet, Stats, Status, Time } from "../../kit/basics";
 import { Histogram } from "../../kit/chart";
-import { count, duration, money, percent, short } from "../../kit/format";
+import { count, duration, money, plural, short } from "../../kit/format";
 import { Icon, type IconName } from "../../kit/icons";
 import { Page, Show } from "../../kit/page";
 import { call } from "../serving/snippets";
@@ -43,7 +43,7 @@ function Traffic() {
             <Stats
               items={[
                 { label: "Calls in 24 hours", value: short(sum.traces) },
-                { label: "Errors", value: count(sum.errors), note: sum.spans ? percent(sum.errors / sum.spans) : undefined },
+                { label: "Errors", value: count(sum.errors), note: sum.spans ? `of ${plural(sum.spans, "span")}` : undefined },
                 { label: "Mean latency", value: sum.spans ? duration(sum.mean_ms) : "–" },
                 { label: "p95, slowest hour", value: sum.spans ? duration(sum.p95_ms) : "–" },
                 { label: "Tokens", value: short(sum.input_tokens + sum.output_tokens) },

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from "react";
+import { useCallback, useEffect, useRef, useState, type CSSProperties } from "react";
 import { $api, api } from "../../api/client";
 import type { PromptVariable } from "../../api/types";
 import { Blank, Skeleton } from "../../kit/basics";
@@ -76,7 +76,7 @@ export function Playground() {
         </>
       }
     >
-      <div className="playground" tabIndex={0} role="region" aria-label="Variants and cases" style={{ gridTemplateColumns: `minmax(160px, 280px) repeat(${drafts.length}, minmax(min(340px, 70vw), 1fr))` }}>
+      <div className="playground" tabIndex={0} role="region" aria-label="Variants and cases" style={{ "--variants": drafts.length } as CSSProperties}>
         <div className="playground-corner">
           <p className="faint">Each variant answers each case. Calls are traced as the service playground.</p>
         </div>

@@ -87,7 +87,7 @@ function Compared({ a, b }: { a: Outline; b: Outline }) {
     <div className="stack">
       <Card title="In all" flush>
         <div className="table-wrap" tabIndex={0} role="group" aria-label="In all">
-          <table className="table">
+          <table className="table fit">
             <thead>
               <tr>
                 <th scope="col" />

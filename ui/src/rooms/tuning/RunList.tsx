@@ -16,7 +16,7 @@ const STATES = ["queued", "running", "succeeded", "failed", "cancelled"];
 
 const COLUMNS: Column<Run>[] = [
   { key: "state", label: "State", width: "104px", cell: (run) => <Status state={run.state} /> },
-  { key: "kind", label: "Kind", width: "140px", cell: (run) => run.kind },
+  { key: "kind", label: "Kind", width: "140px", name: true, cell: (run) => run.kind },
   { key: "what", label: "What", width: "minmax(160px,1.4fr)", cell: (run) => <span className="dim">{subject(run)}</span> },
   {
     key: "progress",
