@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from mainspring.backends.spans_log import wal
 from mainspring.kernel.errors import Invalid, Unavailable
-from mainspring.kernel.spans import Span, SpanFilter
+from mainspring.kernel.spans import AttributeTest, Span, SpanFilter
 
 START = 1_790_000_000_000_000_000
 HOUR = 3_600_000_000_000
@@ -160,6 +160,43 @@ def test_all_words_must_stand_in_the_trace_though_not_in_one_span(store):
     assert found('"apple" OR') == []
     with pytest.raises(Invalid):
         found("  ** ")
+
+
+def pages(store, **where: object) -> list[int]:
+    """Return the numbers of the traces that a list shows, in pages of two."""
+    numbers: list[int] = []
+    cursor = ""
+    while True:
+        lines, cursor = store.traces("default", SpanFilter(**where), limit=2, cursor=cursor)
+        numbers += [int(line.trace_id, 16) for line in lines]
+        if not cursor:
+            return numbers
+
+
+def test_a_search_shows_what_arrived_last_first_and_a_list_what_began_last(store, open_store):
+    store.append([span(5, input="plum"), span(1, input="plum"), span(9, input="plum", status="running")])
+    store.flush()
+    store.append([span(3, input="plum")])
+    store.flush()
+    # What comes later to a trace, or ends its spans, does not make it arrive again.
+    store.append([span(9, input="plum"), span(1, 2, output="plum too")])
+    store.append([span(2, start_ns=START, input="plum"), span(7, start_ns=START, input="plum")])
+    store.append([span(4, start_ns=START, input="plum")])
+    store.flush()
+    assert pages(store, query="plum") == [4, 7, 2, 3, 9, 1, 5]
+    assert pages(store, query="plum", until_ns=START + 1) == [4, 7, 2]
+    assert pages(store) == [9, 5, 3, 1, 7, 4, 2]
+    plain = AttributeTest("gen_ai.operation.name", "=", "chat", field="kind")
+    assert pages(store, query="plum", attributes=(plain,)) == [4, 7, 2, 3, 9, 1, 5]
+    again = open_store()
+    assert pages(again, query="plum") == [4, 7, 2, 3, 9, 1, 5]
+    again.close()
+
+
+def test_hours_come_in_one_order(store):
+    models = ["pear", "apple", "plum"]
+    store.append([span(n, start_ns=START, model=model) for n, model in enumerate(models, 1)])
+    assert [hour.model for hour in store.usage("default", SpanFilter())] == sorted(models)
 
 
 def test_sessions_are_pages_last_active_first(store):

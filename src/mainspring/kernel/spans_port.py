@@ -43,7 +43,8 @@ class Spans(Protocol):
     ) -> tuple[list[TraceSummary], str]:
         """Return one page of traces, newest first, and the next cursor (empty at the end).
 
-        With `attributes` a page may be short, or empty, though more follow: each looks at a bounded number of spans.
+        That is by start, and at one start by id; where words are searched for, by when each trace first arrived. With
+        `attributes` a page may be short, or empty, though more follow: each looks at a bounded number of spans.
         """
         ...
 

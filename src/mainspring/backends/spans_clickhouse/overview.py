@@ -139,6 +139,11 @@ def holding(tests: Sequence[AttributeTest]) -> Condition:
     return " AND ".join(sql), values
 
 
+def place(row: Sequence[Any]) -> str:
+    """Return the cursor after a line of a list: what stands at the same moment is in the order of its ids."""
+    return f"{row[-1]}:{row[0].decode()}"
+
+
 def passing(
     server: Server,
     project: str,
@@ -149,7 +154,7 @@ def passing(
 ) -> tuple[list[Sequence[Any]], str]:
     """Return the traces of which a span passes the tests, from as many spans as one page may look at.
 
-    `page` returns rows that may pass, from a cursor on: trace first, the start fourth, the count of spans fourteenth.
+    `page` returns rows that may pass, from a cursor on: trace first, the count of spans fourteenth, their place last.
     """
     matcher, (test, values), looked = Matcher(where.attributes), holding(where.attributes), 0
     sql = (
@@ -168,7 +173,7 @@ def passing(
             if row[0] in passed:
                 found.append(row)
             if (len(found) == limit or looked >= MOST_SPANS) and (at < len(rows) or following):
-                return found, f"{row[3]}:{row[0].decode()}"
+                return found, place(row)
         if not following:
             return found, ""
         cursor = following

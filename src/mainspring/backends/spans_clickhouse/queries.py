@@ -29,8 +29,9 @@ Condition = tuple[str, dict[str, Any]]
 def page_of_traces(
     server: Server, project: str, where: SpanFilter, limit: int, cursor: str
 ) -> tuple[list[TraceSummary], str]:
-    """Return a page of traces, newest first by start."""
+    """Return a page of traces, newest first: by start, or by arrival where words are searched for."""
     sql, values = condition(project, where)
+    order = "arrived" if where.query else "start_ns"
     if where.query:
         for test, bound in tests(where.query):
             sql += f" AND trace IN (SELECT trace FROM spans FINAL WHERE project = {{project:String}} AND {test})"  # noqa: S608
@@ -45,7 +46,7 @@ def page_of_traces(
         values |= bound
 
     def page(limit: int, cursor: str) -> tuple[list[Sequence[Any]], str]:
-        return _rows(server, sql, values, limit, cursor)
+        return _rows(server, sql, values, order, limit, cursor)
 
     if where.attributes:
         rows, following = overview.passing(server, project, where, page, limit, cursor)
@@ -54,19 +55,23 @@ def page_of_traces(
     return [_line(row) for row in rows], following
 
 
-def _rows(server: Server, sql: str, values: dict[str, Any], limit: int, cursor: str) -> tuple[list[Sequence[Any]], str]:
+def _rows(
+    server: Server, sql: str, values: dict[str, Any], order: str, limit: int, cursor: str
+) -> tuple[list[Sequence[Any]], str]:
+    """Return lines of traces; the moment by which they are ordered stands at the end of each."""
     if cursor:
-        start, trace = cursor_parts(cursor, 2)
-        values = {**values, "start": whole_number(start), "after": trace_key(trace).hex()}
-        sql += " AND (start_ns, trace) < ({start:UInt64}, {after:String})"
+        moment, trace = cursor_parts(cursor, 2)
+        values = {**values, "moment": whole_number(moment), "after": trace_key(trace).hex()}
+        sql += f" AND ({order}, trace) < ({{moment:UInt64}}, {{after:String}})"
     rows = server.query(
-        f"SELECT {_LINE} FROM traces FINAL WHERE {sql} ORDER BY start_ns DESC, trace DESC LIMIT {{limit:UInt64}}",  # noqa: S608
+        f"SELECT {_LINE}, {order} AS at FROM traces FINAL WHERE {sql} ORDER BY at DESC, trace DESC "  # noqa: S608
+        "LIMIT {limit:UInt64}",
         **values,
         limit=limit + 1,
     )
     more = len(rows) > limit
     rows = rows[:limit]
-    return rows, f"{rows[-1][3]}:{rows[-1][0].decode()}" if more else ""
+    return rows, overview.place(rows[-1]) if more else ""
 
 
 def spans_of(server: Server, project: str, trace_id: str) -> list[Span]:
@@ -217,7 +222,7 @@ def condition(project: str, where: SpanFilter) -> Condition:
 def _line(row: Any) -> TraceSummary:
     trace, name, kind, start, end, status, *rest = row
     environment, service, model, deployment, release, session, user, spans, *totals = rest
-    input_tokens, output_tokens, cost, said, answered = totals
+    input_tokens, output_tokens, cost, said, answered, _ = totals
     return TraceSummary(
         trace_id=trace.decode(),
         name=name,

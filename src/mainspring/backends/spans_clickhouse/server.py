@@ -58,8 +58,9 @@ _ADDED = (
     "ALTER TABLE spans ADD COLUMN IF NOT EXISTS cached Nullable(UInt64)",
     "ALTER TABLE spans ADD COLUMN IF NOT EXISTS guard UInt8",
     "ALTER TABLE spans ADD COLUMN IF NOT EXISTS cache UInt8",
+    "ALTER TABLE traces ADD COLUMN IF NOT EXISTS arrived UInt64 DEFAULT start_ns",
 )
-"""Columns that came later; what was stored before them has none of what they say."""
+"""Columns that came later; what was stored before them has none of what they say, or what was nearest to it."""
 
 log = logging.getLogger("mainspring.spans")
 

@@ -27,7 +27,7 @@ _COUNTED = ("first", "cached", "guard", "cache")
 _SPAN = ["project", "trace", *_SHORT.split(", "), "bucket", *_COUNTED, "words", "body"]
 _LINE = (
     "project, trace, start_ns, end_ns, name, kind, status, environment, service, model, deployment, release, prompt, "
-    "session, user, spans, input_tokens, output_tokens, cost, input_preview, output_preview, version"
+    "session, user, spans, input_tokens, output_tokens, cost, input_preview, output_preview, version, arrived"
 ).split(", ")
 _OF_TRACES = "project = {project:String} AND trace IN {traces:Array(String)}"
 
@@ -148,7 +148,8 @@ class Writer:
     def _summarise(self, project: str, names: Sequence[str]) -> None:
         """Write the lines of traces from the short columns of all their spans.
 
-        Processes may do so for one trace at the same time. A line's version is the sum of its spans' versions, which
+        When a trace arrived stays as it is, whatever replaces its spans. Processes may do so for one trace at the same
+        time. A line's version is the sum of its spans' versions, which
         grows with every span that is added or replaced: the line that knew most is the one that stays.
         """
         if not names:
@@ -157,7 +158,12 @@ class Writer:
         by_trace: dict[str, list[Short]] = defaultdict(list)
         for trace, span, parent, *rest in self._server.query(sql, project=project, traces=list(names)):
             by_trace[trace.decode()].append(Short(span, parent.encode() or None, *rest))
-        lines = [(project, trace, *_line(rows)) for trace, rows in by_trace.items()]
+        sql = f"SELECT trace, arrived FROM traces FINAL WHERE {_OF_TRACES}"  # noqa: S608
+        known = {trace.decode(): at for trace, at in self._server.query(sql, project=project, traces=list(names))}
+        lines = []
+        for trace, rows in by_trace.items():
+            first = min(short.version % _ENDED for short in rows)
+            lines.append((project, trace, *_line(rows), min(first, known.get(trace, first))))
         self._server.insert("traces", lines, _LINE)
 
 

@@ -35,6 +35,7 @@ from mainspring.kernel.spans import (
 )
 
 _WORD_COLUMNS = ("environment", "model", "deployment", "release", "prompt", "service", "kind")
+_DIMENSIONS = ("environment", "deployment", "release", "model", "kind")
 _TEXT_COLUMNS = {"session_id": "session", "user_id": "user", "name": "name"}
 _LINE = (
     "id, trace, name, kind, start_ns, end_ns, status, environment, service, model, deployment, release, session, "
@@ -134,7 +135,7 @@ class Reader:
         if where.until_ns:
             sql += " AND hour <= ?"
             values.append((where.until_ns - 1) // HOUR_NS)
-        for name in ("environment", "deployment", "release", "model", "kind"):
+        for name in _DIMENSIONS:
             if getattr(where, name):
                 sql += f" AND {name} = ?"
                 values.append(self._words.find(self._connection, getattr(where, name)) or -1)
@@ -145,7 +146,8 @@ class Reader:
         groups: dict[tuple[int, ...], list[tuple[Any, ...]]] = {}
         for row in rows:
             groups.setdefault(row[1:7], []).append(row[7:])
-        return [self._hour(key, parts) for key, parts in groups.items()]
+        found = [self._hour(key, parts) for key, parts in groups.items()]
+        return sorted(found, key=lambda one: (one.hour_ns, *(getattr(one, name) for name in _DIMENSIONS)))
 
     def calls(self, project: str, where: SpanFilter, by: str, step_ns: int, groups: int) -> list[CallTotals]:
         """Return sums of model calls by step and group."""
