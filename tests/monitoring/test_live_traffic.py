@@ -5,10 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from tests.monitoring.test_monitoring import BagOfWords
 
+from mainspring.kernel.errors import NotFound
 from mainspring.kernel.spans import Span
-from mainspring.monitoring import Boards, Monitors
+from mainspring.monitoring import Boards, Drifts, Evaluators, Monitors
+from mainspring.monitoring.drift import TooFew
 from mainspring.monitoring.metrics import measure
+from mainspring.monitoring.online.models import Choice
 from mainspring.traces import Scores, Traces
 
 
@@ -94,3 +98,47 @@ def test_what_is_tried_out_is_no_traffic_unless_it_is_asked_for(platform, call, 
 def test_a_monitor_of_the_environment_of_experiments_counts_them(platform, call):
     call(environment="experiment")
     assert value(platform, "requests", "experiment") == 1
+
+
+@pytest.mark.parametrize(
+    "tried", [{"environment": "experiment"}, {"service": "playground"}, {"service": "shadow"}], ids=str
+)
+def test_drift_and_shift_look_at_traffic_unless_all_is_asked_for(platform, call, tried):
+    platform.embed_port = BagOfWords()
+    for _ in range(30):
+        call(**tried, input="What is asked", release="release/docs@1")
+    platform.clock.advance(seconds=1)
+    drifts, monitors = Drifts(platform), Monitors(platform)
+    with pytest.raises(TooFew, match=r"^0 calls"):
+        drifts.check("docs", environment="")
+    with pytest.raises(TooFew, match=r"^0 calls and 0"):
+        drifts.report("docs", environment="", against="window")
+    with pytest.raises(NotFound, match="release"):
+        drifts.check("docs", environment="", traffic="all")
+    with pytest.raises(TooFew, match=r"^30 calls and 0"):
+        drifts.report("docs", environment="", against="window", traffic="all")
+    monitors.create("moved", "shift", environment="", window_minutes=60)
+    for traffic, found in (("live", "0 calls"), ("all", "30 calls")):
+        monitors.update("moved", settings={"traffic": traffic})
+        assert monitors.test("moved").summary.startswith(found)
+
+
+@pytest.mark.parametrize(
+    "tried",
+    [{"environment": "experiment"}, {"service": "playground"}, {"service": "loadtest"}, {"service": "shadow"}],
+    ids=str,
+)
+def test_an_evaluator_draws_from_traffic_unless_it_is_told_otherwise(platform, call, tried):
+    for _ in range(3):
+        call()
+        call(**tried)
+    call(attributes={"mainspring.metadata.judged": "x"})
+    platform.clock.advance(seconds=1)
+
+    def drawn(**choice):
+        return Evaluators(platform).preview(choice=Choice(**choice), rate=1.0).drawn
+
+    assert drawn() == 3
+    assert drawn(traffic="all") == 6
+    assert drawn(**tried) == 3
+    assert drawn(service="!else") == 3

@@ -74,7 +74,7 @@ def look(platform: Platform, monitor: Monitor) -> Finding:
     return _kinds[monitor.kind].look(platform, monitor, settings_of(monitor.kind, monitor.settings))
 
 
-class DriftOptions(Record):
+class DriftOptions(Watched):
     """Settings of a drift monitor."""
 
     dataset: str = ""

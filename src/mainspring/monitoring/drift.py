@@ -12,7 +12,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import reference
 from mainspring.monitoring.models import DriftCheck
-from mainspring.monitoring.sample import calls, question
+from mainspring.monitoring.sample import Traffic, calls, question
 from mainspring.stats.drift import mmd
 
 LEAST = 20
@@ -37,6 +37,7 @@ class DriftSettings:
     alpha: float = 0.01
     min_effect: float = MIN_EFFECT
     seed: int = 0
+    traffic: Traffic = "live"
 
 
 class TooFew(Invalid):
@@ -60,7 +61,7 @@ def check(
     with platform.read() as tx:
         project, now = tx.project, tx.now
     since = since or now - timedelta(days=7)
-    spans = calls(platform, project, target, environment, since=since, until=until)
+    spans = calls(platform, project, target, environment, since=since, until=until, traffic=settings.traffic)
     sample = list(islice(((span, text) for span in spans if (text := question(span.input).strip())), settings.limit))
     if len(sample) < LEAST:
         raise TooFew(

@@ -10,7 +10,6 @@ from pydantic import Field, field_validator
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.records import Record
 from mainspring.monitoring import metrics
 from mainspring.monitoring.checks import Count, check
 from mainspring.monitoring.drift import TooFew
@@ -65,7 +64,7 @@ def metric(platform: Platform, monitor: Monitor, options: MetricOptions) -> Find
     return _anomaly(platform, monitor, options, now, until)
 
 
-class ShiftOptions(Record):
+class ShiftOptions(Watched):
     """Settings of a shift monitor."""
 
     against: Literal["data", "window"] = "window"

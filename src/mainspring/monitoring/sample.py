@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from heapq import merge
 from itertools import islice
@@ -15,11 +15,9 @@ from mainspring.kernel.spans import Span, SpanFilter, TraceSummary
 from mainspring.traces.models import nanoseconds
 
 Traffic = Literal["live", "all"]
-TRIED = ("shadow", "loadtest", "redteam")
-"""The services of calls that nobody reads the answers of."""
 EXPERIMENT = ENVIRONMENT
 """The environment of experiments."""
-NOT_LIVE = ("playground", *TRIED)
+NOT_LIVE = ("playground", "shadow", "loadtest", "redteam")
 """The services of calls that are no traffic; experiments are told by their environment."""
 CALLS = ("chat", "text_completion", "generate_content")
 _TOGETHER = 200
@@ -75,6 +73,13 @@ def calls(
             yield span
         if not left:
             return
+
+
+def without(text: str, words: Sequence[str]) -> str:
+    """Return a filter that leaves words out, unless others are named."""
+    if text and not text.startswith("!"):
+        return text
+    return "!" + ",".join(dict.fromkeys([*filter(None, text.lstrip("!").split(",")), *words]))
 
 
 def live(platform: Platform, project: str, trace_ids: Iterable[str], environment: str = "") -> set[str]:

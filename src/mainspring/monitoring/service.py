@@ -38,6 +38,7 @@ from mainspring.monitoring.models import (
     Target,
     Url,
 )
+from mainspring.monitoring.sample import Traffic
 from mainspring.monitoring.shift import DriftReport
 from mainspring.monitoring.tables import alerts, channels, monitors, silences
 from mainspring.traces.models import aware
@@ -332,12 +333,13 @@ class Drifts(Service):
         reference_limit: Rows = 200,
         alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
         min_effect: Share = drift_checks.MIN_EFFECT,
+        traffic: Traffic = "live",
     ) -> DriftCheck:
         """Compare the inputs of live calls with the data that the live release was trained on, or with `dataset`.
 
         `target` is a deployment, a release such as release/docs@2, or empty for all traffic; the latest `limit` calls
         of the last 7 days, or of the time given, count. Drift is a p-value of at most `alpha` with an effect of at
-        least `min_effect`.
+        least `min_effect`. With `traffic` all, the playground, experiments, load tests and shadows count too.
         """
         settings = drift_checks.DriftSettings(
             dataset=dataset or "",
@@ -346,6 +348,7 @@ class Drifts(Service):
             reference_limit=reference_limit,
             alpha=alpha,
             min_effect=min_effect,
+            traffic=traffic,
         )
         where = self.caller.environment if environment is None else environment
         return drift_checks.check(self.platform, target, where, settings, since=since, until=until)
@@ -362,13 +365,16 @@ class Drifts(Service):
         reference_days: Annotated[float, Field(gt=0, le=90)] = 7.0,
         limit: Annotated[int, Field(ge=30, le=2000)] = 500,
         alpha: Annotated[float, Field(gt=0, lt=0.5)] = 0.01,
+        traffic: Traffic = "live",
     ) -> DriftReport:
         """Hold everything that is measured of live calls against what their release was trained and measured with.
 
         Or, with `against` a `window`, against the days before: inputs and outputs by meaning and length, tokens, times,
         cost, errors, refusals, guard, models, scores. Over all of them the chance of a false alarm is at most `alpha`.
-        It says which topics of the inputs moved.
+        It says which topics of the inputs moved. `traffic` is as in `drift check`.
         """
-        settings = shift.ShiftSettings(against=against, reference_days=reference_days, limit=limit, alpha=alpha)
+        settings = shift.ShiftSettings(
+            against=against, reference_days=reference_days, limit=limit, alpha=alpha, traffic=traffic
+        )
         where = self.caller.environment if environment is None else environment
         return shift.report(self.platform, target, where, settings, since=aware(since), until=aware(until))

@@ -14,7 +14,7 @@ from mainspring.kernel.spans import CallTotals, SpanFilter
 from mainspring.monitoring.boards.measures import KINDS, info, joined
 from mainspring.monitoring.boards.models import Figures, Series, Where
 from mainspring.monitoring.boards.scored import Scored, scored
-from mainspring.monitoring.sample import EXPERIMENT, NOT_LIVE
+from mainspring.monitoring.sample import EXPERIMENT, NOT_LIVE, without
 from mainspring.traces.models import moment, nanoseconds
 
 _STEPS = (1, 5, 15, 60, 180, 360, 720, 1440, 10_080)
@@ -113,16 +113,9 @@ def filter_of(where: Where, begin: int, end: int) -> SpanFilter:
     """Return the choice of calls: of traffic, where nothing else is named."""
     named: dict[str, Any] = where.model_dump(exclude={"user", "traffic"})
     if where.traffic == "live":
-        named["service"] = _without(where.service, NOT_LIVE)
-        named["environment"] = _without(where.environment, (EXPERIMENT,))
+        named["service"] = without(where.service, NOT_LIVE)
+        named["environment"] = without(where.environment, (EXPERIMENT,))
     return SpanFilter(**named, user_id=where.user, since_ns=begin, until_ns=end)
-
-
-def _without(text: str, words: Sequence[str]) -> str:
-    """Leave words out, unless others are named."""
-    if text and not text.startswith("!"):
-        return text
-    return "!" + ",".join(dict.fromkeys([*filter(None, text.lstrip("!").split(",")), *words]))
 
 
 def _scores(

@@ -9,6 +9,7 @@ from pydantic import Field, StringConstraints
 
 from mainspring.kernel.records import Record
 from mainspring.monitoring.models import Target
+from mainspring.monitoring.sample import Traffic
 
 Rate = Annotated[float, Field(gt=0, le=1)]
 Word = Annotated[str, StringConstraints(max_length=300)]
@@ -26,6 +27,9 @@ class Choice(Record):
     query: Word = ""
     """Words that must stand in the call."""
     min_duration_ms: Annotated[float, Field(ge=0, le=1e9)] = 0.0
+    traffic: Traffic = "live"
+    """`live` leaves out experiments, playground, load tests, shadows and red teaming, unless `environment` or `service`
+    names them; `all` draws from them too."""
 
 
 class Counts(Record):

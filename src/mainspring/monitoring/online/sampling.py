@@ -12,7 +12,7 @@ from mainspring.evals.scorers import Answer
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.monitoring.online.models import Choice, Draw, DrawnCall
-from mainspring.monitoring.sample import CALLS, TRIED, question
+from mainspring.monitoring.sample import CALLS, EXPERIMENT, NOT_LIVE, question, without
 from mainspring.traces.models import moment
 
 JUDGED = "mainspring.metadata.judged"
@@ -64,11 +64,12 @@ def preview(
 def _fitting(platform: Platform, project: str, choice: Choice, since_ns: int, until_ns: int) -> Iterator[Span]:
     """Yield the spans of a time that fit a choice, newest first, at most 20,000."""
     is_release = choice.target.startswith("release/")
+    live = choice.traffic == "live"
     where = SpanFilter(
-        environment=choice.environment,
+        environment=without(choice.environment, (EXPERIMENT,)) if live else choice.environment,
         release=choice.target if is_release else "",
         deployment="" if is_release else choice.target,
-        service=choice.service,
+        service=without(choice.service, NOT_LIVE) if live else choice.service,
         status=choice.status,
         query=choice.query.strip(),
         min_duration_ms=choice.min_duration_ms,
@@ -84,7 +85,7 @@ def share(evaluator_id: str, trace_id: str) -> float:
 
 
 def _is_call(span: Span) -> bool:
-    return span.kind in CALLS and span.service not in TRIED and JUDGED not in span.attributes
+    return span.kind in CALLS and JUDGED not in span.attributes
 
 
 def answer_of(span: Span, spans: Sequence[Span]) -> Answer:

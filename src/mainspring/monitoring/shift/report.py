@@ -15,7 +15,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import reference
 from mainspring.monitoring.drift import TooFew
-from mainspring.monitoring.sample import calls
+from mainspring.monitoring.sample import Traffic, calls
 from mainspring.monitoring.shift import topics
 from mainspring.monitoring.shift.features import CATEGORIES, NUMBERS, SHARES, Seen, of_row, of_span
 from mainspring.monitoring.shift.models import DriftReport, FeatureKind, FeatureShift, TopicShift
@@ -47,6 +47,8 @@ class ShiftSettings:
     limit: int = 500
     alpha: float = 0.01
     seed: int = 0
+    traffic: Traffic = "live"
+    """Of both sides, where calls are held against earlier ones."""
 
 
 def report(
@@ -66,12 +68,12 @@ def report(
     with platform.read() as tx:
         now = tx.now
     start = since or now - timedelta(days=_DAYS)
-    spans = _calls(platform, target, environment, start, until, settings.limit)
+    spans = _calls(platform, target, environment, start, until, settings)
     live = _read(platform, spans)
     release = target if target.startswith("release/") else _release(spans)
     if settings.against == "window":
         before = start - timedelta(days=settings.reference_days)
-        old = _read(platform, _calls(platform, target, environment, before, start, settings.limit))
+        old = _read(platform, _calls(platform, target, environment, before, start, settings))
         against = f"{before:%Y-%m-%d %H:%M} to {start:%Y-%m-%d %H:%M} (UTC)"
     else:
         old, against = _made_with(platform, release, settings)
@@ -188,18 +190,24 @@ def _topics(
 
 
 def _calls(
-    platform: Platform, target: str, environment: str, since: datetime, until: datetime | None, limit: int
+    platform: Platform,
+    target: str,
+    environment: str,
+    since: datetime,
+    until: datetime | None,
+    settings: ShiftSettings,
 ) -> list[Span]:
     with platform.read() as tx:
         project = tx.project
     found: list[Span] = []
     sessions: set[str] = set()
-    for span in calls(platform, project, target, environment, since=since, until=until):
+    seen = calls(platform, project, target, environment, since=since, until=until, traffic=settings.traffic)
+    for span in seen:
         if span.session_id and span.session_id in sessions:
             continue
         sessions.add(span.session_id)
         found.append(span)
-        if len(found) == limit:
+        if len(found) == settings.limit:
             break
     return found
 

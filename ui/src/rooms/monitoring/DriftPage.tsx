@@ -26,6 +26,7 @@ export function DriftPage() {
   const against = url.against === "data" ? "data" : "window";
   const hours = HOURS.find(([value]) => value === url.hours)?.[0] ?? "168";
   const environment = url.environment ?? who.data?.environment ?? "";
+  const traffic: "live" | "all" = url.traffic === "all" ? "all" : "live";
   const asked = url.at !== undefined;
   const until = new Date(Number(url.at ?? 0));
   const body = {
@@ -37,12 +38,13 @@ export function DriftPage() {
     reference_days: Number(url.days ?? "7"),
     limit: 500,
     alpha: 0.01,
+    traffic,
   };
   const query = $api.useQuery("post", "/drift/report", { body }, { enabled: asked, staleTime: Infinity, retry: false, refetchOnWindowFocus: false });
   return (
     <Page title="Drift">
       <div className="stack">
-        <Ask url={{ target: url.target ?? "", environment, against, hours, days: url.days ?? "7" }} go={(next) => setUrl({ ...next, at: String(Date.now()) }, true)} busy={asked && query.isFetching} />
+        <Ask url={{ target: url.target ?? "", environment, traffic, against, hours, days: url.days ?? "7" }} go={(next) => setUrl({ ...next, at: String(Date.now()) }, true)} busy={asked && query.isFetching} />
         {!asked ? (
           <Blank icon="drift" title="Hold live calls against what they were" text="Inputs and outputs by meaning and length, tokens, times, cost, errors, refusals, guard, models and scores. Over all of them the chance of a false alarm is at most one in a hundred." code={EXAMPLE} />
         ) : query.error instanceof ApiError && query.error.status === 422 ? (
@@ -62,6 +64,7 @@ export function DriftPage() {
 interface Asked {
   target: string;
   environment: string;
+  traffic: string;
   against: string;
   hours: string;
   days: string;
@@ -87,6 +90,10 @@ function Ask({ url, go, busy }: { url: Asked; go: (next: Asked) => void; busy: b
       </datalist>
       <span className="dim">in</span>
       <input className="input" aria-label="Environment" style={{ width: 140 }} value={draft.environment} placeholder="all environments" onChange={(event) => set({ environment: event.target.value.trim() })} />
+      <select className="select" aria-label="Traffic" value={draft.traffic} onChange={(event) => set({ traffic: event.target.value })}>
+        <option value="live">live</option>
+        <option value="all">with what is tried out</option>
+      </select>
       <select className="select" aria-label="Time" value={draft.hours} onChange={(event) => set({ hours: event.target.value })}>
         {HOURS.map(([value, label]) => (
           <option key={value} value={value}>

@@ -105,7 +105,7 @@ export function EvaluatorForm({ evaluator, close, done }: { evaluator?: Evaluato
 }
 
 function begin(evaluator: Evaluator | undefined, environment: string): Draft {
-  const usual = { target: "", environment, service: "", status: "ok" as const, query: "", min_duration_ms: 0 };
+  const usual = { target: "", environment, service: "", status: "ok" as const, query: "", min_duration_ms: 0, traffic: "live" as const };
   return {
     name: evaluator?.name ?? "",
     metric: evaluator?.metric ?? "",
@@ -136,6 +136,12 @@ function Which({ choice, set }: { choice: Draft["choice"]; set: (more: Partial<D
             <option value="">either way</option>
             <option value="ok">well</option>
             <option value="error">with an error</option>
+          </select>
+        </Field>
+        <Field label="Traffic" note="Live leaves out playground, experiments, load tests and shadows.">
+          <select className="select" value={choice.traffic} onChange={(event) => set({ traffic: event.target.value as Draft["choice"]["traffic"] })}>
+            <option value="live">live</option>
+            <option value="all">all</option>
           </select>
         </Field>
         <Field label="Words in the call">
