@@ -88,6 +88,23 @@ def test_a_histogram_counts_what_the_list_would_show(platform: Platform) -> None
         Traces(platform).histogram(since=T0, until=T0)
 
 
+def test_a_trace_comes_with_its_newest_scores_and_a_list_goes_on_to_the_older(platform: Platform) -> None:
+    platform.spans.append([span(1, 1, session_id="talk"), span(2, 1, session_id="talk")])
+    given = [Scores(platform).create("helpful", trace_id=ONE, number=float(n)) for n in range(250)]
+    other = Scores(platform).create("helpful", trace_id=f"{2:032x}", number=1.0)
+    about = Scores(platform).create("solved", session_id="talk", label="yes")
+    whole, tree = Traces(platform).get(ONE), Traces(platform).outline(ONE)
+    assert whole.scores == tree.scores == given[150:]
+    assert whole.older_scores and whole.older_scores == tree.older_scores
+    page = Scores(platform).list_(trace_id=ONE, limit=100, cursor=whole.older_scores)
+    assert page.items == given[50:150][::-1] and page.next_cursor
+    assert Traces(platform).get(f"{2:032x}").scores == [other]
+    assert Traces(platform).get(f"{2:032x}").older_scores is None
+    assert Sessions(platform).get("talk").scores == [*given, other, about]
+    exported = {one.trace_id: one.scores for one in Traces(platform).export()}
+    assert exported[ONE] == given, "an export is whole"
+
+
 def test_an_outline_holds_the_tree_in_columns_and_a_span_comes_alone(platform: Platform) -> None:
     platform.spans.append([span(1, 2, input="hi", cost=0.5), span(1, 1, kind="invoke_agent")])
     platform.spans.append([span(1, 3, parent_id=f"{999:016x}", status="error")])

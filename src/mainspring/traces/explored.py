@@ -11,8 +11,10 @@ from mainspring.traces.models import Score, Status, TraceDetail, TraceLine, mome
 
 
 class ExportedTrace(TraceDetail):
-    """A whole trace, as a line of an export."""
+    """A whole trace, as a line of an export: all its spans and all its scores."""
 
+    scores: list[Score]
+    older_scores: None = None
     next_cursor: str | None
     """On the last line of a page: where an export goes on after it; null elsewhere and at the end."""
 
@@ -39,7 +41,7 @@ class SpanColumns(Record):
 
 
 class Outline(Record):
-    """A trace without the texts and attributes of its spans, and its scores."""
+    """A trace without the texts and attributes of its spans, and its newest scores."""
 
     trace_id: str
     started_at: datetime
@@ -47,6 +49,9 @@ class Outline(Record):
     status: Status
     spans: SpanColumns
     scores: list[Score]
+    """At most 100, the newest of them, in order of time."""
+    older_scores: str | None = None
+    """Where older ones begin, as a cursor of `score list --trace-id`; null where these are all."""
 
 
 class TimeBin(Record):

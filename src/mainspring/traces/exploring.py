@@ -21,6 +21,7 @@ from mainspring.traces.attributes import Attributes
 from mainspring.traces.choosing import Milliseconds, Number
 from mainspring.traces.explored import ExportedTrace, Histogram, Outline, SpanColumns
 from mainspring.traces.models import SpanDetail, SpanId, Status, TraceId, Word, moment, nanoseconds, shown
+from mainspring.traces.tables import scores
 
 _EXPORTED = 50
 Bins = Annotated[int, Field(ge=1, le=200)]
@@ -104,7 +105,7 @@ class Exploring(Service):
         if not lines:
             raise _unknown(trace_id)
         with self.read() as tx:
-            given = score_store.of_traces(tx, [trace_id])
+            given, older = score_store.latest(tx, scores.c.trace_id == trace_id)
         awaited = choosing.awaited_ns(self.platform)
         start, end = min(line.start_ns for line in lines), max(line.end_ns for line in lines)
         place = {line.span_id: at for at, line in enumerate(lines)}
@@ -129,6 +130,7 @@ class Exploring(Service):
                 says=[line.says for line in lines],
             ),
             scores=given,
+            older_scores=older,
         )
 
     @operation("GET /traces/{trace_id}/spans/{span_id}", permission="trace.read", mcp=True)

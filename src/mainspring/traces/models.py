@@ -125,7 +125,7 @@ class Score(Record):
 
 
 class TraceDetail(Record):
-    """A trace: its spans in order of start, and its scores."""
+    """A trace: its spans in order of start, and its newest scores."""
 
     trace_id: str
     started_at: datetime
@@ -133,6 +133,9 @@ class TraceDetail(Record):
     status: Status
     spans: list[SpanDetail]
     scores: list[Score]
+    """At most 100, the newest of them, in order of time."""
+    older_scores: str | None = None
+    """Where older ones begin, as a cursor of `score list --trace-id`; null where these are all."""
     next_cursor: str | None
     """Where its spans go on; null where they end here."""
 
@@ -254,6 +257,7 @@ class SessionDetail(Record):
     session: SessionLine
     traces: list[TraceLine]
     scores: list[Score]
+    """The newest 1,000 of those of the session and of these traces, in order of time."""
 
 
 class Estimate(Record):

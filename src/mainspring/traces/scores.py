@@ -9,11 +9,14 @@ from typing import Any
 from sqlalchemy import ColumnElement, RowMapping, delete, func, insert, select
 
 from mainspring.kernel.errors import Invalid
+from mainspring.kernel.records import paginate
 from mainspring.kernel.tx import Tx
 from mainspring.traces.models import Score
 from mainspring.traces.tables import scores
 
 _CHUNK = 500
+SHOWN = 100
+"""Scores that come with a trace at once."""
 
 
 def put(
@@ -90,6 +93,12 @@ def of_traces(tx: Tx, trace_ids: Sequence[str]) -> list[Score]:
         query = select(scores).where(scores.c.project == tx.project, some).order_by(scores.c.id)
         found += [as_score(row) for row in tx.execute(query).mappings()]
     return found
+
+
+def latest(tx: Tx, *wanted: ColumnElement[bool], limit: int = SHOWN) -> tuple[list[Score], str | None]:
+    """Return the newest scores of a choice, oldest first, and the cursor with which a list goes on to older ones."""
+    rows, following = paginate(tx, select(scores).where(scores.c.project == tx.project, *wanted), scores.c.id, limit)
+    return [as_score(row) for row in reversed(rows)], following
 
 
 def find(

@@ -132,9 +132,10 @@ class Traces(Exploring):
 
     @operation("GET /traces/{trace_id}", permission="trace.read", mcp=True)
     def get(self, trace_id: TraceId, *, limit: Limit = 1000, cursor: Cursor = "") -> TraceDetail:
-        """Return a trace with its scores and its spans in order of start, at most 1,000 and about 8 MB at once.
+        """Return a trace with its newest scores and its spans in order of start, at most 1,000 and about 8 MB at once.
 
-        With `next_cursor` the rest is asked for; `trace outline` returns the tree of a trace of any size.
+        With `next_cursor` the rest of the spans is asked for, with `older_scores` as the cursor of `score list` that of
+        the scores; `trace outline` returns the tree of a trace of any size.
         """
         lines = self.platform.spans.outline(self.caller.project, trace_id)
         if not lines:
@@ -142,7 +143,7 @@ class Traces(Exploring):
         place = decode_cursor(cursor) if cursor else ""
         spans, following = paging.page(self.platform, self.caller.project, lines, trace_id, limit, place)
         with self.read() as tx:
-            given = score_store.of_traces(tx, [trace_id])
+            given, older = score_store.latest(tx, scores.c.trace_id == trace_id)
         awaited = choosing.awaited_ns(self.platform)
         start, end = min(line.start_ns for line in lines), max(line.end_ns for line in lines)
         return TraceDetail(
@@ -152,6 +153,7 @@ class Traces(Exploring):
             status=choosing.status_of(lines, awaited),
             spans=[SpanDetail.of(span, awaited) for span in spans],
             scores=given,
+            older_scores=older,
             next_cursor=encode_cursor(following) if following else None,
         )
 

@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import msgspec
 from pydantic import Field
-from sqlalchemy import select
 
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.operation import operation
@@ -61,13 +60,12 @@ class Sessions(Service):
             raise NotFound(f"There is no session {session_id}.", hint="`mainspring session list` shows them.")
         lines, _ = self.platform.spans.traces(project, SpanFilter(session_id=session_id), limit=200)
         with self.read() as tx:
-            mine = (scores.c.project == tx.project) & (scores.c.session_id == session_id)
-            rows = tx.execute(select(scores).where(mine).order_by(scores.c.id).limit(_SCORED)).mappings()
-            given = [score_store.as_score(row) for row in rows]
-            given += score_store.of_traces(tx, [line.trace_id for line in lines])
-        unique = list({score.id: score for score in given}.values())
+            mine, _ = score_store.latest(tx, scores.c.session_id == session_id, limit=_SCORED)
+            theirs, _ = score_store.latest(tx, scores.c.trace_id.in_([one.trace_id for one in lines]), limit=_SCORED)
+        given = {score.id: score for score in (*mine, *theirs)}
+        newest = [given[one] for one in sorted(given)[-_SCORED:]]
         return SessionDetail(
-            session=SessionLine.of(found[0]), traces=[TraceLine.of(line) for line in lines], scores=unique
+            session=SessionLine.of(found[0]), traces=[TraceLine.of(line) for line in lines], scores=newest
         )
 
     @operation("GET /conversations/{session_id:path}", permission="trace.read", mcp=True)

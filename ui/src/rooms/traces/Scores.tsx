@@ -4,7 +4,7 @@ import { figure } from "../../kit/format";
 import { Table } from "../../kit/list";
 
 /** What people, code and models said of a trace. */
-export function Scores({ trace }: { trace: { trace_id: string; scores: Score[] } }) {
+export function Scores({ trace }: { trace: { trace_id: string; scores: Score[]; older_scores?: string | null } }) {
   if (trace.scores.length === 0)
     return (
       <Blank
@@ -17,6 +17,11 @@ export function Scores({ trace }: { trace: { trace_id: string; scores: Score[] }
     );
   return (
     <div className="stack">
+      {trace.older_scores && (
+        <p className="dim">
+          The newest {trace.scores.length}. <code>{`mainspring score list --trace-id ${trace.trace_id}`}</code> goes on to the older ones.
+        </p>
+      )}
       <Table
         label="Scores"
         items={trace.scores}

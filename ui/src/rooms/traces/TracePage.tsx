@@ -51,7 +51,7 @@ function Body({ outline }: { outline: Outline }) {
   const chosen = spans.find((span) => span.span_id === url.span) ?? spans.find((span) => span.says) ?? spans[0];
   const pane: Pane = PANES.find((name) => name === url.pane) ?? "Span";
   const comments = useComments(outline.trace_id);
-  const counts: Partial<Record<Pane, number>> = { Scores: outline.scores.length, Comments: comments.data?.items.length };
+  const counts: Partial<Record<Pane, number | string>> = { Scores: outline.older_scores ? `${outline.scores.length}+` : outline.scores.length, Comments: comments.data?.items.length };
   if (!chosen) return null;
   return (
     <>
