@@ -18,6 +18,8 @@ from mainspring.traces.models import Erased, RetentionRule, nanoseconds
 from mainspring.traces.tables import awaiting, retentions
 
 _BATCH = 500
+_TOGETHER = 5_000
+"""Traces that expire at once: to drop the words of few from the index takes as long as to drop those of many."""
 _WHOLE = timedelta(days=1)
 """After so long everything that is old enough is looked at again."""
 _ROOM = "traces"
@@ -133,17 +135,20 @@ def _expire(
         until_ns=until_ns,
     )
     removed, cursor, more = 0, "", True
+    gone: list[str] = []
     while more:
         lines, cursor = platform.spans.traces(project, where, limit=_BATCH, cursor=cursor)
         low = {at: _low(platform, rules[at], lines) for at in range(number + 1) if rules[at].bad}
-        chosen = [
+        gone += [
             line.trace_id
             for line in lines
             if _names(rule, line, low.get(number))
             and not any(_names(one, line, low.get(at)) for at, one in enumerate(before))
         ]
-        removed += erase_everywhere(platform, project, chosen).spans if chosen else 0
         more = bool(cursor)
+        if gone and (len(gone) >= _TOGETHER or not more):
+            removed += erase_everywhere(platform, project, gone).spans
+            gone = []
     return removed
 
 

@@ -14,6 +14,7 @@ import apsw
 from mainspring.backends.spans_log.codec import Packer, arrived
 from mainspring.backends.spans_log.intake import BATCH, Intake
 from mainspring.backends.spans_log.lines import check_calls
+from mainspring.backends.spans_sqlite.purging import drop_erased
 from mainspring.backends.spans_sqlite.queries import Reader
 from mainspring.backends.spans_sqlite.schema import BUSY_MS, VERSION, Words, connect, migrate
 from mainspring.backends.spans_sqlite.writer import Writer
@@ -135,9 +136,9 @@ class SqliteSpans:
         with self._intake.writing:
             for at in range(0, len(keys), _ERASE_CHUNK):
                 removed += self._writer.erase(project, keys[at : at + _ERASE_CHUNK])
+        drop_erased(self._writer.connection, lambda: self._intake.writing)
+        with self._intake.writing:
             if removed:
-                # A contentless index only marks rows as deleted; merging it into one piece drops their words.
-                self._writer.connection.execute("INSERT INTO texts (texts) VALUES ('optimize')")
                 self._writer.connection.execute("PRAGMA incremental_vacuum")
             self._checkpoint()
             self._intake.recover()
