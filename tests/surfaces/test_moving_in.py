@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from tests.surfaces.test_every_face import NoEngines
 from typer.testing import CliRunner
 
-from mainspring.kernel.errors import Invalid, TooLarge
+from mainspring.kernel.errors import Invalid, TooLarge, Unauthenticated, Unreachable
 from mainspring.kernel.platform import Platform
 from mainspring.surfaces.app import build_app
 from mainspring.surfaces.cli import app
@@ -304,6 +304,16 @@ def test_what_the_server_refuses_is_named(client: Client, tmp_path: Path) -> Non
     place.write_text(json.dumps([prompt]))
     report = move(client, "langfuse", place)
     assert report.prompts == {} and len(report.problems) == 1 and report.problems[0].startswith("prompt p, version 1:")
+
+
+def test_a_server_that_is_gone_ends_an_import(client: Client) -> None:
+    gone = Client("http://127.0.0.1:1", client.api_key, "default")
+    with gone, pytest.raises(Unreachable):
+        move(gone, "langfuse", EXPORTS / "langfuse_api")
+    other = Client("http://testserver", "ms_no_key", "default")
+    client._http.headers["authorization"] = other._http.headers["authorization"]
+    with pytest.raises(Unauthenticated):
+        move(client, "langfuse", EXPORTS / "langfuse_api")
 
 
 def test_the_command_lists_its_sources() -> None:

@@ -127,7 +127,7 @@ def from_dict(body: Mapping[str, Any], status: int) -> MainspringError:
     """Rebuild the error that a server sent; an unknown shape becomes a MainspringError that names the status."""
     error = body.get("error")
     if not isinstance(error, Mapping):
-        return MainspringError(f"The server answered {status}.")
+        return MainspringError(str(body.get("message") or f"The server answered {status}."))
     cls = _tree(MainspringError).get(str(error.get("code")), MainspringError)
     details = error.get("details")
     return cls(

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from mainspring.kernel.errors import Invalid, MainspringError
+from mainspring.kernel.errors import Invalid, MainspringError, NoSpace, Unauthenticated, Unreachable
 from mainspring.kernel.records import Record
 from mainspring.prompts.models import Parameters
 from mainspring.surfaces.client import Client
@@ -48,14 +48,17 @@ class Report(Record):
 def move(
     client: Client, source: str, place: Path, *, dry_run: bool = False, told: Callable[[str], None] = lambda _: None
 ) -> Report:
-    """Bring an export in. What is there already is not added again. Raises Invalid, TooLarge."""
+    """Bring an export in. What is there already is not added again.
+
+    Raises Invalid, TooLarge; Unreachable, Unauthenticated or NoSpace where the server takes no more.
+    """
     if source not in READERS:
         raise Invalid(f"Exports of '{source[:40]}' are not known.", hint=f"Known are {', '.join(READERS)}.")
     moved = READERS[source](rows_of(place))
     spans = sum(map(len, moved.spans.values()))
     counts = {"traces": len(moved.spans), "spans": spans, "left_out": dict(moved.left)}
     if dry_run:
-        prompts = {f"{one.name} {one.version}": "" for one in moved.prompts}
+        prompts = {f"{one.name} {one.version}": f"prompt/{one.name}" for one in moved.prompts}
         wanted = sorted(moved.datasets)
         return Report(source=source, scores=len(moved.scores), scores_known=0, prompts=prompts, datasets=wanted,
                       dry_run=True, **counts)  # type: ignore[arg-type]  # fmt: skip
@@ -179,6 +182,9 @@ class _Sender:
                 self.sets.append(version.ref)
 
     def _wrong(self, what: str, problem: MainspringError | ValidationError) -> None:
+        """Note what the server refused. Raises what would befall all that follows too."""
+        if isinstance(problem, Unreachable | Unauthenticated | NoSpace):
+            raise problem
         said = f"{problem.message} {problem.hint}".strip() if isinstance(problem, MainspringError) else str(problem)
         self._note(f"{what}: {said}")
 
