@@ -72,6 +72,7 @@ def test_corrected_only_and_without_scores(judged: Platform) -> None:
     assert everything.rows == 4
     assert {row.messages[0].content for row in read_rows(judged, everything.ref)} >= {"plain question", "question 3"}
     assert Datasets(judged).collect("some", deployment="docs", limit=2).rows == 2
+    assert Datasets(judged).collect("twice", trace_ids=[trace(1), trace(2), trace(1)]).rows == 2
 
 
 def test_nothing_that_fits_is_an_error(judged: Platform) -> None:

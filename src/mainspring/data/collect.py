@@ -78,7 +78,8 @@ def collect(platform: Platform, choice: Choice) -> Iterator[Collected]:
 
 def _pages(platform: Platform, project: str, choice: Choice) -> Iterator[list[str]]:
     if choice.trace_ids:
-        return (list(choice.trace_ids[start : start + _PAGE]) for start in range(0, len(choice.trace_ids), _PAGE))
+        wanted = list(dict.fromkeys(choice.trace_ids))
+        return (wanted[start : start + _PAGE] for start in range(0, len(wanted), _PAGE))
     return _scored(platform, choice) if choice.by_score else _listed(platform, project, choice)
 
 
