@@ -40,4 +40,15 @@ api.use({
   },
 });
 
+/** Keep a file; what is answered names it in other calls. */
+export async function upload(content: Blob): Promise<string> {
+  const headers = { "content-type": "application/octet-stream" };
+  const response = await fetch("/api/v1/files", { method: "POST", credentials: "same-origin", headers, body: content }).catch(() => {
+    throw new ApiError(0, "unreachable", "The server does not answer.", "Is `mainspring up` running?");
+  });
+  if (response.status === 401) session.ended();
+  if (!response.ok) throw await toError(response);
+  return ((await response.json()) as { sha256: string }).sha256;
+}
+
 export const $api = createClient(api);

@@ -2,6 +2,7 @@ import { Modal } from "@mantine/core";
 import { useState, type ReactNode } from "react";
 import { ApiError } from "../api/client";
 import { Icon } from "./icons";
+import { NAME } from "./name";
 
 /** A dialog over the page; what is in it is a form. */
 export function Dialog(props: { title: string; close: () => void; children: ReactNode; size?: number; stays?: boolean }) {
@@ -50,16 +51,37 @@ export function Refused({ error }: { error: unknown }) {
   );
 }
 
-/** One value of a form with its name, and a word about it where that helps. */
-export function Field({ label, note, children }: { label: string; note?: ReactNode; children: ReactNode }) {
+/** One value of a form with its name, and a word about it where that helps, or of what is wrong with it. */
+export function Field({ label, note, wrong, children }: { label: string; note?: ReactNode; wrong?: string | false; children: ReactNode }) {
   return (
     <div className="field">
       <label className="field">
         <span>{label}</span>
         {children}
       </label>
-      {note && <small className="dim">{note}</small>}
+      {note && !wrong && <small className="dim">{note}</small>}
+      <span className="wrong" aria-live="polite">
+        {wrong}
+      </span>
     </div>
+  );
+}
+
+/** The name of something new. */
+export function NameField(props: { value: string; set: (name: string) => void; placeholder: string; label?: string; note?: ReactNode; list?: string }) {
+  const wrong = props.value !== "" && !NAME.test(props.value);
+  return (
+    <Field label={props.label ?? "Name"} note={props.note} wrong={wrong && "Small letters and digits, then also . _ and -"}>
+      <input
+        className="input"
+        value={props.value}
+        list={props.list}
+        data-autofocus
+        aria-invalid={wrong}
+        placeholder={props.placeholder}
+        onChange={(event) => props.set(event.target.value)}
+      />
+    </Field>
   );
 }
 

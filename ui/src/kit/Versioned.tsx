@@ -12,11 +12,14 @@ export function VersionedPage<T extends { number: number }, Tab extends string>(
   crumb: Crumb;
   query: Loaded<T>;
   versions: Versioned[] | undefined;
-  names: string[] | undefined;
+  names?: string[];
   tabs: readonly Tab[];
   tab: Tab;
   tabsLabel: string;
+  /** What else stands beside the version: the state of what has one. */
+  badge?: ReactNode;
   actions?: ReactNode;
+  flush?: boolean;
   children: (item: T) => ReactNode;
 }) {
   return (
@@ -31,9 +34,11 @@ export function VersionedPage<T extends { number: number }, Tab extends string>(
               {name}
             </span>
           ))}
+          {props.badge}
         </>
       }
       actions={props.actions}
+      flush={props.flush}
       tabs={<Tabs tabs={props.tabs} label={props.tabsLabel} current={props.tab} />}
     >
       <Show query={props.query}>{props.children}</Show>

@@ -1,10 +1,13 @@
 import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Queue } from "../../api/types";
 import { Bar, Blank, Status, Time } from "../../kit/basics";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { paged, PAGES } from "../../kit/pages";
+import { may, useWho } from "../../shell/session";
+import { QueueForm } from "./QueueForm";
 
 const through = (queue: Queue) => (queue.progress.items ? (queue.progress.items - queue.progress.open) / queue.progress.items : 0);
 
@@ -27,9 +30,11 @@ mainspring queue fill answers --deployment docs --share 0.1`;
 /** Queues of traces that people judge. */
 export function QueueList() {
   const navigate = useNavigate();
+  const who = useWho();
+  const [making, setMaking] = useState(false);
   const query = $api.useInfiniteQuery("get", "/queues", { params: { query: { limit: 100 } } }, PAGES);
   return (
-    <Page title="Queues" flush>
+    <Page title="Queues" flush actions={<Primary may={may(who.data, "queue.manage")} go={() => setMaking(true)}>Create a queue</Primary>}>
       <List
         label="Queues"
         noun="queue"
@@ -39,6 +44,7 @@ export function QueueList() {
         open={(q) => void navigate({ to: `/queues/${q.name}` })}
         blank={<Blank icon="check" title="No queues yet" text="A queue holds traces that people judge by a rubric; what they agree on becomes scores and datasets." code={EXAMPLE} />}
       />
+      {making && <QueueForm close={() => setMaking(false)} done={(name) => void navigate({ to: `/queues/${name}` })} />}
     </Page>
   );
 }

@@ -1,5 +1,6 @@
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useQueryClient } from "@tanstack/react-query";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { QuestionAgreement, Queue, QueueItem } from "../../api/types";
 import { Blank, Card, Copy, Id, Stats, Status, Time } from "../../kit/basics";
@@ -14,6 +15,7 @@ import { toast } from "../../kit/toast";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 import { Disputed } from "./Disputed";
+import { FillQueue } from "./Fill";
 
 const TABS = ["Items", "Agreement", "Rubric"] as const;
 const STATES = ["open", "disputed", "done", "skipped"];
@@ -40,6 +42,7 @@ export function QueuePage() {
   const tab = useTab(TABS);
   const navigate = useNavigate();
   const who = useWho();
+  const [filling, setFilling] = useState(false);
   const query = $api.useQuery("get", "/queues/{name}", { params: { path: { name } } });
   return (
     <Page
@@ -50,6 +53,11 @@ export function QueuePage() {
         <>
           {may(who.data, "queue.manage") && <ShareLink name={name} />}
           {may(who.data, "queue.write") && (
+            <button type="button" className="btn" disabled={query.data?.state !== "open"} onClick={() => setFilling(true)}>
+              Fill
+            </button>
+          )}
+          {may(who.data, "queue.write") && (
             <button type="button" className="btn primary" disabled={query.data?.state !== "open"} onClick={() => void navigate({ to: `/queues/${name}/review` })}>
               Review
             </button>
@@ -59,6 +67,7 @@ export function QueuePage() {
       flush={tab === "Items"}
     >
       {tab === "Items" ? <Items name={name} /> : <Show query={query}>{(queue) => (tab === "Rubric" ? <Rubric queue={queue} /> : <Agreement queue={queue} />)}</Show>}
+      {filling && <FillQueue queue={name} close={() => setFilling(false)} />}
     </Page>
   );
 }

@@ -1,11 +1,14 @@
 import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { DatasetVersion } from "../../api/types";
 import { Blank, Id, Time } from "../../kit/basics";
 import { count } from "../../kit/format";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { paged, PAGES } from "../../kit/pages";
+import { may, useWho, type Who } from "../../shell/session";
+import { DatasetForm } from "./DatasetForm";
 
 const COLUMNS: Column<DatasetVersion>[] = [
   { key: "name", label: "Dataset", width: "minmax(160px,1.2fr)", cell: (d) => <Link to={`/datasets/${d.name}`}>{d.name}</Link> },
@@ -26,11 +29,16 @@ export function splits(version: DatasetVersion): string {
     .join(" · ");
 }
 
+/** An import keeps the file, and makes a version of it. */
+export const mayImport = (who: Who | null | undefined) => may(who, "dataset.write") && may(who, "file.write");
+
 export function DatasetList() {
   const navigate = useNavigate();
+  const who = useWho();
+  const [making, setMaking] = useState(false);
   const query = $api.useInfiniteQuery("get", "/datasets", { params: { query: { limit: 100 } } }, PAGES);
   return (
-    <Page title="Datasets" flush>
+    <Page title="Datasets" flush actions={<Primary may={mayImport(who.data)} go={() => setMaking(true)}>Import a dataset</Primary>}>
       <List
         label="Datasets"
         noun="dataset"
@@ -47,6 +55,7 @@ export function DatasetList() {
           />
         }
       />
+      {making && <DatasetForm close={() => setMaking(false)} done={(made) => void navigate({ to: `/datasets/${made.name}` })} />}
     </Page>
   );
 }

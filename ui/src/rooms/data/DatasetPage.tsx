@@ -1,4 +1,5 @@
 import { useNavigate, useParams } from "@tanstack/react-router";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { DatasetVersion, Row } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Stats, Time } from "../../kit/basics";
@@ -6,11 +7,13 @@ import { Shares } from "../../kit/chart";
 import { count } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
-import { Page, Show } from "../../kit/page";
-import { Tabs, useTab } from "../../kit/Tabs";
-import { VersionPick } from "../../kit/VersionPick";
 import { paged, PAGES } from "../../kit/pages";
+import { useTab } from "../../kit/Tabs";
+import { VersionedPage } from "../../kit/Versioned";
+import { useWho } from "../../shell/session";
 import { LineageView } from "../governance/LineageView";
+import { DatasetForm } from "./DatasetForm";
+import { mayImport } from "./DatasetList";
 import { ProfileView } from "./ProfileView";
 import { RowView } from "./RowView";
 
@@ -20,27 +23,40 @@ export function DatasetPage() {
   const { name } = useParams({ strict: false }) as { name: string };
   const [url] = useUrl();
   const tab = useTab(TABS);
+  const who = useWho();
+  const navigate = useNavigate();
+  const [making, setMaking] = useState(false);
   const query = $api.useQuery("get", "/datasets/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
   const versions = $api.useQuery("get", "/datasets/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
   return (
-    <Page
-      title={name}
-      crumbs={[{ label: "Datasets", to: "/datasets" }]}
-      badge={<VersionPick versions={versions.data?.items.map(({ number }) => ({ number }))} current={query.data?.number} />}
-      tabs={<Tabs tabs={TABS} label="Parts of the dataset" current={tab} />}
+    <VersionedPage
+      name={name}
+      crumb={{ label: "Datasets", to: "/datasets" }}
+      query={query}
+      versions={versions.data?.items}
+      tabs={TABS}
+      tab={tab}
+      tabsLabel="Parts of the dataset"
       flush={tab === "Rows"}
+      actions={
+        query.data &&
+        mayImport(who.data) && (
+          <button type="button" className="btn" onClick={() => setMaking(true)}>
+            Import a version
+          </button>
+        )
+      }
     >
-      <Show query={query}>
-        {(version) => (
-          <>
-            {tab === "Overview" && <Overview version={version} versions={versions.data?.items ?? []} />}
-            {tab === "Rows" && <Rows version={version} />}
-            {tab === "Profile" && <ProfileView reference={version.ref} />}
-            {tab === "Lineage" && <LineageView reference={version.ref} />}
-          </>
-        )}
-      </Show>
-    </Page>
+      {(version) => (
+        <>
+          {tab === "Overview" && <Overview version={version} versions={versions.data?.items ?? []} />}
+          {tab === "Rows" && <Rows version={version} />}
+          {tab === "Profile" && <ProfileView reference={version.ref} />}
+          {tab === "Lineage" && <LineageView reference={version.ref} />}
+          {making && <DatasetForm fixed={name} close={() => setMaking(false)} done={() => void navigate({ to: `/datasets/${name}`, search: {} as never })} />}
+        </>
+      )}
+    </VersionedPage>
   );
 }
 

@@ -9,6 +9,7 @@ import { useTab } from "../../kit/Tabs";
 import { VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { LineageView } from "../governance/LineageView";
+import { ToRelease } from "../registry/ToRelease";
 import { Changes } from "./Changes";
 import { Labels } from "./Labels";
 import { Metrics } from "./Metrics";
@@ -33,9 +34,12 @@ export function PromptPage() {
       tabsLabel="Parts of the prompt"
       actions={
         query.data && (
-          <Link className="btn" to="/playground" search={{ prompt: query.data.ref } as never}>
-            <Icon name="tool" size={14} /> Open in playground
-          </Link>
+          <>
+            <ToRelease prompt={query.data.ref} />
+            <Link className="btn" to="/playground" search={{ prompt: query.data.ref } as never}>
+              <Icon name="tool" size={14} /> Open in playground
+            </Link>
+          </>
         )
       }
     >

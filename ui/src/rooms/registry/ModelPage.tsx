@@ -13,6 +13,7 @@ import { Moves, VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { LineageView } from "../governance/LineageView";
 import { Facts } from "../../kit/Facts";
+import { ToRelease } from "./ToRelease";
 
 const TABS = ["Overview", "Lineage", "Chat template"] as const;
 
@@ -32,6 +33,7 @@ export function ModelPage() {
       tabs={TABS}
       tab={tab}
       tabsLabel="Parts of the model"
+      actions={query.data && <ToRelease model={query.data.ref} />}
     >
       {(model) => (
         <>

@@ -5,8 +5,10 @@ import { Blank, Status, Time } from "../../kit/basics";
 import { Choose, Filters } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { paged, PAGES } from "../../kit/pages";
+import { may, useWho } from "../../shell/session";
+import { ReleaseForm } from "./ReleaseForm";
 
 const STATES = ["draft", "in_review", "approved", "rejected", "withdrawn"];
 const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
@@ -23,12 +25,14 @@ const COLUMNS: Column<Release>[] = [
 ];
 
 export function ReleaseList() {
-  const [url] = useUrl();
+  const [url, setUrl] = useUrl();
   const navigate = useNavigate();
+  const who = useWho();
+  const writes = may(who.data, "release.write");
   const state = STATES.find((one) => one === url.state) as Release["state"] | undefined;
   const query = $api.useInfiniteQuery("get", "/releases", { params: { query: { state, limit: 100 } } }, PAGES);
   return (
-    <Page title="Releases" flush>
+    <Page title="Releases" flush actions={<Primary may={writes} go={() => setUrl({ new: "1" })}>Create a release</Primary>}>
       <Filters>
         <Choose name="state" label="State" any="Any state" choices={STATES.map((one) => ({ value: one, label: one.replace("_", " ") }))} />
       </Filters>
@@ -52,6 +56,14 @@ export function ReleaseList() {
           )
         }
       />
+      {url.new && writes && (
+        <ReleaseForm
+          model={url.model}
+          prompt={url.prompt}
+          close={() => setUrl({ new: undefined, model: undefined, prompt: undefined })}
+          done={(made) => void navigate({ to: `/releases/${made.name}`, search: { version: String(made.number) } as never })}
+        />
+      )}
     </Page>
   );
 }

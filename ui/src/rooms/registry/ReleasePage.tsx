@@ -5,9 +5,9 @@ import { Blank, Card, Id, KeyValues, Snippet, Status, Time } from "../../kit/bas
 import { Facts } from "../../kit/Facts";
 import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
-import { Page, Show } from "../../kit/page";
-import { Tabs, useTab } from "../../kit/Tabs";
-import { VersionPick } from "../../kit/VersionPick";
+import { Show } from "../../kit/page";
+import { useTab } from "../../kit/Tabs";
+import { VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { Evidence, type Piece } from "../evals/Evidence";
 import { LineageView } from "../governance/LineageView";
@@ -24,29 +24,26 @@ export function ReleasePage() {
   const versions = $api.useQuery("get", "/releases", { params: { query: { name, limit: 200 } } });
   const release = query.data;
   return (
-    <Page
-      title={name}
-      crumbs={[{ label: "Releases", to: "/releases" }]}
-      badge={
-        <>
-          <VersionPick versions={versions.data?.items.map(({ number }) => ({ number }))} current={release?.number} />
-          {release && <Status state={release.state} />}
-        </>
-      }
+    <VersionedPage
+      name={name}
+      crumb={{ label: "Releases", to: "/releases" }}
+      query={query}
+      versions={versions.data?.items}
+      badge={release && <Status state={release.state} />}
+      tabs={TABS}
+      tab={tab}
+      tabsLabel="Parts of the release"
       actions={release && <ReleaseActions release={release} />}
-      tabs={<Tabs tabs={TABS} label="Parts of the release" current={tab} />}
     >
-      <Show query={query}>
-        {(found) => (
-          <>
-            {tab === "Review" && <Review release={found} />}
-            {tab === "Lineage" && <LineageView reference={found.ref} />}
-            {tab === "Card" && <CardText release={found} />}
-            {tab === "Bill of materials" && <Bom release={found} />}
-          </>
-        )}
-      </Show>
-    </Page>
+      {(found) => (
+        <>
+          {tab === "Review" && <Review release={found} />}
+          {tab === "Lineage" && <LineageView reference={found.ref} />}
+          {tab === "Card" && <CardText release={found} />}
+          {tab === "Bill of materials" && <Bom release={found} />}
+        </>
+      )}
+    </VersionedPage>
   );
 }
 

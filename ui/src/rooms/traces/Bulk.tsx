@@ -8,6 +8,7 @@ import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { toast } from "../../kit/toast";
 import { may, useWho } from "../../shell/session";
+import { QueueForm } from "../annotation/QueueForm";
 import { DatasetField } from "../data/DatasetField";
 import { searchOf, type Query } from "./filter";
 
@@ -107,7 +108,7 @@ function ToDataset(props: Put) {
       title="To a dataset"
       close={props.close}
       ready={NAME.test(name) && !busy && !collect.isPending}
-      label="Make a version"
+      label="Create a version"
       error={collect.error}
       go={() => void take((trace_ids) => collect.mutate({ params: { path: { name } }, body: { trace_ids, note } as never }))}
     >
@@ -138,12 +139,22 @@ function ToQueue(props: Put) {
     "/queues/{name}/items",
     outcome((made: { added: number; known: number }) => `${count(made.added)} added to ${name}${made.known ? `, ${count(made.known)} were there` : ""}.`, { done, quiet: true }),
   );
+  const who = useWho();
+  const [making, setMaking] = useState(false);
+  const navigate = useNavigate();
   const go = () => take((trace_ids) => trace_ids.length > 0 && add.mutate({ params: { path: { name } }, body: { trace_ids, why } }));
+  if (making)
+    return <QueueForm chosen={{ what: <What marked={props.marked} />, take: () => chosen(props) }} close={() => setMaking(false)} done={(queue) => (done(), void navigate({ to: `/queues/${queue}` }))} />;
+  const another = may(who.data, "queue.manage") && (
+    <button type="button" className="btn" onClick={() => setMaking(true)}>
+      Create a queue
+    </button>
+  );
   return (
-    <FormDialog title="To a queue" close={props.close} ready={Boolean(name) && !busy && !add.isPending} label="Add" error={add.error} go={() => void go()}>
+    <FormDialog title="To a queue" also={another} close={props.close} ready={Boolean(name) && !busy && !add.isPending} label="Add" error={add.error} go={() => void go()}>
       <What marked={props.marked} />
       {queues.data && open.length === 0 ? (
-        <p className="notice">No queue is open. `mainspring queue create` makes one.</p>
+        <p className="notice info">No queue is open yet.</p>
       ) : (
         <Field label="Queue">
           <select className="select" value={name} data-autofocus onChange={(event) => setPicked(event.target.value)}>
