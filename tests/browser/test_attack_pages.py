@@ -63,11 +63,11 @@ def test_an_area_is_acknowledged_made_a_dataset_and_fixed(visit: Visitor) -> Non
     assert visit.violations() == []
     page.get_by_role("button", name="Acknowledge").click()
     expect(page.get_by_role("list", name="History")).to_contain_text("acknowledged by ann")
-    page.get_by_role("button", name="Make a dataset").click()
+    page.get_by_role("button", name="Create a dataset").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Dataset").fill("timeouts-of-the-engine")
     assert visit.violations() == []
-    dialog.get_by_role("button", name="Make it").click()
+    dialog.get_by_role("button", name="Create", exact=True).click()
     expect(page.get_by_text("dataset/timeouts-of-the-engine@1 is made.")).to_be_visible()
     page.get_by_role("button", name="Say it is fixed").click()
     page.get_by_role("dialog").get_by_label("Release that fixes it").fill("release/docs@99")

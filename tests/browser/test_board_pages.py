@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 def test_a_board_is_made_changed_and_deleted(visit: Visitor) -> None:
     page = visit.open("/boards")
-    page.get_by_role("button", name="New board").click()
+    page.get_by_role("button", name="Create a board").click()
     page.get_by_role("dialog").get_by_label("Name").fill("support")
     page.get_by_role("dialog").get_by_role("button", name="Create").click()
     expect(page.locator("main h1")).to_have_text("support")

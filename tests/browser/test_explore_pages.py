@@ -104,14 +104,14 @@ def test_marked_traces_become_rows_and_items_of_a_queue(visit: Visitor) -> None:
     dialog = page.get_by_role("dialog", name="To a dataset")
     dialog.get_by_label("Dataset").fill("shop-rows")
     assert visit.violations() == []
-    dialog.get_by_role("button", name="Make a version").click()
+    dialog.get_by_role("button", name="Create a version").click()
     expect(page.get_by_text("dataset/shop-rows@1 has 2 rows of them.")).to_be_visible()
     expect(page.get_by_text("2 marked")).to_have_count(0)
     page.get_by_role("button", name="To a queue").click()
     dialog = page.get_by_role("dialog", name="To a queue")
     expect(dialog).to_contain_text("all that the list is narrowed to")
     dialog.get_by_label("Queue").select_option("shop-checks")
-    dialog.get_by_role("button", name="Add").click()
+    dialog.get_by_role("button", name="Add", exact=True).click()
     expect(page.get_by_text("6 added to shop-checks.")).to_be_visible()
     assert visit.complaints == []
 

@@ -15,11 +15,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 def test_the_quick_start_leads_from_a_key_to_an_answer(visit: Visitor) -> None:
     page = visit.open("/quickstart?client=Python")
-    page.get_by_role("button", name="Make a key").click()
+    page.get_by_role("button", name="Create a key").click()
     page.get_by_label("What it is for").fill("first steps")
     page.get_by_role("combobox", name="It may").select_option(label="ask deployments, and nothing else")
     page.get_by_role("textbox", name="Models").fill("docs")
-    page.get_by_role("button", name="Make the key").click()
+    page.get_by_role("button", name="Create", exact=True).click()
     secret = page.locator(".secret code")
     expect(secret).to_have_text(re.compile("^ms_"))
     key = secret.inner_text()
@@ -122,14 +122,14 @@ def test_usage_is_drawn_narrowed_and_exported(visit: Visitor, tmp_path: Path) ->
 
 def test_a_provider_is_added_checked_connected_and_forgotten(visit: Visitor) -> None:
     page = visit.open("/providers")
-    page.get_by_role("button", name="Add a provider").click()
+    page.get_by_role("button", name="Create a provider").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("button", name="vLLM").click()
     dialog.get_by_label("Name").fill("lab")
     dialog.get_by_label("URL").fill(visit.site.names["local"] + "/v1")
     dialog.get_by_label("Key", exact=True).fill("sk-typed-once")
     assert visit.violations() == []
-    dialog.get_by_role("button", name="Add", exact=True).click()
+    dialog.get_by_role("button", name="Create", exact=True).click()
     preview = page.get_by_label("Preview")
     expect(preview).to_contain_text("sealed")
     assert "sk-typed-once" not in page.content()
@@ -153,7 +153,7 @@ def test_a_provider_is_added_checked_connected_and_forgotten(visit: Visitor) -> 
 
 def test_a_policy_is_made_and_shows_what_it_finds(visit: Visitor) -> None:
     page = visit.open("/guards")
-    page.get_by_role("button", name="Make a policy").click()
+    page.get_by_role("button", name="Create a policy").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name", exact=True).fill("tried")
     dialog.get_by_role("button", name="Add a rule").click()
@@ -161,7 +161,7 @@ def test_a_policy_is_made_and_shows_what_it_finds(visit: Visitor) -> None:
     dialog.get_by_label("Action of rule 2").select_option("block")
     dialog.get_by_label("Terms of rule 2").fill("Falcon")
     assert visit.violations() == []
-    dialog.get_by_role("button", name="Save").click()
+    dialog.get_by_role("button", name="Create", exact=True).click()
     expect(page.locator("main h1")).to_have_text("tried")
     page.get_by_role("button", name="Test", exact=True).click()
     page.get_by_role("button", name="personal data").click()
@@ -201,7 +201,7 @@ def test_a_price_is_set_and_a_role_is_taken_back(visit: Visitor) -> None:
 
 def test_a_route_is_made_asked_where_calls_go_and_brought_back(visit: Visitor) -> None:
     page = visit.open("/routes?environment=staging")
-    page.get_by_role("button", name="Make a route").click()
+    page.get_by_role("button", name="Create a route").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name", exact=True).fill("ask")
     dialog.get_by_label("Candidate 1", exact=True).fill("acme/org/assistant-large")
@@ -209,7 +209,7 @@ def test_a_route_is_made_asked_where_calls_go_and_brought_back(visit: Visitor) -
     dialog.get_by_role("button", name="Move candidate 2 up").click()
     expect(dialog.get_by_label("Candidate 1", exact=True)).to_have_value("model/smollm2@1")
     assert visit.violations() == []
-    dialog.get_by_role("button", name="Make", exact=True).click()
+    dialog.get_by_role("button", name="Create", exact=True).click()
     expect(page.locator("main h1")).to_have_text("ask")
     page.get_by_role("button", name="Show the way").click()
     way = page.get_by_role("group", name="The way")
@@ -230,7 +230,7 @@ def test_a_route_is_made_asked_where_calls_go_and_brought_back(visit: Visitor) -
 
 def test_answers_are_kept_cleared_and_kept_no_longer(visit: Visitor) -> None:
     page = visit.open("/cache?environment=staging")
-    page.get_by_role("button", name="Keep answers").click()
+    page.get_by_role("button", name="Set a policy").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_role("combobox", name="Deployment or route").select_option("help")
     dialog.get_by_role("button", name="semantic").click()

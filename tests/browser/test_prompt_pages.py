@@ -74,13 +74,13 @@ def test_variants_answer_side_by_side_and_what_is_good_is_kept(visit: Visitor) -
     page.get_by_role("button", name="Run").click()
     expect(page.get_by_role("region", name="Answer of variant B to case 2")).to_contain_text("'language' got no value")
     expect(page.get_by_role("region", name="Answer of variant B to case 1")).to_contain_text("handles item 1")
-    page.get_by_role("button", name="Save as version").click()
+    page.get_by_role("button", name="Save as a version").click()
     page.get_by_role("dialog").get_by_label("Prompt").fill("tried")
     page.get_by_role("dialog").get_by_role("button", name="Save").click()
     expect(page.get_by_role("status").last).to_contain_text("Saved as prompt/tried@1")
     expect(page.get_by_label("Prompt of Variant B")).to_have_value("prompt/tried@1")
     page.get_by_role("region", name="Answer of variant A to case 1").get_by_role(
-        "button", name="Add to dataset"
+        "button", name="Add to a dataset"
     ).click()
     page.get_by_role("dialog").get_by_label("Dataset").fill("good-answers")
     assert visit.violations() == []

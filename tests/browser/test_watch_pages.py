@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.browser]
 
 def test_a_monitor_is_tried_on_the_past_and_made_switched_off(visit: Visitor) -> None:
     page = visit.open("/monitors")
-    page.get_by_role("button", name="New monitor").click()
+    page.get_by_role("button", name="Create a monitor").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Name", exact=True).fill("dear")
     dialog.get_by_label("Target").fill("docs")
@@ -51,7 +51,7 @@ def test_what_a_monitor_found_is_drawn_and_it_is_switched_on_and_off_again(visit
 def test_alerts_are_silenced_for_a_while_and_that_is_taken_back(visit: Visitor) -> None:
     page = visit.open("/monitors?tab=Silences")
     before = page.locator(".list-row").count()
-    page.get_by_role("button", name="New silence").click()
+    page.get_by_role("button", name="Create a silence").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Monitor").select_option("slow")
     dialog.get_by_label("Why").fill("A load test.")
@@ -66,7 +66,7 @@ def test_alerts_are_silenced_for_a_while_and_that_is_taken_back(visit: Visitor) 
 
 def test_an_evaluator_shows_what_it_would_draw_and_what_failed(visit: Visitor) -> None:
     page = visit.open("/evaluators")
-    page.get_by_role("button", name="New evaluator").click()
+    page.get_by_role("button", name="Create an evaluator").click()
     dialog = page.get_by_role("dialog")
     dialog.get_by_label("Share of them").fill("50")
     dialog.get_by_label("Target").fill("docs")

@@ -3,7 +3,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Board } from "../../api/types";
 import { Blank, Time } from "../../kit/basics";
-import { Field, FormDialog } from "../../kit/Dialog";
+import { Field, FormDialog, NameField } from "../../kit/Dialog";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
 import { NAME } from "../../kit/name";
@@ -32,7 +32,7 @@ export function BoardList() {
     <Page
       title="Boards"
       flush
-      actions={<Primary may={may(who.data, "board.write")} go={() => setMaking(true)}>New board</Primary>}
+      actions={<Primary may={may(who.data, "board.write")} go={() => setMaking(true)}>Create a board</Primary>}
     >
       <List
         label="Boards"
@@ -58,16 +58,14 @@ function NewBoard({ close }: { close: () => void }) {
   const create = $api.useMutation("post", "/boards", outcome((made: Board) => `${made.title} is there, for everybody in the project.`, { quiet: true, done: (made) => void navigate({ to: `/boards/${made.name}` }) }));
   return (
     <FormDialog
-      title="New board"
+      title="Create a board"
       close={close}
       ready={NAME.test(name) && !create.isPending}
       label="Create"
       error={create.error}
       go={() => create.mutate({ body: { name, title: title.trim() || null, panels: [{ ...EMPTY, chart: "bars", by: "model" }] } })}
     >
-      <Field label="Name">
-        <input className="input" value={name} data-autofocus placeholder="support" onChange={(event) => setName(event.target.value)} />
-      </Field>
+      <NameField value={name} set={setName} placeholder="support" />
       <Field label="Title">
         <input className="input" value={title} maxLength={120} placeholder={name || "as the name"} onChange={(event) => setTitle(event.target.value)} />
       </Field>

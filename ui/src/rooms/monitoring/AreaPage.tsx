@@ -127,7 +127,7 @@ function Moves({ area }: { area: IssueDetail }) {
     <>
       {may(who.data, "dataset.write") && (
         <button type="button" className="btn" onClick={() => setAsked("dataset")}>
-          Make a dataset
+          Create a dataset
         </button>
       )}
       {may(who.data, "queue.write") && (
@@ -162,7 +162,7 @@ function Moves({ area }: { area: IssueDetail }) {
 
 const TEXTS: Record<Asked, { title: string; label: string; note: string; go: string; placeholder: string }> = {
   resolve: { title: "Say it is fixed", label: "Release that fixes it", note: "Empty for none. The area is open again where a trace of it, or of a later one, shows the same.", go: "Fixed", placeholder: "release/docs@2" },
-  dataset: { title: "Make a dataset", label: "Dataset", note: "Its newest traces become a version, with corrected answers where people gave them.", go: "Make it", placeholder: "hard-questions" },
+  dataset: { title: "Create a dataset", label: "Dataset", note: "Its newest traces become a version, with corrected answers where people gave them.", go: "Create", placeholder: "hard-questions" },
   queue: { title: "Put into a queue", label: "Queue", note: "Its newest traces wait there for people to judge them.", go: "Put", placeholder: "answers" },
 };
 

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Channel } from "../../api/types";
 import { Blank, KeyValues, Status, Time } from "../../kit/basics";
-import { Field, FormDialog, TypedName } from "../../kit/Dialog";
+import { Field, FormDialog, NameField, TypedName } from "../../kit/Dialog";
 import { duration } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
@@ -91,7 +91,7 @@ function ChannelForm({ close }: { close: () => void }) {
   const create = $api.useMutation("post", "/channels", outcome((made: Channel) => `${made.name} is told of alerts now.`, { done: close, quiet: true }));
   return (
     <FormDialog
-      title="New channel"
+      title="Create a channel"
       close={close}
       size={520}
       ready={NAME.test(form.name) && form.url.trim().length >= 8 && !create.isPending}
@@ -100,9 +100,7 @@ function ChannelForm({ close }: { close: () => void }) {
       go={() => create.mutate({ body: { ...form, url: form.url.trim() } })}
     >
       <div className="pair">
-        <Field label="Name">
-          <input className="input" value={form.name} data-autofocus placeholder="ops" onChange={(event) => set({ name: event.target.value })} />
-        </Field>
+        <NameField value={form.name} set={(name) => set({ name })} placeholder="ops" />
         <Field label="Kind">
           <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Channel["kind"] })}>
             <Options of={KINDS} />

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Draw, Evaluator, EvaluatorChoice } from "../../api/types";
 import { Time } from "../../kit/basics";
-import { Field, FormDialog, Refused } from "../../kit/Dialog";
+import { Field, FormDialog, NameField, Refused } from "../../kit/Dialog";
 import { count, figure } from "../../kit/format";
 import { Table } from "../../kit/list";
 import { NAME } from "../../kit/name";
@@ -46,7 +46,7 @@ export function EvaluatorForm({ evaluator, close, done }: { evaluator?: Evaluato
   };
   return (
     <FormDialog
-      title={evaluator ? `Change ${evaluator.name}` : "New evaluator"}
+      title={evaluator ? `Change ${evaluator.name}` : "Create an evaluator"}
       close={close}
       size={760}
       stays
@@ -57,9 +57,7 @@ export function EvaluatorForm({ evaluator, close, done }: { evaluator?: Evaluato
     >
       <div className="pair">
         {!evaluator && (
-          <Field label="Name">
-            <input className="input" value={draft.name} data-autofocus placeholder="helpful" onChange={(event) => set({ name: event.target.value })} />
-          </Field>
+          <NameField value={draft.name} set={(name) => set({ name })} placeholder="helpful" />
         )}
         <Field label="Scorer" note="A judge, code, a pattern: any that needs no right answer.">
           <input className="input mono" list="scorers" value={draft.metric} placeholder="judge:helpful" onChange={(event) => set({ metric: event.target.value })} />

@@ -50,7 +50,7 @@ export function EvaluatorList() {
     <Page
       title="Evaluators"
       flush
-      actions={<Primary may={may(who.data, "evaluator.write")} go={() => setMaking(true)}>New evaluator</Primary>}
+      actions={<Primary may={may(who.data, "evaluator.write")} go={() => setMaking(true)}>Create an evaluator</Primary>}
     >
       <Filters>
         <Words placeholder="Name, scorer or target" />

@@ -2,7 +2,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { BackTest, Monitor, MonitorKind } from "../../api/types";
 import { Segments } from "../../kit/basics";
-import { Field, FormDialog, Refused } from "../../kit/Dialog";
+import { Field, FormDialog, NameField, Refused } from "../../kit/Dialog";
 import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { useWho } from "../../shell/session";
@@ -55,7 +55,7 @@ export function MonitorForm({ kinds, monitor, close, done }: { kinds: MonitorKin
   const busy = create.isPending || update.isPending;
   return (
     <FormDialog
-      title={monitor ? `Change ${monitor.name}` : "New monitor"}
+      title={monitor ? `Change ${monitor.name}` : "Create a monitor"}
       close={close}
       size={760}
       stays
@@ -132,9 +132,7 @@ function What({ kinds, draft, set }: { kinds: MonitorKind[]; draft: Draft; set: 
   const environments = $api.useQuery("get", "/environments", { params: { query: { limit: 500 } } });
   return (
     <div className="pair">
-      <Field label="Name">
-        <input className="input" value={draft.name} data-autofocus placeholder="slow-answers" onChange={(event) => set({ name: event.target.value })} />
-      </Field>
+      <NameField value={draft.name} set={(name) => set({ name })} placeholder="slow-answers" />
       <Field label="Kind">
         <select
           className="select"

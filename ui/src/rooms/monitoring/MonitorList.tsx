@@ -49,7 +49,7 @@ export function MonitorList() {
   const navigate = useNavigate();
   const [making, setMaking] = useState(false);
   const kinds = $api.useQuery("get", "/monitors/kinds", {});
-  const label = { Monitors: "New monitor", Channels: "New channel", Silences: "New silence" }[tab];
+  const label = { Monitors: "Create a monitor", Channels: "Create a channel", Silences: "Create a silence" }[tab];
   const writes = may(who.data, { Monitors: "monitor.write", Channels: "channel.write", Silences: "silence.write" }[tab]);
   return (
     <Page

@@ -86,7 +86,7 @@ export function SilenceForm({ close, first }: { close: () => void; first: { moni
   const create = $api.useMutation("post", "/silences", outcome("Nobody is told until then.", { done: close, quiet: true }));
   return (
     <FormDialog
-      title="New silence"
+      title="Create a silence"
       close={close}
       size={520}
       ready={!create.isPending}

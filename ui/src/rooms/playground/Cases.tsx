@@ -86,7 +86,7 @@ export function AnswerCell(props: { answer: Answer | undefined; label: string; k
           )}
           {props.keep && answer.state === "done" && (
             <button type="button" className="btn quiet" onClick={props.keep}>
-              Add to dataset
+              Add to a dataset
             </button>
           )}
         </footer>

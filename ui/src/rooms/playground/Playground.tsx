@@ -59,7 +59,7 @@ export function Playground() {
       actions={
         <>
           <button type="button" className="btn" disabled={drafts.length >= MOST_VARIANTS} onClick={() => table.add(emptyDraft(drafts.at(-1)?.model ?? modelRefs[0] ?? ""))}>
-            Add variant
+            Add a variant
           </button>
           <button type="button" className="btn" onClick={() => setAsking({ kind: "rows" })}>
             <Icon name="data" size={14} /> Rows of a dataset
@@ -113,7 +113,7 @@ export function Playground() {
         ])}
         <div className="playground-more">
           <button type="button" className="btn" onClick={() => table.addCases([emptyCase()])}>
-            Add case
+            Add a case
           </button>
         </div>
       </div>

@@ -34,7 +34,7 @@ export function Variant(props: {
         <span className="page-actions">
           {props.save && (
             <button type="button" className="btn quiet" onClick={props.save}>
-              Save as version
+              Save as a version
             </button>
           )}
           <button type="button" className="btn icon quiet" aria-label={`Copy ${props.title}`} onClick={props.copy}>

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Provider } from "../../api/types";
-import { Field, FormDialog } from "../../kit/Dialog";
+import { Field, FormDialog, NameField } from "../../kit/Dialog";
 import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { PATIENCE, placeOf, PRESETS } from "./providers";
@@ -38,11 +38,11 @@ export function ProviderForm({ provider, close, done }: { provider?: Provider; c
   };
   return (
     <FormDialog
-      title={provider ? `Change ${provider.name}` : "Add a provider"}
+      title={provider ? `Change ${provider.name}` : "Create a provider"}
       close={close}
       size={560}
       ready={ready && !create.isPending && !update.isPending}
-      label={provider ? "Change" : "Add"}
+      label={provider ? "Change" : "Create"}
       error={create.error ?? update.error}
       go={submit}
     >
@@ -57,9 +57,7 @@ export function ProviderForm({ provider, close, done }: { provider?: Provider; c
       )}
       {!provider && (
         <div className="pair">
-          <Field label="Name">
-            <input className="input" value={form.name} data-autofocus placeholder="acme" onChange={(event) => set({ name: event.target.value })} />
-          </Field>
+          <NameField value={form.name} set={(name) => set({ name })} placeholder="acme" />
           <Field label="It speaks">
             <select className="select" value={form.kind} onChange={(event) => set({ kind: event.target.value as Provider["kind"] })}>
               <option value="openai">OpenAI&apos;s chat completions</option>

@@ -42,7 +42,7 @@ export function ProviderList() {
     <Page
       title="Providers"
       flush
-      actions={<Primary may={writes} go={() => setAdding(true)}>Add a provider</Primary>}
+      actions={<Primary may={writes} go={() => setAdding(true)}>Create a provider</Primary>}
     >
       <Filters>
         <Words placeholder="Name, URL or note" />

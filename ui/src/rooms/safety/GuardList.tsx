@@ -42,7 +42,7 @@ export function GuardList() {
     <Page
       title="Guards"
       flush
-      actions={<Primary may={may(who.data, "guard.write")} go={() => setMaking(true)}>Make a policy</Primary>}
+      actions={<Primary may={may(who.data, "guard.write")} go={() => setMaking(true)}>Create a policy</Primary>}
     >
       <Filters>
         <Words placeholder="Name, note or detector" />

@@ -33,7 +33,6 @@ export function GuardPage() {
       crumb={{ label: "Guards", to: "/guards" }}
       query={query}
       versions={versions.data?.items}
-      names={undefined}
       tabs={TABS}
       tab={tab}
       tabsLabel="Parts of the policy"
@@ -41,7 +40,7 @@ export function GuardPage() {
         query.data &&
         may(who.data, "guard.write") && (
           <button type="button" className="btn primary" onClick={() => setEditing(true)}>
-            Make the next version
+            Create a version
           </button>
         )
       }

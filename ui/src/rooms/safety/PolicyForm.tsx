@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { GuardRule, GuardVersion } from "../../api/types";
-import { Field, FormDialog } from "../../kit/Dialog";
+import { Field, FormDialog, NameField } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
 import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
@@ -38,19 +38,17 @@ export function PolicyForm({ guard, close, done }: { guard?: GuardVersion; close
   };
   return (
     <FormDialog
-      title={guard ? `Next version of ${guard.name}` : "Make a guard policy"}
+      title={guard ? `Create a version of ${guard.name}` : "Create a policy"}
       close={close}
       size={680}
       stays
       ready={NAME.test(name) && rules.length > 0 && !save.isPending}
-      label="Save"
+      label="Create"
       error={wrong ?? save.error}
       go={submit}
     >
       {!guard && (
-        <Field label="Name">
-          <input className="input" value={name} data-autofocus placeholder="usual" onChange={(event) => setName(event.target.value)} />
-        </Field>
+        <NameField value={name} set={setName} placeholder="usual" />
       )}
       <ol className="rules" aria-label="Rules">
         {rules.map((rule, index) => (

@@ -32,7 +32,7 @@ export function CacheForm({ policy, environment, close }: { policy?: CachePolicy
   const ready = form.name !== "" && whole(form.ttl) && whole(form.entries) && whole(form.megabytes) && threshold >= 0.5 && threshold <= 1;
   return (
     <FormDialog
-      title={policy ? `Cache of ${policy.name}` : "Keep answers"}
+      title={policy ? `Cache of ${policy.name}` : "Set a policy"}
       close={close}
       size={560}
       ready={ready && !save.isPending}

@@ -55,7 +55,7 @@ export function CacheList() {
     <Page
       title="Cache"
       flush
-      actions={<Primary may={writes} go={() => setSetting(true)}>Keep answers</Primary>}
+      actions={<Primary may={writes} go={() => setSetting(true)}>Set a policy</Primary>}
     >
       <Filters>
         <Words placeholder="Deployment or route" />

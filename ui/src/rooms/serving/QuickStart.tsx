@@ -37,7 +37,7 @@ export function QuickStart() {
               <NewKeyForm made={setMade} close={() => setMaking(false)} />
             ) : (
               <div className="row wrap">
-                <Primary may={may(who.data, "key.write")} go={() => setMaking(true)}><Icon name="key" size={14} /> Make a key</Primary>
+                <Primary may={may(who.data, "key.write")} go={() => setMaking(true)}><Icon name="key" size={14} /> Create a key</Primary>
                 <span className="dim">
                   A key is shown once, and stands in the lines below while this page is open. Have one already? Put it where they say <code>{PLACEHOLDER}</code>. <Link className="link" to="/keys">All keys</Link>
                 </span>

@@ -1,7 +1,7 @@
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Route } from "../../api/types";
-import { Field, FormDialog } from "../../kit/Dialog";
+import { Field, FormDialog, NameField } from "../../kit/Dialog";
 import { Icon } from "../../kit/icons";
 import { NAME } from "../../kit/name";
 import { Options } from "../../kit/filters";
@@ -46,20 +46,18 @@ export function RouteForm({ route, environment, close, done }: { route?: Route; 
   };
   return (
     <FormDialog
-      title={route ? `Change ${route.name}` : "Make a route"}
+      title={route ? `Change ${route.name}` : "Create a route"}
       close={close}
       size={640}
       stays
       ready={NAME.test(form.name) && filled.length > 0 && !wrong && termsReady(rest, names) && !create.isPending && !update.isPending}
-      label={route ? "Change" : "Make"}
+      label={route ? "Change" : "Create"}
       error={create.error ?? update.error}
       go={submit}
     >
       <div className="pair">
         {!route && (
-          <Field label="Name" note={`What clients ask for, in ${environment || "your environment"}.`}>
-            <input className="input" value={form.name} data-autofocus placeholder="chat" onChange={(event) => set({ name: event.target.value })} />
-          </Field>
+          <NameField value={form.name} set={(name) => set({ name })} placeholder="chat" note={`What clients ask for, in ${environment || "your environment"}.`} />
         )}
         <Field label="First comes" note={POLICIES[form.policy]}>
           <select className="select" value={form.policy} onChange={(event) => set({ policy: event.target.value as Policy })}>

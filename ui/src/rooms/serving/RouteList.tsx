@@ -39,7 +39,7 @@ export function RouteList() {
     <Page
       title="Routes"
       flush
-      actions={<Primary may={may(who.data, "route.write")} go={() => setMaking(true)}>Make a route</Primary>}
+      actions={<Primary may={may(who.data, "route.write")} go={() => setMaking(true)}>Create a route</Primary>}
     >
       <Filters>
         <Words placeholder="Name, policy or candidate" />

@@ -52,7 +52,7 @@ export function KeyList() {
           <Link to="/quickstart" className="btn">
             Quick start
           </Link>
-          <Primary may={writes} go={() => setMaking(true)}><Icon name="key" size={14} /> Make a key</Primary>
+          <Primary may={writes} go={() => setMaking(true)}><Icon name="key" size={14} /> Create a key</Primary>
         </>
       }
     >

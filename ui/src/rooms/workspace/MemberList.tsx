@@ -3,7 +3,7 @@ import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Key, Member } from "../../api/types";
 import { Blank, Card, KeyValues, Status, Time } from "../../kit/basics";
-import { Field, FormDialog, TypedName } from "../../kit/Dialog";
+import { Field, FormDialog, NameField, TypedName } from "../../kit/Dialog";
 import { Choose, Filters, holds, Words } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
@@ -151,7 +151,7 @@ function Add({ close, done }: { close: () => void; done: (name: string) => void 
     close();
     done(made.name);
   };
-  const add = $api.useMutation("post", "/members", outcome((made: Member) => `${made.name} is a member. Make a key for them next.`, { done: finish, quiet: true }));
+  const add = $api.useMutation("post", "/members", outcome((made: Member) => `${made.name} is a member. Create a key for them next.`, { done: finish, quiet: true }));
   return (
     <FormDialog
       title="Add a member"
@@ -161,9 +161,7 @@ function Add({ close, done }: { close: () => void; done: (name: string) => void 
       error={add.error}
       go={() => add.mutate({ body: form })}
     >
-      <Field label="Name">
-        <input className="input" value={form.name} data-autofocus placeholder="grace" onChange={(event) => setForm({ ...form, name: event.target.value })} />
-      </Field>
+      <NameField value={form.name} set={(name) => setForm({ ...form, name })} placeholder="grace" />
       <Field label="Role" note={ROLES[form.role]}>
         <select className="select" value={form.role} onChange={(event) => setForm({ ...form, role: event.target.value as Role })}>
           {NAMES.map((role) => (

@@ -87,11 +87,11 @@ export function NewKeyForm({ made, close, narrow = "use" }: { made: (key: NewKey
       </Field>
       <Refused error={create.error} />
       {close ? (
-        <Foot close={close} ready={!create.isPending} label="Make the key" />
+        <Foot close={close} ready={!create.isPending} label="Create" />
       ) : (
         <div className="row end">
           <button type="submit" className="btn primary" disabled={create.isPending}>
-            Make the key
+            Create a key
           </button>
         </div>
       )}
@@ -125,7 +125,7 @@ export function NewKeyDialog({ close }: { close: () => void }) {
   return made ? (
     <ShowKey made={made} title="The new key" close={close} />
   ) : (
-    <Dialog title="Make a key" close={close} size={560}>
+    <Dialog title="Create a key" close={close} size={560}>
       <NewKeyForm made={setMade} close={close} />
     </Dialog>
   );
