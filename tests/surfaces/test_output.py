@@ -83,3 +83,15 @@ def test_a_list_says_what_was_asked_and_answered(capsys: pytest.CaptureFixture[s
     show([{"row": "r1", "messages": asked, "answers": answers}], as_json=False)
     shown = capsys.readouterr().out.splitlines()[1]
     assert [part.strip() for part in shown.split("  ")] == ["r1", "Why [now]?", "Because. | invalid: too long"]
+
+
+def test_families_of_attacks_are_a_table_with_their_intervals(capsys: pytest.CaptureFixture[str]) -> None:
+    counts = {"attacks": 40, "succeeded": 8, "resisted": 30, "blocked": 0, "unclear": 2, "unanswered": 0}
+    figure = {"metric": "encoding", "value": 0.2, "low": 0.11, "high": 0.34, "n": 40}
+    few = {"metric": "languages", "value": 0.5, "n": 2}
+    families = [{"family": "encoding", **counts, "figure": figure}, {"family": "languages", **counts, "figure": few}]
+    show({"id": "r", "families": families}, as_json=False)
+    head, first, second = capsys.readouterr().out.splitlines()[-3:]
+    assert head.split() == ["family", *counts, "value", "low", "high"]
+    assert first.split()[0] == "encoding" and first.split()[-3:] == ["0.2", "0.11", "0.34"]
+    assert second.split()[0] == "languages" and second.split()[-1] == "0.5"

@@ -23,9 +23,12 @@ WIDE, _SHORT = 60, 28
 _LEAST = 24
 """Characters below which a column of a list is left out rather than cut."""
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
-_NESTED: dict[str, tuple[str, ...]] = {
-    "figures": ("metric", "value", "low", "high", "n", "unit", "method", "note"),
-    "metrics": ("metric", "baseline", "candidate", "difference", "low", "high", "p_adjusted", "verdict", "needed"),
+_COMPARED = ("metric", "baseline", "candidate", "difference", "low", "high", "p_adjusted", "verdict", "needed")
+_ATTACKED = ("family", "attacks", "succeeded", "resisted", "blocked", "unclear", "unanswered", "value", "low", "high")
+_NESTED: dict[str, tuple[tuple[str, ...], ...]] = {
+    "figures": (("metric", "value", "low", "high", "n", "unit", "method", "note"),),
+    "metrics": (_COMPARED,),
+    "families": (_ATTACKED, _COMPARED),
 }
 """By field, what a person is shown of a list of records, as a table below the other fields; `--json` has the rest."""
 
@@ -102,7 +105,7 @@ def _fields(item: dict[str, Any]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    nested = {name: value for name, value in item.items() if _is_nested(name, value)}
+    nested = {name: value for name, value in item.items() if _columns(name, value)}
     diff = item["lines"] if {"left", "right", "lines", "parts"} <= set(item) else []
     for name, value in item.items():
         told = _told(value)
@@ -113,7 +116,7 @@ def _fields(item: dict[str, Any]) -> None:
         typer.echo(line)
     for name, value in nested.items():
         _console().print()
-        _print(_NESTED[name], value)
+        _print(_columns(name, value), [_flat(one) for one in value])
 
 
 def _told(value: Any) -> Any:
@@ -123,11 +126,20 @@ def _told(value: Any) -> Any:
     return [_told(one) for one in value] if isinstance(value, list) else value
 
 
-def _is_nested(name: str, value: Any) -> bool:
-    columns = set(_NESTED.get(name, ()))
-    if not columns or not isinstance(value, list) or not value:
-        return False
-    return all(isinstance(one, dict) and columns <= set(one) for one in value)
+def _columns(name: str, value: Any) -> tuple[str, ...]:
+    """Return what a person is shown of the records that a field holds; nothing where it holds other things."""
+    if isinstance(value, list) and value and all(isinstance(one, dict) for one in value):
+        for columns in _NESTED.get(name, ()):
+            # Of what has no interval the figure comes without one.
+            if all(set(columns) - {"low", "high"} <= set(_flat(one)) for one in value):
+                return columns
+    return ()
+
+
+def _flat(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record with its figure's fields beside its own."""
+    figure = record.get("figure")
+    return {**figure, **record} if isinstance(figure, dict) else record
 
 
 def _cell(value: Any, wide: int = WIDE) -> str:
