@@ -42,8 +42,9 @@ def volumes(rng, kind):
     return rng.poisson(mean)
 
 
-def key(rng, kind, *, times=1.0, night=0):
-    """A key of a kind, of which `times` as much is used now, and `night` calls at night from three new addresses."""
+def key(rng, kind, *, times=1.0, days=1, night=0):
+    """A key of a kind, of which `times` as much is used in the last `days`, and `night` calls at night from three new
+    addresses."""
     past, shares = Past(), Shares()
     office = kind in ("weekly", "steady")
     size, model, server = rng.uniform(150, 400), 1, 1
@@ -53,7 +54,7 @@ def key(rng, kind, *, times=1.0, night=0):
     for back in range(DAYS, -1, -1):
         if not requests[back]:
             continue
-        many = int(requests[back] * (times if back == 0 else 1))
+        many = int(requests[back] * (times if back < days else 1))
         model, server = model + (rng.random() < 1 / 30), server + fresh[back]
         begins = int(rng.integers(24)) if kind in ("batch", "bursty") else 9 if office else start
         last = begins + 8 + (int(rng.geometric(0.7)) - 1 if office else 0)
@@ -123,6 +124,24 @@ def test_ten_times_the_volume_is_found(kind):
     found = [look(rng, (*KINDS, kind), 0.01, times=10)["k10"] for _ in range(12)]
     unusual = [one for one in found if any(signal.what == "requests" for signal in one.signals)]
     assert len(unusual) >= 11, [one.signals for one in found]
+
+
+@pytest.mark.parametrize(("kind", "days", "least"), [("steady", 3, 12), ("small", 3, 9), ("bursty", 7, 6)])
+def test_what_goes_on_for_days_is_found_though_no_day_stands_out_from_those_before(kind, days, least):
+    rng = np.random.default_rng(7)
+    found = [look(rng, (*KINDS, kind), 0.01, times=10, days=days)["k10"] for _ in range(12)]
+    runs = [one for one in found if any(signal.windows > 1 for signal in one.signals)]
+    assert len(runs) >= least, [one.signals for one in found]
+    assert " in the last " in next(one for one in runs[0].signals if one.windows > 1).sentence
+
+
+def test_what_is_over_is_no_alarm_any_more():
+    rng = np.random.default_rng(8)
+    past, shares = key(rng, "steady")
+    for counts in (past.requests, past.tokens, past.cost):
+        counts.update({back: 10 * counts[back] for back in (1, 2, 3)})
+    [one] = judged({"k": past}, {"k": shares}, {}, hours=24, alpha=0.01)
+    assert one.signals == []
 
 
 @pytest.mark.parametrize("kind", ["steady", "weekly"])

@@ -13,7 +13,7 @@ from mainspring import stats
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.kernel.tx import Tx
-from mainspring.monitoring.attacks import usual
+from mainspring.monitoring.attacks import usual, volumes
 from mainspring.monitoring.attacks.models import KeySignal, KeyUse, What
 from mainspring.monitoring.sample import calls
 from mainspring.serving.metering.tables import usage_hours
@@ -31,6 +31,9 @@ _UNITS: dict[What, str] = {"requests": "requests", "tokens": "tokens", "cost": "
 _LEAST_CALLS, _LEAST_BAD = 20, 5
 _TIMES, _MORE = 2.0, 1.5
 """A volume is unusual from so many times what is expected, and so many times the largest of the windows like it."""
+_RUNS = (3, 7)
+"""Windows on end that volumes are looked at over, beside the present one: what goes on for days stands out from a past
+of bursts, though no day does by itself, and it is no part of what it is held against."""
 _EACH = 3
 """Calls from which an address counts as used now."""
 _IN_HOUR = 5
@@ -216,16 +219,28 @@ def _volume(
     what: What, values: Mapping[int, float], windows: int, periods: Sequence[int], spans: Sequence[Span]
 ) -> KeySignal:
     now, scale = values.get(0, 0.0), 1.0 if what == "requests" else _LEAST[what] / _LEAST["requests"]
-    told = usual.volume(values, windows, now, periods=periods, scale=scale)
-    if told is None:
+    tried = [volumes.forecast(values, windows, periods=periods, scale=scale, length=length) for length in (1, *_RUNS)]
+    if tried[0] is None:
         return KeySignal(what=what, now=now, usual=0.0, chance=1.0, adjusted=1.0, sentence="")
-    large = now >= max(_LEAST[what], _TIMES * told.usual, _MORE * told.most)
-    sentence = f"{now:,.6g} {_UNITS[what]} in the window; {told.usual:,.3g} are expected after the windows before."
+    there = [(length, told) for length, told in zip((1, *_RUNS), tried, strict=True) if told is not None]
+    # Half of the chance of a false alarm is the present window's, the other half that of the runs that there are.
+    parts = [min(2, len(there)), *[2 * (len(there) - 1)] * (len(there) - 1)]
+    chances = [part * _chance(told, now, _LEAST[what]) for part, (_, told) in zip(parts, there, strict=True)]
+    chance = min(1.0, *chances)
+    length, told = there[chances.index(min(chances))]
+    where = "in the window" if length == 1 else f"in the last {length} windows"
+    sentence = f"{told.now:,.6g} {_UNITS[what]} {where}; {told.usual:,.3g} are expected after the windows before."
     dear = sorted(spans, key=lambda span: -(span.cost or 0.0 if what == "cost" else span.output_tokens or 0))
-    chance = told.chance if large else 1.0
     return KeySignal(
-        what=what, now=now, usual=told.usual, chance=chance, adjusted=1.0, sentence=sentence, trace_ids=_ids(dear)
-    )
+        what=what, now=told.now, usual=told.usual, windows=length, chance=chance, adjusted=1.0, sentence=sentence,
+        trace_ids=_ids(dear),
+    )  # fmt: skip
+
+
+def _chance(told: volumes.Forecast, now: float, least: float) -> float:
+    """Return the chance of a volume; 1 where it is not large, or where what made it large is over."""
+    large = told.now >= max(least * told.windows, _TIMES * told.usual, _MORE * told.most)
+    return told.chance if large and now >= _TIMES * told.usual_now else 1.0
 
 
 def _share(

@@ -75,6 +75,8 @@ class KeySignal(Record):
     now: float
     usual: float
     """What was to be expected, or the share over the calls before; for models and addresses how many were known."""
+    windows: int = 1
+    """Windows on end, the present one the last, that a volume is of."""
     chance: float
     """Of so much or more, if the key went on as before."""
     adjusted: float

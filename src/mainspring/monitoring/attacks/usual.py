@@ -6,78 +6,15 @@ A key is held against its own active windows: one that runs once in ten days is 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 
 LEAST_ACTIVE = 5
 """Earlier windows with calls under which nothing is foretold."""
-_TREND = 12
-"""Windows from which a key's growth is taken into account."""
-_OWN = 4
-"""Earlier windows of the same hour, or day of the week, from which these are told apart."""
-_STEADIEST = 0.1
-"""No key is taken to be steadier than this, as a standard deviation of logarithms."""
 LEAST_BLOCKS = 5
 """Earlier blocks of calls under which nothing is said of a share."""
 _LEAST_BEFORE, _LEAST_BLOCK, _MORE = 35, 5, 1.5
 _BURSTS = 0.05
 """Correlation of failures of one window that is reckoned with where none was seen yet."""
-
-
-@dataclass(frozen=True, slots=True)
-class Forecast:
-    """What a window may be expected to hold."""
-
-    usual: float
-    """The middle of what is expected."""
-    most: float
-    """The largest of the earlier windows that it is held against."""
-    chance: float
-    """Of so much or more."""
-
-
-def volume(
-    values: Mapping[int, float], windows: int, now: float, *, periods: Sequence[int], scale: float = 1.0
-) -> Forecast | None:
-    """Foretell a window's volume by the active ones before it, and say how likely so much or more is.
-
-    `values` are by how many windows ago, from 1; `periods` are lengths, in windows, after which a pattern may come
-    again, the longest first: the first of which there are four earlier windows at the same place counts. Logarithms
-    are taken to scatter normally about the mean of their place in the period, plus a common trend: the chance is that
-    of the prediction interval of least squares, by Student's t (Seber and Lee 2003, section 5.3). The scatter is never
-    taken to be smaller than chance alone makes it, the counts being Poisson's. None under five active windows.
-    """
-    from scipy import special
-
-    active = [(back, math.log1p(values[back] / scale)) for back in range(1, windows + 1) if values.get(back, 0.0) > 0]
-    if len(active) < LEAST_ACTIVE:
-        return None
-    period = next((one for one in periods if sum(back % one == 0 for back, _ in active) >= _OWN), 1)
-    places: dict[int, list[tuple[float, float]]] = {}
-    for back, value in active:
-        places.setdefault(back % period, []).append((-float(back), value))
-    own = places[0]
-    groups = [some for some in places.values() if len(some) > 1]
-    count = sum(map(len, groups))
-    across = along = whole = 0.0
-    for some in groups:
-        at, level = _mean(t for t, _ in some), _mean(y for _, y in some)
-        across += sum((t - at) ** 2 for t, _ in some)
-        along += sum((t - at) * (y - level) for t, y in some)
-        whole += sum((y - level) ** 2 for _, y in some)
-    trend = count >= _TREND and across > 0
-    slope = along / across if trend else 0.0
-    freedom = count - len(groups) - trend
-    if freedom < LEAST_ACTIVE - 1:
-        return None
-    at = _mean(t for t, _ in own)
-    middle = _mean(y for _, y in own) - slope * at
-    usual = scale * math.expm1(max(0.0, middle))
-    scatter = max((whole - slope * along) / freedom, _STEADIEST**2, 1 / max(1.0, usual / scale))
-    variance = scatter * (1 + 1 / len(own) + (at**2 / across if trend else 0.0))
-    score = (math.log1p(now / scale) - middle) / math.sqrt(variance)
-    most = max(scale * math.expm1(y) for _, y in own)
-    return Forecast(usual, most, float(special.stdtr(freedom, -score)))
 
 
 def share(hits: int, calls: int, blocks: Sequence[tuple[int, int]]) -> float:
@@ -128,7 +65,8 @@ def together(one: float, other: float) -> float:
     return both * (1 - math.log(both)) if both > 0 else 0.0
 
 
-def _mean(values: Iterable[float]) -> float:
+def mean(values: Iterable[float]) -> float:
+    """Return the mean of some values."""
     held = list(values)
     return sum(held) / len(held)
 
