@@ -308,6 +308,12 @@ def test_size_depth_and_number_are_bounded():
     assert otlp.inflate(zlib.compress(b"ok"), "deflate", 100) == otlp.inflate(b"ok", "", 100) == b"ok"
 
 
+def test_what_langfuse_calls_an_error_is_one_though_its_status_is_unset():
+    said = {"langfuse.observation.level": "ERROR", "langfuse.observation.status_message": "no answer"}
+    assert (only(said).status, only(said).status_message) == ("error", "no answer")
+    assert only({"langfuse.observation.level": "WARNING"}).status == "unset"
+
+
 def test_an_error_is_a_status_message():
     assert json.loads(otlp.failure("json", 8, "too much")) == {"code": 8, "message": "too much"}
     assert otlp.failure("protobuf", 14, "x" * 200)[:4] == b"\x08\x0e\x12\xc8"

@@ -147,6 +147,8 @@ USAGE = ("langfuse.observation.usage_details", "mlflow.chat.tokenUsage", "gen_ai
 COSTS = ("langfuse.observation.cost_details",)
 COST = ("llm.cost.total", "gen_ai.usage.cost")
 FIRST_MOMENTS = ("langfuse.observation.completion_start_time",)
+LEVELS = ("langfuse.observation.level",)
+"""Attributes that say `ERROR` of what failed; some clients leave the span's own status unset."""
 MESSAGES_OF_STATUS = ("langfuse.observation.status_message",)
 METADATA = ("langfuse.observation.metadata", "langfuse.trace.metadata")
 """Attributes, and what they are the prefix of, whose values are JSON."""

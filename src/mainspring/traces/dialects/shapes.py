@@ -45,6 +45,7 @@ class Shape:
     first_milliseconds: Keys
     of_mlflow: bool
     metadata: Keys
+    levels: Keys
     blank: Mapping[str, Any]
     """Every field that texts and counts fill, empty."""
 
@@ -109,6 +110,7 @@ def _shape(keys: Collection[str]) -> Shape:
         first_seconds=there(names.FIRST_SECONDS),
         first_milliseconds=there(names.FIRST_MILLISECONDS),
         of_mlflow=any(key.startswith("mlflow.") for key in keys),
+        levels=there(names.LEVELS),
         metadata=tuple(key for key in keys if key.startswith(names.METADATA)),
         blank=_BLANK,
     )

@@ -43,6 +43,9 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         _unpack(attributes, fields, shape.usage)
     if shape.metadata:
         _metadata(attributes, shape.metadata, str(raw.resource.get("otel.scope.version") or ""))
+    status = raw.status
+    if status == "unset" and shape.levels and any(attributes.get(key) == "ERROR" for key in shape.levels):
+        status = "error"
     events = [event for event in raw.events if not is_message(event)] if raw.events else raw.events
     return Span(
         trace_id=raw.trace_id,
@@ -55,8 +58,8 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         service=limits.cut(str(raw.resource.get("service.name") or ""), limits.NAME),
         start_ns=raw.start_ns,
         end_ns=raw.end_ns,
-        status=raw.status,
-        status_message=limits.cut(raw.status_message or (_why(raw, attributes) if raw.status == "error" else "")),
+        status=status,
+        status_message=limits.cut(raw.status_message or (_why(raw, attributes) if status == "error" else "")),
         cost=_cost(attributes, shape) if shape.costly else None,
         ttft_ms=_first_token_ms(attributes, raw.start_ns, shape) if shape.timed else None,
         input=said,
