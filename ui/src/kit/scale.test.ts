@@ -10,6 +10,7 @@ it("maps values to pixels and back", () => {
 it("has a scale for nothing and for a single value", () => {
   expect(scale([], 0, 1).at(0.5)).toBe(0.5);
   expect(scale([3], 0, 1).at(3)).toBe(0.5);
+  expect(scale([0, 0], 0, 1).at(0)).toBe(0);
 });
 
 it("puts ticks at round numbers", () => {

@@ -17,6 +17,8 @@ export function scale(values: number[], from: number, to: number, widen = 0): Sc
     if (value > max) max = value;
   }
   if (min > max) [min, max] = [0, 1];
+  // Nothing but zeros is nothing of something: no figure here is less than none.
+  if (min === 0 && max === 0) max = 1;
   if (min === max) [min, max] = [min - 0.5, max + 0.5];
   const more = (max - min) * widen;
   min -= more;
