@@ -1,4 +1,4 @@
-"""What people make in the pages: queues by a filter or of chosen traces, datasets of a file or pasted, releases."""
+"""What people make in the pages: queues, datasets, releases, deployments and canaries."""
 
 from __future__ import annotations
 
@@ -132,6 +132,38 @@ def test_a_release_is_made_of_a_model_a_prompt_and_parameters(visit: Visitor) ->
     assert visit.complaints == []
 
 
+def test_a_release_is_deployed_and_another_tried_beside_it(visit: Visitor) -> None:
+    page = visit.open("/deployments?environment=staging")
+    page.get_by_role("button", name="Create a deployment").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("trial")
+    dialog.get_by_label("Release", exact=True).fill("docs")
+    expect(dialog).to_contain_text("release/name, with @ and a version")
+    dialog.get_by_label("Release", exact=True).fill("release/docs@1")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Create", exact=True).click()
+    expect(page.locator("main h1")).to_have_text("trial")
+    expect(page.locator(".page-head")).to_contain_text("staging")
+    card = page.get_by_role("region", name="Canary")
+    card.get_by_role("button", name="Start a canary").click()
+    start = dialog.get_by_role("button", name="Start", exact=True)
+    dialog.get_by_label("Release", exact=True).fill("release/nothing@9")
+    dialog.get_by_label("Judged by").fill("speed")
+    expect(dialog).to_contain_text("error, latency, ttft, cost, or score/")
+    expect(start).to_be_disabled()
+    dialog.get_by_label("Judged by").fill("error")
+    dialog.get_by_label("Share of the traffic").fill("25")
+    assert visit.violations() == []
+    start.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("release/nothing")
+    dialog.get_by_label("Release", exact=True).fill("release/docs@3")
+    start.click()
+    expect(card).to_contain_text("running")
+    expect(page.get_by_role("img", name=re.compile("Baseline 75.*canary 25"))).to_be_visible()
+    expect(card.get_by_role("button", name="Start a canary")).to_have_count(0)
+    assert visit.complaints == []
+
+
 def test_whoever_may_not_make_something_is_not_offered_it(visit: Visitor) -> None:
     made = visit.page.request.post(
         f"{visit.site.url}/api/v1/keys",
@@ -142,7 +174,7 @@ def test_whoever_may_not_make_something_is_not_offered_it(visit: Visitor) -> Non
     visit.page.get_by_label("API key").fill(made["secret"])
     visit.page.get_by_role("button", name="Sign in").click()
     visit.page.get_by_role("navigation", name="Pages").wait_for()
-    for path in ("/queues", "/datasets", "/releases?new=1"):
+    for path in ("/queues", "/datasets", "/releases?new=1", "/deployments"):
         page = visit.open(path)
         expect(page.locator(".list-row").first).to_be_visible()
         expect(page.locator(".page-head .btn.primary")).to_have_count(0)

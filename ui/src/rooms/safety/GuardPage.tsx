@@ -78,7 +78,7 @@ function Policy({ guard }: { guard: GuardVersion }) {
           />
         </Card>
         <Card title="Pin it to a release">
-          <Snippet code={`mainspring release create answers --model model/… \\\n  --guard ${guard.ref}`} />
+          <Snippet code={`mainspring release create answers \\\n  --model model/… --guard ${guard.ref}`} />
         </Card>
       </div>
     </div>

@@ -1,3 +1,4 @@
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Canary, CanaryLook, Deployment } from "../../api/types";
 import { BandChart } from "../../kit/band";
@@ -8,6 +9,7 @@ import { useOutcome } from "../../kit/outcome";
 import { Show } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
+import { CanaryForm } from "./RolloutForms";
 
 const SHARES = ["error", "latency", "ttft", "cost"];
 const signed = (text: string, value: number) => (value > 0 ? `+${text}` : text);
@@ -31,11 +33,18 @@ export function CanaryCard({ deployment }: { deployment: Deployment }) {
   const where = { deployment: deployment.name, environment: deployment.environment };
   const known = $api.useQuery("get", "/canaries", { params: { query: { ...where, limit: 20 } } }, { refetchInterval: 5_000 });
   const items = known.data?.items;
+  const who = useWho();
+  const [starting, setStarting] = useState(false);
+  const begin = may(who.data, "deployment.write") && (
+    <button type="button" className="btn" onClick={() => setStarting(true)}>
+      Start a canary
+    </button>
+  );
   return (
     <Card
       title={<>Canary {items?.[0] && <Status state={items[0].state} />}</>}
       label="Canary"
-      actions={items?.[0]?.state === "running" && <Stop deployment={deployment} />}
+      actions={items?.[0]?.state === "running" ? <Stop deployment={deployment} /> : items && !deployment.canary && begin}
     >
       <Show query={known} lines={5}>
         {(page) =>
@@ -55,6 +64,7 @@ export function CanaryCard({ deployment }: { deployment: Deployment }) {
           )
         }
       </Show>
+      {starting && <CanaryForm deployment={deployment} close={() => setStarting(false)} />}
     </Card>
   );
 }

@@ -1,13 +1,15 @@
 import { Link, useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Deployment } from "../../api/types";
 import { Blank, Status, Time } from "../../kit/basics";
 import { percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { paged, PAGES } from "../../kit/pages";
-import { useWho } from "../../shell/session";
+import { may, useWho } from "../../shell/session";
+import { DeploymentForm } from "./RolloutForms";
 import { call } from "./snippets";
 
 const bare = (ref: string) => ref.replace(/^[a-z]+\//, "");
@@ -25,12 +27,14 @@ const COLUMNS: Column<Deployment>[] = [
 
 export function DeploymentList() {
   const [url] = useUrl();
+  const who = useWho();
+  const [making, setMaking] = useState(false);
   const navigate = useNavigate();
   const environment = useEnvironment(url.environment);
   const environments = $api.useQuery("get", "/environments", {});
   const query = $api.useInfiniteQuery("get", "/deployments", { params: { query: { environment, limit: 100 } } }, PAGES);
   return (
-    <Page title="Deployments" flush>
+    <Page title="Deployments" flush actions={<Primary may={may(who.data, "deployment.write")} go={() => setMaking(true)}>Create a deployment</Primary>}>
       <EnvironmentPick names={environments.data?.items.map((one) => one.name)} current={environment} />
       <List
         label="Deployments"
@@ -49,6 +53,13 @@ export function DeploymentList() {
           />
         }
       />
+      {making && (
+        <DeploymentForm
+          environment={environment}
+          close={() => setMaking(false)}
+          done={(made) => void navigate({ to: `/deployments/${made.name}`, search: { environment: made.environment } as never })}
+        />
+      )}
     </Page>
   );
 }

@@ -56,7 +56,7 @@ export function RefreshCard({ deployment }: { deployment: Deployment }) {
                     icon="clock"
                     title="No refresh policy"
                     text="A policy says when the model is to be tuned anew: by the clock, on drift, on new data or feedback, or once a score has dropped."
-                    code={`mainspring refresh set ${name} --every-hours 720 --score helpful --score-drop 0.05 \\\n  --environment ${environment}`}
+                    code={`mainspring refresh set ${name} --environment ${environment} \\\n  --every-hours 720 --score helpful --score-drop 0.05`}
                   />
                 )
               }
