@@ -95,6 +95,15 @@ def test_what_is_tried_out_is_no_traffic_unless_it_is_asked_for(platform, call, 
     assert Monitors(platform).test("all").state == "ok"
 
 
+def test_a_call_that_its_client_reports_too_is_one(platform, call):
+    for trace in range(1, 4):
+        above = f"{trace + 100:016x}"
+        call("error", trace=trace, span_id=above, service="app", cost=None)
+        call(trace=trace, parent=above)
+    assert (value(platform, "requests"), value(platform, "errors"), value(platform, "cost")) == (3, 0, 3)
+    assert [total(platform, name) for name in ("requests", "errors", "cost")] == [3, 0, 3]
+
+
 def test_a_monitor_of_the_environment_of_experiments_counts_them(platform, call):
     call(environment="experiment")
     assert value(platform, "requests", "experiment") == 1

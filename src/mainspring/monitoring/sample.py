@@ -47,7 +47,8 @@ def calls(
 ) -> Iterator[Span]:
     """Yield model calls of a deployment, a release or all traffic, newest first, at most `limit`.
 
-    Of a routed call the last attempt counts, which is what its caller met; with `attempts` each does.
+    Of a routed call the last attempt counts, which is what its caller met; with `attempts` each does. A call that
+    encloses another one directly does not count.
     """
     is_release = target.startswith("release/")
     where: dict[str, Any] = {
@@ -59,9 +60,14 @@ def calls(
     }
     # Kind by kind: a trace of many thousand spans would else stand before the calls of a whole day.
     found = [platform.spans.scan(project, SpanFilter(kind=kind, **where), limit=LOOKED_AT) for kind in CALLS]
-    left, later = limit, set[tuple[str, str]]()
+    left, later, outer = limit, set[tuple[str, str]](), set[tuple[str, str]]()
     for span in islice(merge(*found, key=lambda span: -span.start_ns), LOOKED_AT):
         if traffic == "live" and span.service in NOT_LIVE:
+            continue
+        # What encloses another call began before it, and is the same call as its client saw it.
+        if span.parent_id:
+            outer.add((span.trace_id, span.parent_id))
+        if (span.trace_id, span.span_id) in outer:
             continue
         if "mainspring.route.attempt" in span.attributes and span.parent_id and not attempts:
             whole = (span.trace_id, span.parent_id)
