@@ -31,7 +31,7 @@ def make_watch(platform: Platform) -> dict[str, str]:
             state = "insufficient" if back > 90 else "firing" if value > 800 else "ok"
             row = {"monitor": "slow", "at": tx.now - timedelta(minutes=15 * back), "state": state, "threshold": 800.0}
             row |= {"value": None if back > 90 else value, "n": 40, "detail": {}, "trace_ids": [f"{back:032x}"]}
-            words = f"latency_p95 is {value:.0f} over 40 of the window; the bound is 800."
+            words = f"latency_p95 is {value:.0f} over 40 calls of the window; the bound is 800."
             tx.execute(
                 insert(monitor_results).values(id=tx.new_id(), project=tx.project, alert_id="", summary=words, **row)
             )

@@ -224,6 +224,7 @@ def _anomaly(platform: Platform, monitor: Monitor, options: MetricOptions, now: 
 def _finding(now: Measured, options: MetricOptions, firing: bool, threshold: float, what: str) -> Finding:
     span = f" (95 % interval {now.low:.4g} to {now.high:.4g})" if now.low is not None and now.high is not None else ""
     detail: dict[str, Any] = {"metric": options.metric, "rule": options.rule}
+    counted = "scores" if options.metric.startswith("score/") else "calls"
     if now.low is not None:
         detail["interval"] = [now.low, now.high]
     return Finding(
@@ -231,7 +232,7 @@ def _finding(now: Measured, options: MetricOptions, firing: bool, threshold: flo
         value=now.value,
         threshold=threshold,
         n=now.n,
-        summary=f"{options.metric} is {now.value:.4g}{span} over {now.n} of the window; {what}.",
+        summary=f"{options.metric} is {now.value:.4g}{span} over {now.n} {counted} of the window; {what}.",
         detail=detail,
         trace_ids=list(now.trace_ids),
     )
