@@ -58,6 +58,10 @@ PYTHON: dict[str, list[str]] = {
 NODE_SDK = ["@opentelemetry/sdk-trace-node", "@opentelemetry/exporter-trace-otlp-proto", "@opentelemetry/resources"]
 NODE: dict[str, list[str]] = {
     "vercel_5": ["ai@5", "@ai-sdk/openai@2", "zod@3", *NODE_SDK],
+    "langfuse_js": [
+        *("@langfuse/openai@5", "@langfuse/otel@5", "@langfuse/tracing@5", "openai@6"),
+        *("@opentelemetry/api", "@opentelemetry/sdk-trace-node", "@opentelemetry/resources"),
+    ],
     "vercel_7": ["ai@7", "@ai-sdk/openai", "@ai-sdk/otel", "zod", *NODE_SDK],
 }
 RESOURCE = ("service.name", "telemetry.sdk.language", "telemetry.sdk.name")
@@ -103,8 +107,9 @@ def environment(name: str, folder: Path) -> tuple[list[str], Path]:
         place.mkdir(parents=True, exist_ok=True)
         subprocess.run(["npm", "init", "-y"], cwd=place, check=True, capture_output=True)
         subprocess.run(["npm", "install", "--no-audit", "--no-fund", *NODE[name]], cwd=place, check=True)
-    (place / "vercel.mjs").write_text((HERE / "vercel.mjs").read_text())
-    return ["node", "vercel.mjs"], place
+    program = name.partition("_")[0] + ".mjs"
+    (place / program).write_text((HERE / program).read_text())
+    return ["node", program], place
 
 
 def told(path: str, body: bytes, url: str) -> dict[str, Any] | None:
@@ -112,7 +117,8 @@ def told(path: str, body: bytes, url: str) -> dict[str, Any] | None:
     kind: Any = {"traces": ExportTraceServiceRequest, "logs": ExportLogsServiceRequest}.get(path.rpartition("/")[2])
     if kind is None:
         return None
-    said = json.loads(json.dumps(MessageToDict(kind.FromString(body))).replace(url, "http://127.0.0.1:1"))
+    sent = json.loads(body) if body[:1] == b"{" else MessageToDict(kind.FromString(body))
+    said = json.loads(json.dumps(sent).replace(url, "http://127.0.0.1:1"))
     cleaned: dict[str, Any] = clean(said)
     return cleaned
 
@@ -132,7 +138,7 @@ def clean(value: Any, key: str = "") -> Any:
             kept = [pair for pair in value.get("attributes", []) if pair["key"] in RESOURCE]
             return {"attributes": kept}
         return {name: clean(item, name) for name, item in value.items()}
-    if key in ("traceId", "spanId", "parentSpanId") and isinstance(value, str):
+    if key in ("traceId", "spanId", "parentSpanId") and isinstance(value, str) and len(value) not in (16, 32):
         return base64.b64decode(value).hex()
     return value
 
