@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-SPANS = 50_000
+from typing import Final
+
+SPANS: Final = 50_000
 """Spans of one request."""
-ATTRIBUTES = 512
+ATTRIBUTES: Final = 512
 """Attributes of one span, event or resource; flattened message lists take many."""
-EVENTS = 256
-LINKS = 128
-DEPTH = 16
-ITEMS = 10_000
+EVENTS: Final = 256
+LINKS: Final = 128
+DEPTH: Final = 16
+ITEMS: Final = 10_000
 """Values in one attribute, nested ones included."""
-NAME = 512
+NAME: Final = 512
 """Characters of a name, a key, a user or a session."""
-TEXT = 1_000_000
+TEXT: Final = 1_000_000
 """Characters of one text; what is longer is cut and says so."""
 
 
-_MARK = " […cut]"
+_MARK: Final = " […cut]"
 
 
 def cut(text: str, limit: int = TEXT) -> str:

@@ -26,7 +26,7 @@ from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Invalid, MainspringError, TooLarge
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
-from mainspring.traces import limits, otlp
+from mainspring.traces import limits, otlp, protobuf
 from mainspring.traces import scores as score_store
 from mainspring.traces.dialects import is_message, messages_of
 from mainspring.traces.intake import Intake
@@ -190,8 +190,8 @@ def _from_protobuf(data: bytes) -> Iterator[dict[str, Any]]:
                     "trace_id": record.trace_id.hex(),
                     "span_id": record.span_id.hex(),
                     "time_ns": record.time_unix_nano or record.observed_time_unix_nano,
-                    "attributes": otlp.attributes(record.attributes),
-                    "body": otlp.value(record.body),
+                    "attributes": protobuf.attributes(record.attributes),
+                    "body": protobuf.value(record.body),
                 }
 
 

@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
-from google.protobuf.message import DecodeError
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
-    ExportTraceServiceRequest,
-    ExportTraceServiceResponse,
-)
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceResponse
 
 from mainspring.kernel.errors import Invalid, TooLarge
 from mainspring.kernel.spans import Span
-from mainspring.traces import limits
+from mainspring.traces import limits, protobuf
 from mainspring.traces.dialects import to_span
+from mainspring.traces.protobuf import STATUS, dropped, with_scope
 from mainspring.traces.raw import RawSpan
 
 Encoding = Literal["protobuf", "json"]
 PROTOBUF, JSON_TYPE = "application/x-protobuf", "application/json"
-_STATUS: tuple[Literal["unset", "ok", "error"], ...] = ("unset", "ok", "error")
-_PARTS = ("attributes", "events", "links")
-_INT64 = 1 << 63
+_INT64: Final = 1 << 63
+_HEX: Final = "0123456789abcdef"
+_ZEROS: Final = "0" * 32
 _TOLD = 10
 _ZSTD_WINDOW, _ZSTD_STEP = 8 << 20, 256
 RUNNING = "mainspring.running"
 """The attribute of a span that is sent at its start, before it has an end."""
+Told = tuple[Any, dict[str, Any]]
+"""A span as JSON says it, and the attributes of its resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +81,11 @@ def decode(body: bytes, encoding: Encoding, *, project: str, environment: str = 
     """
     spans: list[Span] = []
     rejected, reasons = 0, []
-    for number, read in enumerate(_protobuf(body) if encoding == "protobuf" else _json(body)):
+    came: Iterator[RawSpan | Told] = protobuf.spans(body) if encoding == "protobuf" else _json(body)
+    for number, found in enumerate(came):
         try:
-            spans.append(to_span(_checked(read()), project=project, environment=environment))
+            raw = _checked(found) if isinstance(found, RawSpan) else _checked(_hexed(_from_json(*found)))
+            spans.append(to_span(raw, project=project, environment=environment))
         except (Invalid, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             rejected += 1
             if rejected <= _TOLD:
@@ -148,101 +149,12 @@ def _varint(number: int) -> bytes:
     return bytes(out)
 
 
-def _protobuf(body: bytes) -> Iterator[Callable[[], RawSpan]]:
-    try:
-        request = ExportTraceServiceRequest.FromString(body)
-    except DecodeError:
-        raise Invalid("The body is not an OTLP trace request in protobuf.") from None
-    for group in request.resource_spans:
-        resource = attributes(group.resource.attributes)
-        for scope in group.scope_spans:
-            about = _with_scope(resource, scope.scope.name, scope.scope.version)
-            for span in scope.spans:
-                yield lambda span=span, about=about: _from_protobuf(span, about)  # type: ignore[misc]
-
-
-def _from_protobuf(span: Any, resource: dict[str, Any]) -> RawSpan:
-    pairs, events, links, status = span.attributes, span.events, span.links, span.status
-    said = attributes(pairs)
-    lost = (
-        span.dropped_attributes_count + max(0, len(pairs) - limits.ATTRIBUTES),
-        span.dropped_events_count + max(0, len(events) - limits.EVENTS),
-        span.dropped_links_count + max(0, len(links) - limits.LINKS),
-    )
-    if any(lost):
-        said |= _dropped(*lost)
-    return RawSpan(
-        trace_id=span.trace_id.hex(),
-        span_id=span.span_id.hex(),
-        parent_id=span.parent_span_id.hex(),
-        name=span.name,
-        start_ns=span.start_time_unix_nano,
-        end_ns=span.end_time_unix_nano,
-        status=_STATUS[status.code] if 0 <= status.code <= 2 else "unset",
-        status_message=status.message,
-        attributes=said,
-        resource=resource,
-        events=[
-            {"name": event.name, "time_ns": event.time_unix_nano, "attributes": attributes(event.attributes)}
-            for event in events[: limits.EVENTS]
-        ]
-        if events
-        else [],
-        links=[
-            {"trace_id": link.trace_id.hex(), "span_id": link.span_id.hex(), "attributes": attributes(link.attributes)}
-            for link in links[: limits.LINKS]
-        ]
-        if links
-        else [],
-    )
-
-
-def _dropped(*counts: int) -> dict[str, Any]:
-    """Return the attributes that tell how much of a span its sender, or this side's limits, left out."""
-    return {f"otel.dropped_{name}_count": count for name, count in zip(_PARTS, counts, strict=True) if count > 0}
-
-
 def _lost(span: Any, count: str, held: str, limit: int) -> int:
     there = _field(span, held)
     return int(_field(span, count) or 0) + max(0, (len(there) if isinstance(there, list) else 0) - limit)
 
 
-def attributes(pairs: Iterable[Any]) -> dict[str, Any]:
-    """Return the attributes of a message, at most `limits.ATTRIBUTES`."""
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        if len(found) >= limits.ATTRIBUTES:
-            break
-        given, key = pair.value, pair.key
-        text = given.string_value  # nearly every attribute is a text; empty, it may be something else
-        if not text:
-            text = value(given)
-        elif len(text) > limits.TEXT:
-            text = limits.cut(text)
-        found[key if len(key) <= limits.NAME else limits.cut(key, limits.NAME)] = text
-    return found
-
-
-def value(given: Any, depth: int = 0, room: list[int] | None = None) -> Any:
-    """Return an AnyValue as a Python value; `room` counts down the values that may still come."""
-    room = [limits.ITEMS] if room is None else room
-    room[0] -= 1
-    kind = given.WhichOneof("value")
-    if kind == "string_value":
-        return limits.cut(given.string_value)
-    if kind in ("array_value", "kvlist_value"):
-        if depth >= limits.DEPTH:
-            return "[too deep]"
-        if kind == "array_value":
-            return [value(item, depth + 1, room) for item in given.array_value.values if room[0] > 0]
-        pairs = (pair for pair in given.kvlist_value.values if room[0] > 0)
-        return {limits.cut(pair.key, limits.NAME): value(pair.value, depth + 1, room) for pair in pairs}
-    if kind == "bytes_value":
-        return limits.cut(given.bytes_value.hex())
-    return None if kind is None else getattr(given, kind)
-
-
-def _json(body: bytes) -> Iterator[Callable[[], RawSpan]]:
+def _json(body: bytes) -> Iterator[Told]:
     try:
         request = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
@@ -251,9 +163,9 @@ def _json(body: bytes) -> Iterator[Callable[[], RawSpan]]:
         resource = json_attributes(_field(_field(group, "resource") or {}, "attributes"))
         for scope in _list(group, "scopeSpans", "scope_spans"):
             named = _field(scope, "scope") or {}
-            about = _with_scope(resource, str(_field(named, "name") or ""), str(_field(named, "version") or ""))
+            about = with_scope(resource, str(_field(named, "name") or ""), str(_field(named, "version") or ""))
             for span in _list(scope, "spans"):
-                yield lambda span=span, about=about: _from_json(span, about)  # type: ignore[misc]
+                yield span, about
 
 
 def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:
@@ -268,10 +180,10 @@ def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:
         name=str(_field(span, "name") or ""),
         start_ns=int(_field(span, "startTimeUnixNano", "start_time_unix_nano") or 0),
         end_ns=int(_field(span, "endTimeUnixNano", "end_time_unix_nano") or 0),
-        status=_STATUS[code] if code in (0, 1, 2) else "unset",
+        status=STATUS[code] if code in (0, 1, 2) else "unset",
         status_message=str(_field(status, "message") or ""),
         attributes=json_attributes(_field(span, "attributes"))
-        | _dropped(
+        | dropped(
             _lost(span, "droppedAttributesCount", "attributes", limits.ATTRIBUTES),
             _lost(span, "droppedEventsCount", "events", limits.EVENTS),
             _lost(span, "droppedLinksCount", "links", limits.LINKS),
@@ -349,28 +261,22 @@ def json_value(given: Any, depth: int = 0, room: list[int] | None = None) -> Any
     return None
 
 
-def _with_scope(resource: dict[str, Any], name: str, version: str) -> dict[str, Any]:
-    extra = {"otel.scope.name": limits.cut(name, limits.NAME)} if name else {}
-    if name and version:
-        extra["otel.scope.version"] = limits.cut(version, limits.NAME)
-    return {**resource, **extra}
-
-
 def _checked(raw: RawSpan) -> RawSpan:
     """Return the span with its times made possible. Raises Invalid where its identity is not."""
-    for name, value, digits in (("trace id", raw.trace_id, 32), ("span id", raw.span_id, 16)):
-        if len(value) != digits or value.strip("0123456789abcdef") or not value.strip("0"):
-            raise Invalid(f"A span has the {name} '{value[:40]}'; it takes {digits} hex digits, not all of them 0.")
+    if len(raw.trace_id) != 32 or raw.trace_id == _ZEROS:
+        raise _no_id("trace id", raw.trace_id, 32)
+    if len(raw.span_id) != 16 or raw.span_id == _ZEROS[:16]:
+        raise _no_id("span id", raw.span_id, 16)
     if not raw.parent_id.strip("0"):
         raw.parent_id = ""
-    elif len(raw.parent_id) != 16 or raw.parent_id.strip("0123456789abcdef"):
-        raise Invalid(f"A span has the parent id '{raw.parent_id[:40]}'; it takes 16 hex digits.")
+    elif len(raw.parent_id) != 16:
+        raise _no_id("parent id", raw.parent_id, 16)
     if not 0 < raw.start_ns < _INT64:
         raise Invalid(f"A span starts at {raw.start_ns} ns, which is not between 1970 and 2262.")
     if raw.attributes.get("logfire.span_type") == "pending_span" and raw.parent_id:
         # Logfire tells of the start of a span by a span of its own below it.
         above = str(raw.attributes.pop("logfire.pending_parent_id", ""))
-        known = len(above) == 16 and not above.strip("0123456789abcdef") and above.strip("0")
+        known = len(above) == 16 and not above.strip(_HEX) and above.strip("0")
         raw.span_id, raw.parent_id = raw.parent_id, above if known else ""
         raw.attributes[RUNNING] = True
     if raw.attributes.pop(RUNNING, False) is True:
@@ -379,3 +285,15 @@ def _checked(raw: RawSpan) -> RawSpan:
         raw.attributes["mainspring.clock.end_before_start_ns"] = raw.start_ns - max(raw.end_ns, 0)
     raw.end_ns = min(max(raw.end_ns, raw.start_ns), _INT64 - 1)
     return raw
+
+
+def _hexed(raw: RawSpan) -> RawSpan:
+    """Return a span whose ids came as texts. Raises Invalid where they are no hex digits."""
+    for name, text, digits in (("trace", raw.trace_id, 32), ("span", raw.span_id, 16), ("parent", raw.parent_id, 16)):
+        if text.strip(_HEX):
+            raise _no_id(f"{name} id", text, digits)
+    return raw
+
+
+def _no_id(name: str, text: str, digits: int) -> Invalid:
+    return Invalid(f"A span has the {name} '{text[:40]}'; it takes {digits} hex digits, not all of them 0.")

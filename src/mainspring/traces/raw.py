@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from msgspec import Struct
 
-@dataclass(slots=True)
-class RawSpan:
+
+class RawSpan(Struct):
     """One span of a request."""
 
-    trace_id: str
-    span_id: str
-    parent_id: str
-    name: str
-    start_ns: int
-    end_ns: int
-    status: Literal["unset", "ok", "error", "running"]
-    status_message: str
-    attributes: dict[str, Any]
     resource: dict[str, Any]
-    events: list[dict[str, Any]] = field(default_factory=list)
-    links: list[dict[str, Any]] = field(default_factory=list)
+    trace_id: str = ""
+    span_id: str = ""
+    parent_id: str = ""
+    name: str = ""
+    start_ns: int = 0
+    end_ns: int = 0
+    status: Literal["unset", "ok", "error", "running"] = "unset"
+    status_message: str = ""
+    attributes: dict[str, Any] = {}
+    events: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []

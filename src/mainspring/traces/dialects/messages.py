@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -12,7 +12,7 @@ def parsed(value: Any) -> Any:
     if not isinstance(value, str) or value[:1] not in ("{", "[", '"'):
         return value
     try:
-        found = msgspec.json.decode(value)
+        found = _decode(value)
     except (msgspec.DecodeError, RecursionError, ValueError):
         return value
     # What opens less often than that cannot be deeper, which is told without walking through it.
@@ -33,7 +33,8 @@ def scalar(value: str) -> Any:
 
 _NUMBER = 16
 """Characters of a number that every reader of JSON knows exactly."""
-_DEEPEST = 32
+_DEEPEST: Final = 32
+_decode = msgspec.json.decode
 
 
 def _shallow(value: Any, depth: int) -> bool:

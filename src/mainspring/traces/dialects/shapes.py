@@ -35,8 +35,16 @@ class Shape:
     output_lists: Keys
     outputs: Keys
     document_lists: Keys
-    texts: tuple[tuple[str, Keys], ...]
-    counts: tuple[tuple[str, Keys], ...]
+    model: Keys
+    provider: Keys
+    session_id: Keys
+    user_id: Keys
+    deployment: Keys
+    release: Keys
+    prompt: Keys
+    input_tokens: Keys
+    output_tokens: Keys
+    cached_tokens: Keys
     usage: Keys
     costs: Keys
     cost: Keys
@@ -46,8 +54,6 @@ class Shape:
     of_mlflow: bool
     metadata: Keys
     levels: Keys
-    blank: Mapping[str, Any]
-    """Every field that texts and counts fill, empty."""
 
     @property
     def costly(self) -> bool:
@@ -61,7 +67,6 @@ class Shape:
 
 
 _shapes: dict[Keys, Shape] = {}
-_BLANK: Mapping[str, Any] = dict.fromkeys(names.TEXTS, "") | dict.fromkeys(names.COUNTS)
 
 
 def of(attributes: Mapping[str, Any]) -> Shape:
@@ -101,8 +106,16 @@ def _shape(keys: Collection[str]) -> Shape:
         output_lists=begun(names.OUTPUT_LISTS),
         outputs=there(names.OUTPUTS),
         document_lists=begun(names.DOCUMENT_LISTS),
-        texts=tables(names.TEXTS),
-        counts=tables(names.COUNTS),
+        model=there(names.TEXTS["model"]),
+        provider=there(names.TEXTS["provider"]),
+        session_id=there(names.TEXTS["session_id"]),
+        user_id=there(names.TEXTS["user_id"]),
+        deployment=there(names.TEXTS["deployment"]),
+        release=there(names.TEXTS["release"]),
+        prompt=there(names.TEXTS["prompt"]),
+        input_tokens=there(names.COUNTS["input_tokens"]),
+        output_tokens=there(names.COUNTS["output_tokens"]),
+        cached_tokens=there(names.COUNTS["cached_tokens"]),
         usage=there(names.USAGE),
         costs=there(names.COSTS),
         cost=there(names.COST),
@@ -112,5 +125,4 @@ def _shape(keys: Collection[str]) -> Shape:
         of_mlflow=any(key.startswith("mlflow.") for key in keys),
         levels=there(names.LEVELS),
         metadata=tuple(key for key in keys if key.startswith(names.METADATA)),
-        blank=_BLANK,
     )

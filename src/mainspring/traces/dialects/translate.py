@@ -18,6 +18,8 @@ from mainspring.traces.tokens import span_attributes
 _MOST_TOOLS, _LONGEST_TOOLS = 64, 32_768
 _BEFORE_EVERY_VALUE = ("", "0", "1", "2", "3", "4")
 _known_tools: dict[str, Any] = {}
+Counts = tuple[int | None, int | None, int | None]
+"""Tokens in, out, and cached."""
 _MESSAGES = {*names.EVENT_ROLES, *names.EVENT_INPUTS, *names.EVENT_OUTPUTS, names.EVENT_CHOICE, names.EVENT_DETAILS}
 
 
@@ -30,23 +32,23 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
     kind = _kind(attributes, shape)
     _renamed(attributes, shape)
     said, answered = _speech(attributes, raw.events, kind, shape)
-    fields = dict(shape.blank)
-    for field, keys in shape.texts:
-        fields[field] = _text(attributes, keys)
-    for field, keys in shape.counts:
-        fields[field] = _count(attributes, keys)
-    if shape.of_mlflow and not fields["model"]:
-        fields["model"] = limits.cut(str(parsed(attributes.pop("model", "")) or ""), limits.NAME)
-    if fields["provider"]:
-        fields["provider"] = _provider(fields["provider"])
+    model, provider = _text(attributes, shape.model), _text(attributes, shape.provider)
+    if shape.of_mlflow and not model:
+        model = limits.cut(str(parsed(attributes.pop("model", "")) or ""), limits.NAME)
+    counts = (
+        _count(attributes, shape.input_tokens),
+        _count(attributes, shape.output_tokens),
+        _count(attributes, shape.cached_tokens),
+    )
     if shape.usage:
-        _unpack(attributes, fields, shape.usage)
+        counts = _unpacked(attributes, counts, shape.usage)
     if shape.metadata:
         _metadata(attributes, shape.metadata, str(raw.resource.get("otel.scope.version") or ""))
     status = raw.status
     if status == "unset" and shape.levels and any(attributes.get(key) == "ERROR" for key in shape.levels):
         status = "error"
-    events = [event for event in raw.events if not is_message(event)] if raw.events else raw.events
+    message = raw.status_message or (_why(raw, attributes) if status == "error" else "")
+    events = raw.events
     return Span(
         trace_id=raw.trace_id,
         span_id=raw.span_id,
@@ -59,16 +61,25 @@ def to_span(raw: RawSpan, *, project: str, environment: str = "") -> Span:
         start_ns=raw.start_ns,
         end_ns=raw.end_ns,
         status=status,
-        status_message=limits.cut(raw.status_message or (_why(raw, attributes) if status == "error" else "")),
+        status_message=limits.cut(message) if message else "",
+        model=model,
+        provider=_provider(provider) if provider else "",
+        deployment=_text(attributes, shape.deployment),
+        release=_text(attributes, shape.release),
+        prompt=_text(attributes, shape.prompt),
+        session_id=_text(attributes, shape.session_id),
+        user_id=_text(attributes, shape.user_id),
+        input_tokens=counts[0],
+        output_tokens=counts[1],
+        cached_tokens=counts[2],
         cost=_cost(attributes, shape) if shape.costly else None,
         ttft_ms=_first_token_ms(attributes, raw.start_ns, shape) if shape.timed else None,
         input=said,
         output=answered,
         attributes=attributes,
         resource=raw.resource,
-        events=events,
+        events=[event for event in events if not is_message(event)] if events else events,
         links=raw.links,
-        **fields,
     )
 
 
@@ -209,6 +220,8 @@ def _event_messages(events: list[dict[str, Any]], whole: dict[str, str], roles: 
 
 def _text(attributes: dict[str, Any], keys: tuple[str, ...]) -> str:
     """Return the first of the texts; it leaves the attributes, another that differs from it stays."""
+    if not keys:
+        return ""
     found = ""
     for key in keys:
         if key not in attributes:
@@ -222,7 +235,7 @@ def _text(attributes: dict[str, Any], keys: tuple[str, ...]) -> str:
 
 
 def _count(attributes: dict[str, Any], keys: tuple[str, ...]) -> int | None:
-    found = _number(attributes, keys)
+    found = _number(attributes, keys) if keys else None
     return None if found is None or found >= 1 << 40 else int(found)
 
 
@@ -288,18 +301,20 @@ def _tools(held: Any) -> Any:
     return found
 
 
-def _unpack(attributes: dict[str, Any], fields: dict[str, Any], keys: tuple[str, ...]) -> None:
-    """Fill in the counts that are packed into one object, where nothing else said them."""
+def _unpacked(attributes: dict[str, Any], counts: Counts, keys: tuple[str, ...]) -> Counts:
+    """Return the counts, those that nothing else said from the objects that they are packed into."""
+    read, said, cached = counts
     for key in keys:
         tokens = packed(parsed(attributes.get(key)))
         if tokens is None:
             continue
         del attributes[key]
-        for field in ("input_tokens", "output_tokens", "cached_tokens"):
-            if fields[field] is None and (getattr(tokens, field) or field != "cached_tokens"):
-                fields[field] = getattr(tokens, field)
+        read = tokens.input_tokens if read is None else read
+        said = tokens.output_tokens if said is None else said
+        cached = tokens.cached_tokens or None if cached is None else cached
         for name, count in span_attributes(tokens).items():
             attributes.setdefault(name, count)
+    return read, said, cached
 
 
 def _metadata(attributes: dict[str, Any], keys: tuple[str, ...], version: str) -> None:
