@@ -112,11 +112,10 @@ def searchable(*spans: Span) -> str:
         _collect(span.input, found)
         _collect(span.output, found)
         for value in span.attributes.values():
-            kind = type(value)
-            if kind is str:
+            if isinstance(value, str):
                 found.append(value)
             # Spans may share a value, such as the definitions of tools: it is walked through once.
-            elif kind in _HOLDERS and id(value) not in known:
+            elif isinstance(value, _HOLDERS) and id(value) not in known:
                 known.add(id(value))
                 _collect(value, found)
         if span.events:
@@ -157,17 +156,18 @@ def preview(value: Any) -> str:
 
 def _collect(value: Any, found: list[str]) -> None:
     """Add every text within a value, what lies less deep first."""
-    if type(value) is str:
+    if isinstance(value, str):
         found.append(value)
-    level = [value] if type(value) in _HOLDERS else []
+    level: list[Any] = [value] if isinstance(value, _HOLDERS) else []
     for _ in range(_DEEPEST):
         below: list[Any] = []
         for holder in level:
-            for item in holder.values() if type(holder) is dict else holder:
-                kind = type(item)
-                if kind is str:
+            # As a list, whichever it is: then one loop is compiled to what is quick for lists.
+            held: list[Any] = list(holder.values()) if isinstance(holder, dict) else list(holder)
+            for item in held:
+                if isinstance(item, str):
                     found.append(item)
-                elif kind in _HOLDERS:
+                elif isinstance(item, (dict, list, tuple)):
                     below.append(item)
         if not below:
             return

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 from mainspring.backends.spans_sqlite import calls
@@ -24,6 +23,7 @@ _TRACES = (
     "prompt, session, user, spans, input_tokens, output_tokens, cost, speaker, input_preview, output_preview, id, "
     "project, trace)"
 )
+_statements: dict[tuple[str, int, int], str] = {}
 _INSERT_TEXT = "INSERT INTO texts (rowid, text) VALUES (?, ?)"
 
 
@@ -73,12 +73,24 @@ def insert(connection: Any, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """
     if not rows:
         return
-    marks = f"({', '.join('?' * len(rows[0]))})"
     at = 0
     for size in _AT_ONCE:
-        sql = f"{into} VALUES {', '.join([marks] * size)}"
-        while len(rows) - at >= size:
-            connection.execute(sql, tuple(chain.from_iterable(rows[at : at + size])))
-            at += size
+        if len(rows) - at >= size:
+            sql = _statement(into, len(rows[0]), size)
+            while len(rows) - at >= size:
+                values: list[Any] = []
+                for row in rows[at : at + size]:
+                    values += row
+                connection.execute(sql, values)
+                at += size
     if at < len(rows):
-        connection.executemany(f"{into} VALUES {marks}", rows[at:])
+        connection.executemany(_statement(into, len(rows[0]), 1), rows[at:])
+
+
+def _statement(into: str, columns: int, rows: int) -> str:
+    """Return a statement that writes so many rows, the same text each time: it is found again by its text."""
+    key = (into, columns, rows)
+    if key not in _statements:
+        marks = f"({', '.join('?' * columns)})"
+        _statements[key] = f"{into} VALUES {', '.join([marks] * rows)}"
+    return _statements[key]
