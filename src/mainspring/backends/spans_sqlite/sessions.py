@@ -81,7 +81,7 @@ def _changed(held: Any, came: list[Line], left: list[Line]) -> tuple[Any, ...] |
     for line in left:
         if any(getattr(line, _BOUNDS[at]) == bound and bound not in bounds[at] for at, bound in enumerate(now)):
             return None
-    amounts: list[float] = list(sums)
+    amounts: list[Any] = list(sums)
     for sign, lines in ((1, came), (-1, left)):
         for line in lines:
             counted = (1, line.status == 2, line.input_tokens, line.output_tokens, line.cost)

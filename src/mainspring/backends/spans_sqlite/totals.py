@@ -63,8 +63,9 @@ class Totals:
 
     def __init__(self, project: int) -> None:
         self._project = project
-        self._sums: dict[tuple[int, ...], list[float]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0.0, 0])
-        self._users: dict[str, list[float]] = defaultdict(lambda: [_NEVER, 0, 0, 0, 0, 0, 0.0])
+        # Whole numbers and amounts of money beside each other: as floats, the former would lose their last digits.
+        self._sums: dict[tuple[int, ...], list[Any]] = defaultdict(lambda: [0, 0, 0, 0, 0, 0.0, 0])
+        self._users: dict[str, list[Any]] = defaultdict(lambda: [_NEVER, 0, 0, 0, 0, 0, 0.0])
         self._left: set[str] = set()
         self._sessions = Sessions(project)
 
@@ -115,7 +116,7 @@ class Totals:
             self._left.add(line.user)
 
     @staticmethod
-    def _add(sums: list[float], line: Line, sign: int) -> None:
+    def _add(sums: list[Any], line: Line, sign: int) -> None:
         amounts = (1, line.status == 2, line.input_tokens, line.output_tokens, line.cost)
         for index, amount in enumerate(amounts, 2):
             sums[index] += sign * amount
