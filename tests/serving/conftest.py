@@ -373,12 +373,8 @@ def gateway_url(platform: Platform, fixed_engine: FixedEngine, gateway_server: S
     gateway = Gateway(platform)
     gateway_server.app = Keyed(platform, gateway, callers)
 
-    async def close() -> None:
-        async with gateway.lifespan():
-            pass
-
     yield gateway_server.url
-    gateway_server.run(close())
+    gateway_server.run(gateway.close())
 
 
 @pytest.fixture

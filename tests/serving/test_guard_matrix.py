@@ -271,7 +271,7 @@ def test_a_call_that_fails_after_the_guard_is_logged_masked(
     def broken(*_: object) -> Any:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr("mainspring.serving.answering.guard_options", broken)
+    monkeypatch.setattr("mainspring.serving.preparing.guard_options", broken)
     with pytest.raises(openai.InternalServerError):
         ask(client, release, "chat", False, f"I am {ADDRESS}")
     span = last_span(platform)

@@ -16,7 +16,8 @@ from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import Endpoint, EngineSpec, EngineState
-from mainspring.surfaces.app import OPEN, Guarded, build_app
+from mainspring.surfaces.admission import OPEN, Guarded
+from mainspring.surfaces.app import build_app
 from mainspring.surfaces.cli import TOP, load_command
 from mainspring.surfaces.mcp import tools
 from mainspring.surfaces.nouns import NOUNS

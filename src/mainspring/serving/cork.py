@@ -7,14 +7,14 @@ is woken once and not for each: the client, and the provider at the other side.
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Cork:
     """A transport that holds back what is written until the turn ends."""
 
     __slots__ = ("_held", "_loop", "_transport")
-    _waiting: dict[asyncio.AbstractEventLoop, list[Cork]] = {}
+    _waiting: ClassVar[dict[asyncio.AbstractEventLoop, list[Cork]]] = {}
 
     def __init__(self, transport: Any, loop: asyncio.AbstractEventLoop) -> None:
         self._transport = transport

@@ -43,13 +43,10 @@ os.register_at_fork(after_in_child=_random.seed)
 class Exchange:
     """What is known of one call: filled in on the way, turned into a span at its end."""
 
-    sent: Mapping[str, JSON] = {}
-    """The options as they went to the engine."""
     text = ""
     tool_calls: Sequence[Mapping[str, Any]] = ()
     finish_reason = ""
     stop_sequence = ""
-    usage = _UNUSED
     ttft_ms: float | None = None
     streams = False
     ticket: Ticket | None = None
@@ -72,6 +69,9 @@ class Exchange:
     def __init__(self, target: Target, question: Question, clock: Clock, ids: Ids) -> None:
         self.target = target
         self.question = question
+        self.sent: Mapping[str, JSON] = {}
+        """The options as they went to the engine."""
+        self.usage = _UNUSED
         self.findings = Findings(target.policy.timeout_ms) if target.policy is not None else _NOTHING
         self.messages: Sequence[Message] = question.messages if target.policy is None else []
         """The client's messages as they may be stored: none before the guard has read them."""

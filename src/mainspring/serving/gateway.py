@@ -11,9 +11,8 @@ import functools
 import hmac
 import logging
 import re
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, TypeVar
@@ -95,7 +94,7 @@ class Endpoint:
 
 
 class Gateway:
-    """What lives as long as the application: mount its `routes()`, and run it within its `lifespan()`.
+    """What lives as long as the application: mount its `routes()`, and `close` it at its end.
 
     Whoever mounts it puts the authenticated caller into `request.state.caller`, and bounds the body.
     """
@@ -136,18 +135,14 @@ class Gateway:
             *(Route(path, endpoint, methods=["POST"]) for path, endpoint in self.posts.items()),
         ]
 
-    @asynccontextmanager
-    async def lifespan(self) -> AsyncIterator[None]:
-        """Serve; at the end finish what is being written and release the connections."""
-        try:
-            yield
-        finally:
-            await self._shadows.close()
-            await self._sources.close()
-            await self._recorder.close()
-            await self._cache.close()
-            await self._in_thread(self._billing.close)
-            self._threads.shutdown(wait=False)
+    async def close(self) -> None:
+        """Finish what is being written and release the connections."""
+        await self._shadows.close()
+        await self._sources.close()
+        await self._recorder.close()
+        await self._cache.close()
+        await self._in_thread(self._billing.close)
+        self._threads.shutdown(wait=False)
 
     def totals(self) -> Totals:
         """Return what the gateway has counted in this process, and what it does now."""

@@ -36,7 +36,7 @@ class Recorder:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="recorder")
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="recorder")
 
     def wrote(self, spans: Sequence[Span]) -> bool:
         """Write the spans at once; False, and nothing is written, where that would wait. Raises Unkept."""
@@ -58,11 +58,11 @@ class Recorder:
 
     async def close(self) -> None:
         """Wait for what is being written."""
-        await asyncio.get_running_loop().run_in_executor(None, self._thread.shutdown)
+        await asyncio.get_running_loop().run_in_executor(None, self._worker.shutdown)
 
     async def _later(self, spans: Sequence[Span]) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._append, spans)
+        await loop.run_in_executor(self._worker, self._append, spans)
         for _ in range(_PATIENCE):
             if self._store.ready(spans[0].project):
                 return

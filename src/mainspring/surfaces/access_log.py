@@ -64,8 +64,8 @@ class AccessLog:
         self._file, self._inode = _opened(path)
         self._stop, self._some = threading.Event(), threading.Event()
         self.dropped = 0
-        self._thread = threading.Thread(target=self._work, name="access-log", daemon=True)
-        self._thread.start()
+        self._worker = threading.Thread(target=self._work, name="access-log", daemon=True)
+        self._worker.start()
 
     @classmethod
     def of(cls, config: Settings) -> AccessLog | None:
@@ -93,7 +93,7 @@ class AccessLog:
         """Write what waits, and release the file."""
         self._stop.set()
         self._some.set()
-        self._thread.join(10)
+        self._worker.join(10)
         os.close(self._file)
 
     def _work(self) -> None:

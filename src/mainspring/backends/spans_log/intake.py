@@ -75,8 +75,8 @@ class Intake:
         self._synced = 0.0
         self.closing = False
         self._failure: Exception | None = None
-        self._thread = threading.Thread(target=self._work, name="spans-indexer", daemon=True)
-        self._thread.start()
+        self._worker = threading.Thread(target=self._work, name="spans-indexer", daemon=True)
+        self._worker.start()
 
     def append(self, spans: Sequence[Span], *, synced: bool = True) -> None:
         """Store durably before returning; where not `synced`, a loss of power may take the last second.
@@ -129,7 +129,7 @@ class Intake:
             self._state.notify_all()
             while self._applied < target:
                 left = deadline - time.monotonic()
-                if left <= 0 or not self._thread.is_alive():
+                if left <= 0 or not self._worker.is_alive():
                     raise Unavailable(f"Spans are stored but not yet indexed: {self._failure or 'it takes long'}.")
                 self._state.wait(min(left, 1.0))
 
@@ -169,7 +169,7 @@ class Intake:
         with self._state:
             self.closing = True
             self._state.notify_all()
-        self._thread.join(30)
+        self._worker.join(30)
         with self.writing:
             self._wal.close()
 

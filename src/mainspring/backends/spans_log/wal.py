@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from zlib import crc32
@@ -219,11 +220,10 @@ def orphans(folder: Path) -> Iterator[tuple[Path, list[bytes]]]:
         except FileNotFoundError:
             continue
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if path.exists():
-                yield path, read(path)
-        except BlockingIOError:
-            continue
+            with suppress(BlockingIOError):  # its process lives
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if path.exists():
+                    yield path, read(path)
         finally:
             os.close(fd)
     for draft in folder.glob("*.new"):

@@ -16,33 +16,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
-import msgspec
-
+from mainspring.serving.metering.entries import Entry, Take, decoded, encode
 from mainspring.serving.metering.models import Amounts, Payer
 from mainspring.serving.models import Unkept
 
 _LONGEST = 8 << 20
-Take = tuple[str, str, int]
-"""Allowance, start of its window (RFC 3339), amount."""
-
-
-class Entry(msgspec.Struct, frozen=True, array_like=True):
-    """One line."""
-
-    number: int
-    kind: Literal["held", "settled"]
-    call: str
-    payer: Payer
-    hour: str
-    """Start of the hour that the usage counts in, RFC 3339."""
-    amounts: Amounts
-    takes: list[Take]
-
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Entry).decode
 
 
 class Journal:
@@ -102,7 +81,7 @@ class Journal:
         os.close(self._lock)
 
     def _write(self, entry: Entry) -> bytes:
-        line = _encode(entry) + b"\n"
+        line = encode(entry) + b"\n"
         try:
             written = os.write(self._file, line)
         except OSError as error:
@@ -161,13 +140,6 @@ def _locked(path: Path, *, create: bool = True) -> int:
 
 def _entries(folder: Path) -> list[Entry]:
     try:
-        lines = (folder / "journal").read_bytes().split(b"\n")
+        return decoded((folder / "journal").read_bytes())
     except FileNotFoundError:
         return []
-    found = []
-    for line in lines:
-        # A kill in mid-write leaves half a line: its call had not begun, or had not ended.
-        with contextlib.suppress(msgspec.DecodeError):
-            if line:
-                found.append(_decode(line))
-    return found

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from mainspring.kernel.errors import Conflict
-from mainspring.serving.metering.journal import Take
+from mainspring.serving.metering.entries import Take
 from mainspring.serving.metering.models import Allowance, Need, Payer, rfc3339
 
 Rules = dict[tuple[str, str], list[Allowance]]

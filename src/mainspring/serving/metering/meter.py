@@ -12,13 +12,12 @@ import threading
 import time
 from dataclasses import dataclass, field
 from datetime import datetime
-from weakref import WeakKeyDictionary, WeakSet
 
 from sqlalchemy import insert, select, update
 
 from mainspring.kernel.errors import LimitReached, MainspringError, Unavailable
 from mainspring.kernel.platform import Platform
-from mainspring.serving.metering import store
+from mainspring.serving.metering import running, store
 from mainspring.serving.metering.journal import Journal
 from mainspring.serving.metering.leases import Lease, Rules, Ticket, covering, listed
 from mainspring.serving.metering.models import (
@@ -42,7 +41,6 @@ _BEAT_SECONDS = 60.0
 _TRIES = 50
 _BLOCKS = 64
 """A block is this part of an allowance, where a quarter of what is free is not less."""
-_running: WeakKeyDictionary[Platform, WeakSet[Meter]] = WeakKeyDictionary()
 _log = logging.getLogger(__name__)
 
 
@@ -82,10 +80,10 @@ class Meter:
         self._journal: Journal | None = None
         self._batch: _Batch | None = None
         self._stop = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._worker: threading.Thread | None = None
         self._beat = 0.0
         self._name = ""
-        _running.setdefault(platform, WeakSet()).add(self)
+        self._listed = running.enter(platform, self)
 
     def attempt(self, call: str, payer: Payer, need: Need) -> Ticket | None:
         """Reserve from what this process holds, without waiting; None where the records have to be asked."""
@@ -186,8 +184,8 @@ class Meter:
     def close(self) -> None:
         """Write what was used and give back every lease."""
         self._stop.set()
-        if self._thread is not None:
-            self._thread.join(30)
+        if self._worker is not None:
+            self._worker.join(30)
         if self._journal is None:
             return
         try:
@@ -221,9 +219,9 @@ class Meter:
             raise
         with self._lock:
             self._state.applied, self._journal = 0, journal
-        if self._every and self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="meter", daemon=True)
-            self._thread.start()
+        if self._every and self._worker is None:
+            self._worker = threading.Thread(target=self._work, name="meter", daemon=True)
+            self._worker.start()
 
     def _work(self) -> None:
         while not self._stop.wait(self._every):
@@ -350,8 +348,3 @@ class Meter:
                 self._journal.close(remove=self._state.flying == 0)
             self._journal = None
             self._state.leases.clear()
-
-
-def running(platform: Platform) -> list[Meter]:
-    """Return the meters of this process."""
-    return list(_running.get(platform, ()))

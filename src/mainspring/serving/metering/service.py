@@ -17,7 +17,7 @@ from mainspring.kernel.records import Cursor, Name, Page, paginate
 from mainspring.kernel.records import Limit as PageLimit
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
-from mainspring.serving.metering.meter import running
+from mainspring.serving.metering import running
 from mainspring.serving.metering.models import Measure, Per, Scope, window_end, window_start
 from mainspring.serving.metering.records import Budget, Limit, UsageRow
 from mainspring.serving.metering.tables import allowances, leases, usage_hours, windows
@@ -246,12 +246,12 @@ def _shown(tx: Tx, row: RowMapping, kind: type[R]) -> R:
 
 
 def _changed(platform: Platform) -> None:
-    for meter in running(platform):
+    for meter in running.meters(platform):
         meter.forget_rules()
 
 
 def _written(platform: Platform) -> None:
     """Bring to the records what this process counted."""
     if not platform.writing:
-        for meter in running(platform):
+        for meter in running.meters(platform):
             meter.flush()

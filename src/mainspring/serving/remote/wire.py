@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
-from contextlib import aclosing
+from collections.abc import Mapping
 from types import TracebackType
 from typing import Any
 
@@ -13,8 +12,8 @@ from mainspring.kernel.errors import Invalid, LimitReached, MainspringError, Not
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Remote, provider_headers, provider_said
 from mainspring.safety import outgoing
-from mainspring.serving.models import Operation, Piece, Relay
-from mainspring.serving.remote import anthropic, openai
+from mainspring.serving.models import Operation, Relay
+from mainspring.serving.remote import anthropic, hearing, openai
 from mainspring.serving.transport import Answer, NoConnection, Place, Pool, Waits, place_of
 from mainspring.serving.upstream import ContextExceeded, Events, Filtered, Lost, TimedOut, Unreached
 
@@ -48,12 +47,12 @@ class Remotes:
         """
         dialect = _DIALECTS[remote.kind]
         path, made = dialect.request(remote, operation, body)
-        with _Asking(self, remote) as asking:
+        with Asking(self, remote) as asking:
             data = await _read(remote, await asking.post(path, made, remote.patience.total_seconds))
-        answer: dict[str, Any] = dialect.whole(_decoded(remote, data))
+        answer: dict[str, Any] = dialect.whole(hearing.decoded(remote, data))
         return answer
 
-    async def stream(
+    def stream(
         self,
         remote: Remote,
         operation: Operation,
@@ -62,39 +61,30 @@ class Remotes:
         joined: bool = False,
         relay: Relay | None = None,
     ) -> Events:
-        """Ask and yield the events of the answer, in the shape of OpenAI's; leaving early ends the request there.
+        """Ask and return the events of the answer, in the shape of OpenAI's; leaving early ends the request there.
 
         Where they may be `joined`, events of mere text that came together are one piece, with their bytes as `raw`.
-        Of these, what came by itself goes by the `relay` where it can.
+        Of these, what came by itself goes by the `relay` where it can. Iterating raises as `complete` does.
         """
-        dialect = _DIALECTS[remote.kind]
-        path, made = dialect.request(remote, operation, {**body, "stream": True})
+        path, made = _DIALECTS[remote.kind].request(remote, operation, {**body, "stream": True})
         if remote.kind == "openai":
             made["stream_options"] = {"include_usage": True}
-        with _Asking(self, remote) as asking:
-            answer = await asking.post(path, made, remote.patience.first_token_seconds)
-            if joined and remote.kind == "openai":
-                told = _passed(remote, answer, relay)
-            else:
-                told = dialect.events(_heard(remote, answer))
-            async with aclosing(told) as events:
-                async for event in events:
-                    yield event
-            answer.ended = True
+        return hearing.events(Asking(self, remote), remote, path, made, joined=joined, relay=relay)
 
     async def embed(self, remote: Remote, body: Mapping[str, JSON]) -> dict[str, Any]:
         """Ask for embeddings and return the answer as it came. Raises as `complete` does."""
         if remote.kind != "openai":
             raise Invalid(f"{remote.provider} makes no embeddings.", hint="Ask another model.", param="model")
-        with _Asking(self, remote) as asking:
-            return _decoded(remote, await asking.whole(openai.PATHS["embeddings"], {"model": remote.model, **body}))
+        with Asking(self, remote) as asking:
+            data = await asking.whole(openai.PATHS["embeddings"], {"model": remote.model, **body})
+        return hearing.decoded(remote, data)
 
     async def count(self, remote: Remote, body: Mapping[str, JSON]) -> int:
         """Return how many tokens a provider of Anthropic's dialect counts in a question. Raises as `complete` does."""
         path, made = anthropic.request(remote, "chat", body)
         asked = {name: value for name, value in made.items() if name in _COUNTED}
-        with _Asking(self, remote) as asking:
-            found = _decoded(remote, await asking.whole(f"{path}/count_tokens", asked)).get("input_tokens")
+        with Asking(self, remote) as asking:
+            found = hearing.decoded(remote, await asking.whole(f"{path}/count_tokens", asked)).get("input_tokens")
         if not isinstance(found, int):
             raise Unavailable(f"{remote.provider} counted no tokens.", hint="Is its kind right?")
         return found
@@ -126,14 +116,15 @@ class Remotes:
         return known
 
 
-class _Asking:
+class Asking:
     """One request while it goes on: counted, its answer closed at the end, what fails on the wire told as our error."""
 
     def __init__(self, remotes: Remotes, remote: Remote) -> None:
+        """It begins where it is entered."""
         self._remotes, self._remote = remotes, remote
         self._answer: Answer | None = None
 
-    def __enter__(self) -> _Asking:
+    def __enter__(self) -> Asking:
         self._remotes.running += 1
         return self
 
@@ -163,120 +154,11 @@ class _Asking:
         return await _read(self._remote, await self.post(path, body, self._remote.patience.total_seconds))
 
 
-async def _heard(remote: Remote, answer: Answer) -> AsyncGenerator[dict[str, Any], None]:
-    """Yield the data of each server-sent event. Raises what an event of an error says."""
-    rest = b""
-    while chunk := await answer.piece():
-        lines, rest = _lines(remote, rest + chunk)
-        for line in lines:
-            if line.startswith(b"data:"):
-                data = line[5:].strip()
-                if data == b"[DONE]":
-                    return
-                yield _event_of(remote, data)
-
-
-async def _passed(remote: Remote, answer: Answer, relay: Relay | None) -> Events:
-    """Yield what a chat of OpenAI's dialect says: mere text with the bytes that brought it, all else decoded.
-
-    Raises Unavailable where it ends before its end, and what an event of an error says.
-    """
-    rest, finished = b"", False
-
-    def through(chunk: bytes) -> bool:
-        """Pass one whole event of mere text on."""
-        if relay is None or not chunk.startswith(b"data: ") or chunk.find(b"\n\n") != len(chunk) - 2:
-            return False
-        text = _mere_text(chunk[6:-2])
-        return bool(text) and relay(Piece(text=text, raw=chunk))
-
-    while chunk := await answer.piece(None if rest else through):
-        lines, rest = _lines(remote, rest + chunk)
-        texts, raw = "", b""
-        for line in lines:
-            if not line.startswith(b"data:"):
-                continue
-            data = line[5:].strip()
-            if text := _mere_text(data):
-                texts, raw = texts + text, b"%bdata: %b\n\n" % (raw, data)
-                continue
-            if raw:
-                yield Piece(text=texts, raw=raw)
-                texts, raw = "", b""
-            if data == b"[DONE]":
-                openai.ended(finished)
-                return
-            event = _event_of(remote, data)
-            finished = finished or openai.finishes(event)
-            yield event
-        if raw:
-            yield Piece(text=texts, raw=raw)
-    openai.ended(finished)
-
-
-def _lines(remote: Remote, data: bytes) -> tuple[list[bytes], bytes]:
-    """Return the whole lines, and what is there of the next one."""
-    *lines, rest = data.split(b"\n")
-    if len(rest) > _LARGEST_EVENT:
-        raise Unavailable(f"{remote.provider} sent an event that is too large.")
-    return lines, rest
-
-
-def _event_of(remote: Remote, data: bytes) -> dict[str, Any]:
-    event = _decoded(remote, data)
-    if event.get("error"):
-        raise Unavailable(f"{remote.provider} failed: {provider_said(remote, event) or 'an error'}.")
-    return event
-
-
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    tool_calls: Any = None
-
-
-class _Choice(msgspec.Struct):
-    delta: _Delta
-    index: int = 0
-    finish_reason: str | None = None
-
-
-class _Event(msgspec.Struct):
-    choices: list[_Choice]
-    usage: Any = None
-    error: Any = None
-
-
-_event = msgspec.json.Decoder(_Event).decode
-
-
-def _mere_text(data: bytes) -> str:
-    """Return the text that an event of a chat brings, where it brings nothing else that matters; else nothing."""
-    try:
-        event = _event(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return ""
-    if len(event.choices) != 1 or event.usage or event.error:
-        return ""
-    choice = event.choices[0]
-    plain = not (choice.index or choice.finish_reason or choice.delta.tool_calls)
-    return (choice.delta.content or "") if plain else ""
-
-
 async def _read(remote: Remote, answer: Answer) -> bytes:
     data = await answer.read(_LARGEST)
     if data is None:
         raise Unavailable(f"{remote.provider} sent more than {_LARGEST >> 20} MiB.")
     return data
-
-
-def _decoded(remote: Remote, data: bytes) -> dict[str, Any]:
-    try:
-        found = msgspec.json.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise Unavailable(f"{remote.provider} sent what is no JSON object.", hint="Is its URL that of its /v1?")
-    return found
 
 
 def _problem(remote: Remote, status: int, headers: Mapping[str, str], data: bytes) -> MainspringError:

@@ -20,7 +20,8 @@ from typing import Any, TypeVar
 from mainspring.kernel.errors import Invalid, LimitReached, MainspringError, Unavailable
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Patience, Remote
-from mainspring.serving.answering import FILTERED, Answerer
+from mainspring.serving.answering import Answerer
+from mainspring.serving.guarded import FILTERED
 from mainspring.serving.models import Above, Answer, Piece, Question, Target
 from mainspring.serving.routing import troubles
 from mainspring.serving.routing.above import span_above

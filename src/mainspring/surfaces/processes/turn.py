@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
@@ -35,7 +35,7 @@ class Turn:
         "_answer", "_door", "_protocol", "_started", "_task", "body", "caller", "client", "disconnected", "gone",
         "keep_alive", "named", "path", "response_complete", "size", "status", "told",
     )  # fmt: skip
-    message_event = _Nobody()
+    message_event: ClassVar[_Nobody] = _Nobody()
 
     def __init__(self, protocol: Any, door: Door, answer: Answerer, named: dict[bytes, bytes]) -> None:
         """`named` are the headers by their names in small letters."""
