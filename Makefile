@@ -13,7 +13,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 LOCK := requirements/all.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check lint types layers budgets bench bench-gateway bench-traces lock ui models clean
+.PHONY: help install compiled plain demo test check lint types layers budgets bench bench-gateway bench-traces lock ui models clean
 
 help: ## Show this list
 	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,10 +37,17 @@ ui: $(VENV)/.packages ## Build the web UI in place, where its sources changed
 models: $(VENV)/.installed ## Fetch the models that the demo and the tests use, once
 	$(BIN)/python -m mainspring.registry $(MODELS)
 
+compiled: $(VENV)/.installed ## Compile the modules that every call and span goes through; edits to them need it again
+	$(BIN)/python scripts/compiled.py build
+
+plain: ## Go back to plain Python, as `make install` leaves it
+	$(PYTHON) scripts/compiled.py clean
+
 demo: install ## Turn the whole loop once around on this machine and leave the server up
 	$(BIN)/mainspring demo --home "$(HOME_DIR)" $(DEMO)
 
 test: install ## Run every test, with a private PostgreSQL and Chromium
+	@$(BIN)/python scripts/compiled.py check
 	@$(BIN)/python -m compileall -q src
 	PATH="$(CURDIR)/$(BIN):$$PATH" bash scripts/services.sh $(BIN)/python -m pytest $(PARALLEL) $(PYTEST)
 

@@ -1,5 +1,7 @@
 """Compile the web UI into the package: a build hook for wheels and sdists; `python hatch_build.py` for working copies.
 
+With MAINSPRING_COMPILED=1 a wheel holds the modules of `scripts/compiled.py` as machine code too, beside their sources.
+
 The compiled UI is never committed. A stamp beside it holds the hash of `ui/`; where it agrees there is nothing to do,
 so an sdist, which carries the compiled UI, installs without Node.
 """
@@ -27,6 +29,7 @@ class UserInterface(BuildHookInterface):  # type: ignore[type-arg]
     """Hatchling's hook; editable installs are left alone unless MAINSPRING_BUILD_UI=1."""
 
     PLUGIN_NAME = "custom"
+    _compiled: tempfile.TemporaryDirectory[str] | None = None
 
     def dependencies(self) -> list[str]:
         """Ask for Node only where there is something to compile."""
@@ -40,6 +43,17 @@ class UserInterface(BuildHookInterface):  # type: ignore[type-arg]
         if not is_current(root):
             build(root)
         build_data["artifacts"].append(f"/{STATIC}/**")
+        if os.environ.get("MAINSPRING_COMPILED") == "1" and self.target_name == "wheel":
+            self._compiled = tempfile.TemporaryDirectory(prefix="mainspring-compiled-")
+            _run([sys.executable, str(root / "scripts" / "compiled.py"), "build", self._compiled.name], root)
+            into = Path(self._compiled.name)
+            build_data["force_include"] |= {str(made): str(made.relative_to(into)) for made in into.rglob("*.so")}
+            build_data["pure_python"], build_data["infer_tag"] = False, True
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was compiled for the archive."""
+        if self._compiled is not None:
+            self._compiled.cleanup()
 
 
 def source_hash(root: Path) -> str:
@@ -95,7 +109,7 @@ def _run(command: list[str], folder: Path) -> None:
     environment = {**os.environ, "PATH": f"{Path(command[0]).parent}{os.pathsep}{os.environ.get('PATH', '')}"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SystemExit(f"Compiling the web UI failed at {' '.join(command[1:4])}:\n{done.stdout}\n{done.stderr}")
+        raise SystemExit(f"Compiling failed at {' '.join(command[1:4])}:\n{done.stdout}\n{done.stderr}")
 
 
 if __name__ == "__main__":

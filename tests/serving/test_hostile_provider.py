@@ -16,8 +16,8 @@ from mainspring.registry import Models, Providers, Releases
 from mainspring.safety import Rule
 from mainspring.safety.service import Guards
 from mainspring.serving.metering import Meter, Usages
-from mainspring.serving.metering.billing import amounts
 from mainspring.serving.metering.models import Need, Payer
+from mainspring.serving.metering.reckoning import amounts
 from mainspring.traces import Prices, Tokens
 from mainspring.workspace import first_start
 

@@ -10,7 +10,6 @@ import asyncio
 import functools
 import hmac
 import logging
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -31,7 +30,8 @@ from mainspring.serving.cache.models import HEADER
 from mainspring.serving.deployments import Subject
 from mainspring.serving.directory import Directory
 from mainspring.serving.metering import Billing, Meter
-from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Question, Relay, Target, Told, Usage
+from mainspring.serving.models import Origin, Question, Relay, Target, Told, Usage
+from mainspring.serving.origins import headers_of, origin_of
 from mainspring.serving.protocols import anthropic, lists, openai, responses
 from mainspring.serving.protocols.base import Ask, Dialect, Head, Problem, decode
 from mainspring.serving.recording import Recorder
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
 T = TypeVar("T")
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 _log = logging.getLogger(__name__)
 _DIALECTS: dict[str, Dialect] = {
     "/v1/chat/completions": openai.Chat(),
@@ -225,7 +224,7 @@ class Gateway:
             question = msgspec.structs.replace(question, headers=call.headers, told=Told())
         with Connected(call):
             reply = await self._by(target).embed(target, question)
-        await call.reply(200, _encode({**reply, "model": ask.model}), _headers(question, target))
+        await call.reply(200, _encode({**reply, "model": ask.model}), headers_of(question, target))
 
     async def _answer(self, call: Call, dialect: Dialect, ask: Ask, target: Target, question: Question) -> None:
         origin = question.origin
@@ -236,11 +235,11 @@ class Gateway:
             # Until the first piece is here, a refusal can still be an HTTP status.
             with Connected(call):
                 first = await anext(pieces)
-            await call.stream(dialect.telling(ask, head), first, pieces, _headers(question, target), question.relay)
+            await call.stream(dialect.telling(ask, head), first, pieces, headers_of(question, target), question.relay)
         else:
             with Connected(call):
                 answer = await self._by(target).complete(target, question)
-            await call.reply(200, _encode(dialect.whole(ask, head, answer)), _headers(question, target))
+            await call.reply(200, _encode(dialect.whole(ask, head, answer)), headers_of(question, target))
         answered = target if question.told is None else question.told.target or target
         if answered.shadow is not None:
             await self._shadows.offer(answered, question)
@@ -270,25 +269,7 @@ class Gateway:
         return replace(target, price=next((price for price in found if price is not None), None))
 
     def _origin(self, call: Call, caller: Caller, user: str, metadata: Mapping[str, str]) -> Origin:
-        given, source = call.header(b"traceparent"), call.header(b"x-mainspring-source")
-        parent = _TRACEPARENT.fullmatch(given) if given else None
-        call.trace_id = parent[1] if parent else self._platform.ids.new().replace("-", "")
-        session = metadata.get("session_id", "") or call.header(b"x-mainspring-session")[:256]
-        who = user or metadata.get("user_id", "") or call.header(b"x-mainspring-user")[:256]
-        if metadata:
-            named = ("session_id",) if user else ("session_id", "user_id")
-            metadata = {name: value for name, value in metadata.items() if name not in named}
-        return Origin(
-            member=caller.member,
-            key_id=caller.key_id,
-            client=self._client(call),
-            trace_id=call.trace_id,
-            parent_id=parent[2] if parent else "",
-            session_id=session,
-            user_id=who,
-            service=source if source in (PLAYGROUND, LOADTEST) else "mainspring",
-            metadata=metadata,
-        )
+        return origin_of(call, caller, self._client(call), self._platform.ids, user, metadata)
 
     def _client(self, call: Call) -> str:
         """Return what stands for the caller's address: the same for the same one, and for nobody to turn back."""
@@ -310,15 +291,3 @@ class Gateway:
 def problem(path: str, failure: MainspringError) -> Problem:
     """Return the status, body and headers of an error as the protocol of a path tells it."""
     return (anthropic.error if path.startswith("/v1/messages") else openai.error)(failure)
-
-
-def _headers(question: Question, target: Target) -> dict[str, str]:
-    told = question.told
-    if told is not None and told.target is not None:
-        target = told.target
-    headers = {TRACE_HEADER: question.origin.trace_id, "x-mainspring-model": target.model}
-    if target.release:
-        headers["x-mainspring-release"] = target.release
-    if target.deployment:
-        headers["x-mainspring-deployment"] = target.deployment
-    return headers if told is None else headers | told.headers
