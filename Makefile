@@ -68,10 +68,10 @@ budgets: $(VENV)/.installed
 bench: install ## Run the benchmarks and print their figures
 	@for file in benchmarks/bench_*.py; do echo "== $$file"; $(BIN)/python "$$file" || exit 1; done
 
-bench-gateway: install ## Measure the gateway beside nginx, and the peers that LITELLM and TENSORZERO name
+bench-gateway: install compiled ## Compile the hot modules, and measure the gateway beside nginx, and the peers that LITELLM and TENSORZERO name
 	$(BIN)/python benchmarks/gateway/run.py $(BENCH)
 
-bench-traces: install ## Measure traces beside Phoenix and MLflow where PHOENIX and MLFLOW name them
+bench-traces: install compiled ## Compile the hot modules, and measure traces beside Phoenix and MLflow where PHOENIX and MLFLOW name them
 	$(BIN)/python benchmarks/traces/run.py $(BENCH)
 
 lock: ## Pin every dependency again, with hashes and no registry address
