@@ -42,9 +42,11 @@ def server() -> Iterator[str]:
         try:
             url = f"http://127.0.0.1:{port}"
             for _ in range(600):
-                with suppress(OSError), urllib.request.urlopen(url + "/health"):
+                with suppress(OSError), urllib.request.urlopen(url + "/health"):  # it does not listen yet
                     break
-                time.sleep(0.2)
+                time.sleep(0.2)  # that another process answers is seen only by asking
+            else:
+                raise SystemExit(f"MLflow does not answer; see {folder}/log.")
             yield url
         finally:
             running.terminate()
@@ -82,7 +84,7 @@ def mlflow(folder: Path) -> None:
 
         answer("When?")
         trace_id = tracking.get_last_active_trace_id()
-        with suppress(LookupError):
+        with suppress(LookupError):  # the failure is what is to be recorded
             answer("Where?")
         tracking.flush_trace_async_logging()
         given: dict[str, Any] = {"trace_id": trace_id}

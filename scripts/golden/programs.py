@@ -181,6 +181,7 @@ def observations(client: Any) -> None:
         written.update(completion_start_time=datetime.now(UTC), output={"role": "assistant", "content": "Clear sky."})
         used = {"input": 12, "input_cached_tokens": 4, "output": 6, "output_reasoning_tokens": 2, "total": 24}
         written.update(usage_details=used, cost_details={"input": 0.001, "output": 0.002})
+    # The failure is what is to be recorded.
     with contextlib.suppress(RuntimeError), client.start_as_current_observation(name="send", as_type="span") as sent:
         sent.update(input={"to": "user-1"})
         raise RuntimeError("the mail bounced")
