@@ -137,6 +137,9 @@ def main() -> int:
     elif what == "check" and not is_current():
         sys.stderr.write("What is compiled is older than its sources: `make compiled`, or `make plain`.\n")
         return 1
+    elif what != "check":
+        sys.stderr.write(__doc__ or "")
+        return 2
     return 0
 
 
