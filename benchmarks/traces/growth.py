@@ -121,6 +121,8 @@ def questions(store: SqliteSpans, chance: random.Random, held: int) -> dict[str,
         "a word that is nowhere": listed(query=ABSENT),
         "a frequent word": listed(query="bicycles"),
         "a frequent word and a rare": listed(query=f"bicycles {PLANTED}"),
+        "a frequent word and one of some": listed(query="bicycles slowly"),
+        "two frequent words": listed(query="bicycles handbook"),
         "a frequent word of an environment": listed(query="bicycles", environment="production"),
         "a number among many": drawn(lambda second: SpanFilter(query=f"user-{second}")),
     }  # fmt: skip

@@ -20,7 +20,8 @@ from mainspring.backends.spans_sqlite import calls, overview
 from mainspring.backends.spans_sqlite.bodies import Bodies, bounds
 from mainspring.backends.spans_sqlite.scanning import scanned
 from mainspring.backends.spans_sqlite.schema import Words
-from mainspring.backends.spans_sqlite.walks import Equal, holding, rarest_first
+from mainspring.backends.spans_sqlite.searching import holding
+from mainspring.backends.spans_sqlite.walks import Equal, rarest_first
 from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.spans import (

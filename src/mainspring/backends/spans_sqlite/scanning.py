@@ -10,7 +10,7 @@ from mainspring.backends.spans_log.codec import Packer, decode
 from mainspring.backends.spans_log.words import Wanted
 from mainspring.backends.spans_sqlite.bodies import Bodies
 from mainspring.backends.spans_sqlite.schema import SHIFT
-from mainspring.backends.spans_sqlite.walks import match_words
+from mainspring.backends.spans_sqlite.searching import match_words
 from mainspring.kernel import access
 from mainspring.kernel.spans import Span, SpanFilter
 
