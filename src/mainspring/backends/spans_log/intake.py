@@ -133,7 +133,7 @@ class Intake:
                     raise Unavailable(f"Spans are stored but not yet indexed: {self._failure or 'it takes long'}.")
                 self._state.wait(min(left, 1.0))
 
-    def settle(self, patience: float = 2.0) -> None:
+    def settle(self, patience: float) -> None:
         """Let a reader see what this process wrote; where indexing fails or takes long, show what there is."""
         if self._applied < self._added:
             with suppress(Unavailable):

@@ -34,6 +34,8 @@ T = TypeVar("T")
 
 _ERASE_CHUNK = 500
 _CHECKPOINT_SECONDS = 10.0
+_PATIENCE = 2.0
+"""Seconds for which a reader waits until what this process wrote is indexed."""
 
 
 def open_spans(url: str, home: Path, settings: Mapping[str, Any]) -> SqliteSpans:
@@ -98,7 +100,7 @@ class SqliteSpans:
 
     def scan(self, project: str, where: SpanFilter, *, limit: int) -> Iterator[Span]:
         """Yield spans that match, newest first, at most `limit`; a query's words must all stand in the span itself."""
-        self._intake.settle()
+        self._intake.settle(_PATIENCE)
         with self._reader() as reader:
             yield from reader.scan(project, where, limit)
 
@@ -215,7 +217,7 @@ class SqliteSpans:
             time.sleep(0.02)  # another process's progress is seen only by looking
 
     def _ask(self, question: Callable[[Reader], T]) -> T:
-        self._intake.settle()
+        self._intake.settle(_PATIENCE)
         with self._reader() as reader:
             return question(reader)
 
