@@ -120,8 +120,11 @@ def test_a_refresh_policy_is_set_changed_and_removed(visit: Visitor) -> None:
     expect(card.get_by_role("row", name=re.compile("Schedule"))).to_be_visible()
     expect(card.get_by_role("row", name=re.compile("Score"))).to_be_visible()
     expect(card).to_contain_text("none at 22 to 06 o'clock UTC")
+    card.get_by_role("button", name="Ask for one now").click()
+    expect(card).to_contain_text("ann asked for it")
+    expect(card.get_by_role("button", name="Ask for one now")).to_have_count(0)
     card.get_by_role("button", name="Change its policy").click()
     expect(dialog.get_by_label("Every so many hours")).to_have_value("720")
     dialog.get_by_role("button", name="Remove the policy").click()
-    expect(card).to_contain_text("No refresh policy")
+    expect(card).to_contain_text("There is no policy any more.")
     assert [one for one in visit.complaints if "422" not in one] == [], "the hours were wrong on purpose"

@@ -38,6 +38,31 @@ def test_a_monitor_is_tried_on_the_past_and_made_switched_off(visit: Visitor) ->
     assert visit.complaints == []
 
 
+def test_a_monitor_starts_a_refresh_of_a_deployment_that_has_a_policy(visit: Visitor) -> None:
+    page = visit.open("/monitors")
+    page.get_by_role("button", name="Create a monitor").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("stale")
+    dialog.get_by_role("combobox", name="Kind").select_option("no_data")
+    asks = dialog.get_by_role("combobox", name="A refresh is started for")
+    dialog.get_by_label("Environment").select_option("")
+    expect(asks).to_be_disabled()
+    dialog.get_by_label("Environment").select_option("staging")
+    asks.select_option("search")
+    assert visit.violations() == []
+    dialog.get_by_role("button", name="Create, switched off").click()
+    expect(page.locator("main h1")).to_have_text("stale")
+    expect(page.locator("main")).to_contain_text("refresh of search")
+    page.get_by_role("button", name="Change", exact=True).click()
+    expect(asks).to_have_value("search")
+    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("dialog").get_by_label("Type").fill("stale")
+    page.get_by_role("dialog").get_by_role("button", name="Delete").click()
+    expect(page.locator("main h1")).to_have_text("Monitors")
+    assert visit.complaints == []
+
+
 def test_what_a_monitor_found_is_drawn_and_it_is_switched_on_and_off_again(visit: Visitor) -> None:
     page = visit.open("/monitors/slow")
     expect(page.get_by_role("img", name=re.compile("What slow found"))).to_be_visible()

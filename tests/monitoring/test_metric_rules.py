@@ -186,6 +186,7 @@ def test_nobody_is_told_in_a_silence_and_channels_take_what_is_severe_enough(pla
 
 
 def test_an_alert_puts_its_traces_into_a_queue_once(platform, traffic):
+    first_start(platform, owner="ann")
     Queues(platform).create("look", [Question(name="why", kind="text")])
     traffic(40, status="error")
     Monitors(platform).create(
@@ -195,7 +196,8 @@ def test_an_alert_puts_its_traces_into_a_queue_once(platform, traffic):
     events.deliver_due(platform)
     [taken] = Alerts(platform).get(alert_id).detail["actions"]
     assert taken["result"] == "5 traces put into the queue look."
-    jobs.take_action(platform, {"alert": alert_id, "action": {"do": "queue", "queue": "look"}})
+    [action] = Monitors(platform).get("failing").actions
+    jobs.take_action(platform, {"alert": alert_id, "action": action.model_dump(mode="json")})
     Monitors(platform).run("failing")
     events.deliver_due(platform)
     assert len(Alerts(platform).get(alert_id).detail["actions"]) == 1
@@ -212,6 +214,7 @@ def test_an_action_needs_the_right_to_it_and_a_target(platform, acting):
 
 
 def test_what_cannot_be_done_is_said_and_not_tried_for_ever(platform):
+    first_start(platform, owner="ann")
     Monitors(platform).create("m", "no_data", target="docs", actions=[Action(do="rollback")])
     alert_id = Monitors(platform).run("m").alert_id
     events.deliver_due(platform)

@@ -21,9 +21,21 @@ Url = Annotated[str, StringConstraints(min_length=8, max_length=2000)]
 class Action(Record):
     """What an alert sets going when it opens."""
 
-    do: Literal["queue", "rollback"]
-    """`queue` puts the alert's traces into an annotation queue; `rollback` rolls the target deployment back."""
+    do: Literal["queue", "rollback", "refresh"]
+    """`queue` puts the alert's traces into an annotation queue; `rollback` rolls the target deployment back; `refresh`
+    makes a refresh of a deployment's model due, which starts the pipeline that tunes, evaluates and rolls out anew."""
     queue: Annotated[str, StringConstraints(max_length=128)] = ""
+    deployment: Annotated[str, StringConstraints(max_length=128)] = ""
+    """What `refresh` is for; empty for the monitor's target."""
+
+
+class SetAction(Action):
+    """An action as it was set: it is taken while whoever set it may still take it."""
+
+    set_by: str
+    set_with: str
+    """Identifier of the key that it was set with; empty for none."""
+    set_at: datetime
 
 
 class Finding(Record):
@@ -63,7 +75,7 @@ class Monitor(Record):
     severity: Severity
     channels: list[str]
     """Where its alerts go; empty for every channel of the project."""
-    actions: list[Action]
+    actions: list[SetAction]
     enabled: bool
     due_at: datetime
     created_at: datetime

@@ -82,7 +82,7 @@ class Monitors(Service):
             for channel in channels or []:
                 channel_store.find(tx, channel)
             where = tx.caller.environment if environment is None else environment
-            action_store.check(tx, actions or [], target, where)
+            taken = action_store.check(tx, actions or [], target, where)
             values = {
                 "name": name,
                 "kind": kind,
@@ -93,7 +93,7 @@ class Monitors(Service):
                 "window_minutes": window_minutes,
                 "severity": severity,
                 "channels": channels or [],
-                "actions": [action.model_dump(mode="json") for action in actions or []],
+                "actions": [action.model_dump(mode="json") for action in taken],
                 "enabled": enabled,
             }
             return watch.add(tx, values)
@@ -138,21 +138,23 @@ class Monitors(Service):
         actions: Annotated[list[Action], Field(max_length=5)] | None = None,
     ) -> Monitor:
         """Change a monitor; it is looked at again at once."""
-        given = {
+        given: dict[str, Any] = {
             "enabled": enabled,
             "settings": settings,
             "every_minutes": every_minutes,
             "window_minutes": window_minutes,
             "severity": severity,
             "channels": channels,
-            "actions": None if actions is None else [action.model_dump(mode="json") for action in actions],
         }
         with self.begin() as tx:
             held = watch.find(tx, name)
             for channel in channels or []:
                 channel_store.find(tx, channel)
             # What it finds sets its actions going: whoever changes that needs the right to them.
-            action_store.check(tx, [*held.actions, *(actions or [])], held.target, held.environment)
+            action_store.require(tx, held.actions, held.environment)
+            if actions is not None:
+                taken = action_store.check(tx, actions, held.target, held.environment)
+                given["actions"] = [action.model_dump(mode="json") for action in taken]
             return watch.change(tx, name, {key: value for key, value in given.items() if value is not None})
 
     @operation("DELETE /monitors/{name}", permission="monitor.write")

@@ -14,7 +14,7 @@ from mainspring.kernel.errors import Conflict, MainspringError, NotFound
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring import alerts, checks
-from mainspring.monitoring.models import Finding, Monitor, MonitorResult
+from mainspring.monitoring.models import Finding, Monitor, MonitorResult, SetAction
 from mainspring.monitoring.tables import monitor_results, monitors
 
 _log = logging.getLogger(__name__)
@@ -70,9 +70,10 @@ def find(tx: Tx, name: str) -> Monitor:
 def shown(tx: Tx, row: RowMapping) -> Monitor:
     """Return a monitor as a record."""
     last = results(tx, row["name"], 1)
-    return Monitor(
-        **{name: row[name] for name in Monitor.model_fields if name != "last"}, last=last[0] if last else None
-    )
+    fields = {name: row[name] for name in Monitor.model_fields if name not in ("last", "actions")}
+    whoever = {"set_by": row["created_by"], "set_with": "", "set_at": row["created_at"]}  # set before that was kept
+    actions = [SetAction(**{**whoever, **action}) for action in row["actions"]]
+    return Monitor(**fields, actions=actions, last=last[0] if last else None)
 
 
 def results(tx: Tx, name: str, limit: int) -> list[MonitorResult]:

@@ -53,7 +53,7 @@ class Past(NamedTuple):
     done_score: bool
     """Whether one that was done was due to this release's score."""
     signal: dict[str, Any]
-    """The drift alert that nobody has answered, or nothing."""
+    """The alert that nobody has answered, with the member in `by` whose action asks for the refresh; or nothing."""
 
 
 def live_since(tx: Tx, environment: str, deployment: str, release: str) -> datetime:
@@ -68,7 +68,7 @@ def live_since(tx: Tx, environment: str, deployment: str, release: str) -> datet
 def examine(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> list[RefreshFinding]:
     """Look at every condition of a policy; one that cannot be looked at is not met, and says why."""
     found = []
-    for kind, look in _looks(terms):
+    for kind, look in _looks(terms, past):
         try:
             found.append(look(platform, terms, place, past, now))
         except MainspringError as error:
@@ -79,7 +79,7 @@ def examine(platform: Platform, terms: RefreshTerms, place: Place, past: Past, n
 Look = Callable[[Platform, RefreshTerms, Place, Past, datetime], RefreshFinding]
 
 
-def _looks(terms: RefreshTerms) -> Iterator[tuple[Kind, Look]]:
+def _looks(terms: RefreshTerms, past: Past) -> Iterator[tuple[Kind, Look]]:
     if terms.every_hours or terms.cron:
         yield "schedule", _schedule
     if terms.drift_monitor:
@@ -90,6 +90,8 @@ def _looks(terms: RefreshTerms) -> Iterator[tuple[Kind, Look]]:
         yield "feedback", _feedback
     if terms.score:
         yield "score", _score
+    if past.signal.get("by"):
+        yield "alert", _alert
 
 
 def _schedule(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
@@ -108,10 +110,16 @@ def _schedule(platform: Platform, terms: RefreshTerms, place: Place, past: Past,
 
 
 def _drift(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
-    if not past.signal:
+    if past.signal.get("monitor") != terms.drift_monitor:
         return RefreshFinding(kind="drift", met=False, summary=f"{terms.drift_monitor} has opened no alert since.")
     said = f"{terms.drift_monitor} opened the alert {past.signal['alert']} at {past.signal['at'][:16]}."
     return RefreshFinding(kind="drift", met=True, summary=said, evidence=past.signal)
+
+
+def _alert(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:
+    signal = past.signal
+    said = f"{signal['monitor']} opened the alert {signal['alert']}, for which {signal['by']} asked for a refresh."
+    return RefreshFinding(kind="alert", met=True, summary=said, evidence=signal)
 
 
 def _volume(platform: Platform, terms: RefreshTerms, place: Place, past: Past, now: datetime) -> RefreshFinding:

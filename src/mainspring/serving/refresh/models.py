@@ -10,7 +10,7 @@ from pydantic import Field, StringConstraints
 from mainspring.kernel.records import Record, RefText
 from mainspring.kernel.refs import NAME_PATTERN
 
-Kind = Literal["schedule", "drift", "volume", "feedback", "score"]
+Kind = Literal["schedule", "drift", "volume", "feedback", "score", "alert", "request"]
 State = Literal["due", "started", "done", "failed", "dismissed", "dry run"]
 Named = Annotated[str, StringConstraints(max_length=128, pattern=rf"^({NAME_PATTERN})?$")]
 """A name, or empty for none."""
@@ -39,6 +39,8 @@ class RefreshTerms(Record):
     feedback: Named = ""
     """When scores of this name were given to `new_feedback` calls of the release."""
     new_feedback: Count = 0
+    on_request: bool = False
+    """When it is asked for: by somebody, or by an action of a monitor. Needed where there is no other condition."""
     score: Named = ""
     """When the mean of this score is shown to lie more than `score_drop` below that of the release's first period."""
     score_drop: float = 0.05

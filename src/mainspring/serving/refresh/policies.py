@@ -62,7 +62,7 @@ def look(platform: Platform, environment: str, deployment: str) -> Refresh | Non
         tx.execute(update(policies).where(mine).values(checked_at=tx.now, held_back=held))
         if late or not found.due or held:
             return None
-        return _fire(tx, row, found)
+        return fire(tx, row, found)
 
 
 def check(platform: Platform, environment: str, deployment: str) -> RefreshCheck:
@@ -171,7 +171,7 @@ def note_alert(platform: Platform, payload: dict[str, Any]) -> None:
         for row in rows:
             if row["terms"].get("drift_monitor") == payload["monitor"] and not row["signal"]:
                 signal = {"alert": payload["alert"], "monitor": payload["monitor"], "at": tx.now.isoformat()}
-                _signal(tx, row, signal)
+                set_signal(tx, row, signal)
 
 
 def _past(tx: Tx, row: RowMapping, place: Place) -> Past:
@@ -194,9 +194,9 @@ def _past(tx: Tx, row: RowMapping, place: Place) -> Past:
 def _held_back(tx: Tx, row: RowMapping, terms: RefreshTerms) -> str:
     """Say why nothing may become due now; empty where it may."""
     mine, now = _of(tx, row["environment"], row["deployment"]), tx.now
-    under_way = tx.execute(select(table).where(mine, table.c.live.is_not(None))).mappings().one_or_none()
-    if under_way is not None:
-        return f"The refresh {under_way['id']} is {under_way['state']} since {under_way['due_at']:%Y-%m-%d %H:%M} UTC."
+    going = under_way(tx, row["environment"], row["deployment"])
+    if going is not None:
+        return f"The refresh {going.id} is {going.state} since {going.due_at:%Y-%m-%d %H:%M} UTC."
     ended = tx.execute(select(func.max(table.c.ended_at)).where(mine)).scalar_one_or_none()
     rests = ended + timedelta(hours=terms.cooldown_hours) if ended else None
     if rests is not None and now < rests:
@@ -226,7 +226,7 @@ def _expired(tx: Tx, row: RowMapping) -> bool:
     return True
 
 
-def _fire(tx: Tx, row: RowMapping, found: RefreshCheck) -> Refresh | None:
+def fire(tx: Tx, row: RowMapping, found: RefreshCheck) -> Refresh | None:
     """Make a refresh due and say so; None where another look was first."""
     terms = RefreshTerms(**row["terms"])
     met = [finding for finding in found.findings if finding.met]
@@ -253,8 +253,8 @@ def _fire(tx: Tx, row: RowMapping, found: RefreshCheck) -> Refresh | None:
             tx.execute(insert(table).values(project=tx.project, live=live, **values))
     except IntegrityError:
         return None
-    if any(finding.kind == "drift" for finding in met):
-        _signal(tx, row, {})
+    if any(finding.kind in ("drift", "alert") for finding in met):
+        set_signal(tx, row, {})
     due = as_refresh(values)
     detail = {"refresh": due.id, "release": due.release, "reason": due.reason, "dry_run": due.dry_run}
     audit.append(tx, "refresh.due", f"{due.environment}/{due.deployment}", "ok", detail)
@@ -270,16 +270,30 @@ def _rearm(tx: Tx, ended: RowMapping) -> None:
             mine = select(policies).where(_is(ended["environment"], ended["deployment"], tx))
             row = tx.execute(mine).mappings().one_or_none()
             if row is not None and not row["signal"]:
-                _signal(tx, row, finding.evidence)
+                set_signal(tx, row, finding.evidence)
 
 
-def _signal(tx: Tx, row: RowMapping, signal: dict[str, Any]) -> None:
+def set_signal(tx: Tx, row: RowMapping, signal: dict[str, Any]) -> None:
+    """Keep the alert that a policy is to answer, or none."""
     tx.execute(update(policies).where(_is(row["environment"], row["deployment"], tx)).values(signal=signal))
 
 
 def _is(environment: str, deployment: str, tx: Tx) -> ColumnElement[bool]:
     p = policies.c
     return (p.project == tx.project) & (p.environment == environment) & (p.deployment == deployment)
+
+
+def under_way(tx: Tx, environment: str, deployment: str) -> Refresh | None:
+    """Return the refresh of a deployment that is due or started, or None."""
+    mine = _of(tx, environment, deployment) & table.c.live.is_not(None)
+    row = tx.execute(select(table).where(mine)).mappings().one_or_none()
+    return as_refresh(row) if row else None
+
+
+def latest(tx: Tx, environment: str, deployment: str, limit: int) -> list[Refresh]:
+    """Return a deployment's last refreshes, newest first."""
+    query = select(table).where(_of(tx, environment, deployment)).order_by(table.c.id.desc()).limit(limit)
+    return [as_refresh(row) for row in tx.execute(query).mappings()]
 
 
 def _of(tx: Tx, environment: str, deployment: str) -> ColumnElement[bool]:

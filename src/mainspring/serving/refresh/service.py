@@ -16,7 +16,7 @@ from mainspring.kernel.records import Cursor, Limit, Name, Page, RefText, Text, 
 from mainspring.kernel.service import Service
 from mainspring.serving import deployments
 from mainspring.serving.refresh import cron as crons
-from mainspring.serving.refresh import policies
+from mainspring.serving.refresh import policies, requests
 from mainspring.serving.refresh.models import (
     Bound,
     Count,
@@ -67,6 +67,7 @@ class Refreshes(Service):
         quiet_hours: Quiet = "",
         max_per_week: Annotated[int, Field(ge=1, le=100)] = 2,
         patience_hours: Hours = 72.0,
+        on_request: bool = False,
         dry_run: bool = False,
         environment: Place = "",
     ) -> RefreshPolicy:
@@ -141,6 +142,17 @@ class Refreshes(Service):
             found, following = policies.page(tx, place, deployment, state, limit, cursor)
         return Page[Refresh](items=found, next_cursor=following)
 
+    @operation("POST /deployments/{deployment}/refresh/request", permission="deployment.write", status=201)
+    def request(self, deployment: Name, *, note: Text = "", environment: Place = "") -> Refresh:
+        """Ask for a refresh now: it is due at once, whatever its policy waits for, and is told like every other.
+
+        Raises NotFound for a deployment without a policy, Conflict where a refresh is under way or the deployment is
+        paused.
+        """
+        with self.read() as tx:
+            place = environment_for(tx, environment)
+        return requests.request(self.platform, place, deployment, note)
+
     @operation("POST /refreshes/{id}/start", permission="deployment.write")
     def start(self, id: Name, *, note: Text = "") -> Refresh:
         """Take on a refresh that is due; a second one who tries is told so by a Conflict."""
@@ -177,8 +189,9 @@ def _require_sense(terms: RefreshTerms) -> None:
     if not terms.score_low < terms.score_high:
         raise Invalid("The score has no room between score_low and score_high.", hint="Mend them.")
     asked = (terms.every_hours, terms.cron, terms.drift_monitor, terms.dataset, terms.feedback, terms.score)
-    if not any(asked):
+    if not any(asked) and not terms.on_request:
         raise Invalid(
             "The policy has no condition.",
-            hint="Give every_hours, cron, drift_monitor, dataset and new_rows, feedback and new_feedback, or score.",
+            hint="Give every_hours, cron, drift_monitor, dataset and new_rows, feedback and new_feedback, score, "
+            "or on_request.",
         )

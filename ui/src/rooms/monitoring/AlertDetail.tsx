@@ -21,6 +21,7 @@ interface Change {
 interface Taken {
   do: string;
   queue: string;
+  set_by?: string;
   result: string;
   at: string;
 }
@@ -126,10 +127,11 @@ function Actions({ taken }: { taken: Taken[] }) {
       <h3>What was set going</h3>
       <ul className="history">
         {taken.map((one) => (
-          <li key={one.at}>
+          <li key={one.at + one.do}>
             {one.result}{" "}
             <span className="dim">
               <Time at={one.at} />
+              {one.set_by && `, set by ${one.set_by}`}
             </span>
           </li>
         ))}

@@ -23,6 +23,7 @@ interface Draft {
   channels: string[];
   queue: string;
   rollback: boolean;
+  refresh: string;
   settings: Record<string, string>;
 }
 
@@ -45,7 +46,11 @@ export function MonitorForm({ kinds, monitor, close, done }: { kinds: MonitorKin
   const create = $api.useMutation("post", "/monitors", outcome((made: Monitor) => `${made.name} is ${made.enabled ? "on" : "there, switched off"}.`, { done: finish, quiet: true }));
   const update = $api.useMutation("patch", "/monitors/{name}", outcome("Changed.", { done: finish, quiet: true }));
   const tried = $api.useMutation("post", "/monitors/preview");
-  const actions = [...(draft.queue ? [{ do: "queue" as const, queue: draft.queue }] : []), ...(draft.rollback ? [{ do: "rollback" as const, queue: "" }] : [])];
+  const actions = [
+    ...(draft.queue ? [{ do: "queue" as const, queue: draft.queue, deployment: "" }] : []),
+    ...(draft.rollback ? [{ do: "rollback" as const, queue: "", deployment: "" }] : []),
+    ...(draft.refresh ? [{ do: "refresh" as const, queue: "", deployment: draft.refresh }] : []),
+  ];
   const shared = { settings: given ?? {}, ...times, severity: draft.severity, channels: draft.channels, actions };
   const where = { target: draft.target.trim(), environment: draft.environment };
   const submit = (enabled: boolean) => {
@@ -123,6 +128,7 @@ function begin(kinds: MonitorKind[], monitor: Monitor | undefined, environment: 
     channels: monitor?.channels ?? [],
     queue: monitor?.actions.find((one) => one.do === "queue")?.queue ?? "",
     rollback: monitor?.actions.some((one) => one.do === "rollback") ?? false,
+    refresh: monitor?.actions.find((one) => one.do === "refresh")?.deployment ?? "",
     settings: drafted(settingsOf(kinds.find((one) => one.name === kind)), monitor?.settings),
   };
 }
@@ -165,6 +171,9 @@ function What({ kinds, draft, set }: { kinds: MonitorKind[]; draft: Draft; set: 
 function Consequences({ draft, set, deployment }: { draft: Draft; set: (more: Partial<Draft>) => void; deployment: boolean }) {
   const channels = $api.useQuery("get", "/channels", { params: { query: { limit: 500 } } });
   const queues = $api.useQuery("get", "/queues", { params: { query: { limit: 500 } } });
+  const { environment } = draft;
+  const policies = $api.useQuery("get", "/refresh-policies", { params: { query: { environment, limit: 1000 } } }, { enabled: environment !== "" });
+  const refreshed = [...new Set([...(environment ? (policies.data?.items.map((one) => one.deployment) ?? []) : []), ...(draft.refresh ? [draft.refresh] : [])])];
   const toggle = (name: string) => set({ channels: draft.channels.includes(name) ? draft.channels.filter((one) => one !== name) : [...draft.channels, name] });
   return (
     <fieldset className="plain">
@@ -192,6 +201,15 @@ function Consequences({ draft, set, deployment }: { draft: Draft; set: (more: Pa
           <label className="checks-line">
             <input type="checkbox" checked={draft.rollback} disabled={!deployment} onChange={(event) => set({ rollback: event.target.checked })} />
             <span>The deployment is rolled back.</span>
+          </label>
+          <label className="row">
+            <span className="dim">A refresh is started for</span>
+            <select className="select" value={draft.refresh} disabled={refreshed.length === 0} onChange={(event) => set({ refresh: event.target.value })}>
+              <option value="">{refreshed.length ? "no deployment" : "no deployment: none has a refresh policy here"}</option>
+              {refreshed.map((one) => (
+                <option key={one}>{one}</option>
+              ))}
+            </select>
           </label>
         </div>
       </div>

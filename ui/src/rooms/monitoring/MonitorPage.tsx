@@ -13,7 +13,7 @@ import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
-import { words } from "./kinds";
+import { setsGoing, words } from "./kinds";
 import { Looks } from "./Looks";
 import { MonitorForm } from "./MonitorForm";
 import { MonitorState } from "./MonitorList";
@@ -182,7 +182,7 @@ function About({ monitor }: { monitor: Monitor }) {
             ["Looks at", `the last ${duration(monitor.window_minutes * 60_000)}, every ${duration(monitor.every_minutes * 60_000)}`],
             ["Severity", <Status key="s" state={monitor.severity} />],
             ["Tells", monitor.channels.join(", ") || "every channel"],
-            ["Sets going", monitor.actions.map((one) => (one.do === "queue" ? `traces into ${one.queue}` : "roll back")).join(", ") || "nothing"],
+            ["Sets going", monitor.actions.map(setsGoing).join(", ") || "nothing"],
             ["Created", <span key="c"><Time at={monitor.created_at} /> by {monitor.created_by}</span>],
           ]}
         />

@@ -1,4 +1,4 @@
-import type { MonitorKind } from "../../api/types";
+import type { Monitor, MonitorKind } from "../../api/types";
 
 /** One setting of a kind of monitor, read from its JSON schema. */
 export interface Setting {
@@ -25,6 +25,10 @@ export const SEVERITIES = ["info", "warning", "critical"] as const;
 export const METRICS = ["requests", "errors", "error_rate", "guard_rate", "cut_rate", "latency_p50", "latency_p95", "latency_p99", "ttft_p50", "ttft_p95", "input_tokens", "output_tokens", "cached_tokens", "cost", "score/"];
 
 export const words = (name: string) => name.replaceAll("_", " ");
+
+/** What an action sets going, in words. */
+export const setsGoing = (one: Monitor["actions"][number]) =>
+  one.do === "queue" ? `traces into ${one.queue}` : one.do === "rollback" ? "roll back" : `refresh of ${one.deployment}`;
 export const lists = (text: string) => text.split(",").map((word) => word.trim()).filter(Boolean);
 
 export function settingsOf(kind: MonitorKind | undefined): Setting[] {

@@ -12,7 +12,7 @@ import { may, useWho } from "../../shell/session";
 import { RefreshEnd } from "./RefreshEnd";
 import { RefreshForm } from "./RefreshForm";
 
-const CONDITIONS: Record<RefreshFinding["kind"], string> = { schedule: "Schedule", drift: "Drift", volume: "New data", feedback: "Feedback", score: "Score" };
+const CONDITIONS: Record<RefreshFinding["kind"], string> = { schedule: "Schedule", drift: "Drift", volume: "New data", feedback: "Feedback", score: "Score", alert: "Alert", request: "Request" };
 const hours = (many: number) => duration(many * 3_600_000);
 
 /** When the deployment's model is to be tuned anew: what its policy looks at, what is due and why, and what came of it. */
@@ -31,9 +31,12 @@ export function RefreshCard({ deployment }: { deployment: Deployment }) {
       actions={
         policies.data &&
         may(who.data, "deployment.write") && (
-          <button type="button" className="btn quiet" onClick={() => setSetting(true)}>
-            {own ? "Change its policy" : "Set a policy"}
-          </button>
+          <>
+            {own && past.data && !(latest && isUnderWay(latest)) && <Ask deployment={deployment} />}
+            <button type="button" className="btn quiet" onClick={() => setSetting(true)}>
+              {own ? "Change its policy" : "Set a policy"}
+            </button>
+          </>
         )
       }
     >
@@ -46,7 +49,7 @@ export function RefreshCard({ deployment }: { deployment: Deployment }) {
               {(history) =>
                 policy || history.items.length > 0 ? (
                   <div className="stack">
-                    {latest && (latest.state === "due" || latest.state === "started") && <UnderWay refresh={latest} />}
+                    {latest && isUnderWay(latest) && <UnderWay refresh={latest} />}
                     {policy ? <Now policy={policy} /> : <p className="dim">There is no policy any more.</p>}
                     {history.items.length > 0 && <History items={history.items} />}
                   </div>
@@ -67,6 +70,8 @@ export function RefreshCard({ deployment }: { deployment: Deployment }) {
     </Card>
   );
 }
+
+const isUnderWay = (one: Refresh) => one.state === "due" || one.state === "started";
 
 /** The one that is due or under way, and who takes it on. */
 function UnderWay({ refresh }: { refresh: Refresh }) {
@@ -101,6 +106,22 @@ function UnderWay({ refresh }: { refresh: Refresh }) {
       )}
       {ending && <RefreshEnd refresh={refresh} close={() => setEnding(false)} />}
     </div>
+  );
+}
+
+/** Asks for a refresh whatever the policy waits for. */
+function Ask({ deployment }: { deployment: Deployment }) {
+  const outcome = useOutcome();
+  const ask = $api.useMutation("post", "/deployments/{deployment}/refresh/request", outcome("A refresh is due, because you asked for it."));
+  return (
+    <button
+      type="button"
+      className="btn quiet"
+      disabled={ask.isPending}
+      onClick={() => ask.mutate({ params: { path: { deployment: deployment.name } }, body: { environment: deployment.environment, note: "" } })}
+    >
+      Ask for one now
+    </button>
   );
 }
 

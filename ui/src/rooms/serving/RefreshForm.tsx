@@ -66,6 +66,10 @@ export function RefreshForm({ deployment, policy, close }: { deployment: Deploym
             {text("Under this name", "feedback", { mono: true, placeholder: "helpful" })}
           </div>
         </fieldset>
+        <label className="checks-line">
+          <input type="checkbox" checked={form.asked} onChange={(event) => set({ asked: event.target.checked })} />
+          Also without any of these, when somebody or an action of a monitor asks for it
+        </label>
         <fieldset className="plain">
           <legend>And not too often</legend>
           <div className="pair">

@@ -19,6 +19,7 @@ export interface RefreshDraft {
   quiet: string;
   weekly: string;
   patience: string;
+  asked: boolean;
   dry: boolean;
 }
 
@@ -43,6 +44,7 @@ export function termsDraft(terms?: RefreshTerms): RefreshDraft {
     quiet: terms?.quiet_hours ?? "",
     weekly: String(terms?.max_per_week ?? 2),
     patience: String(terms?.patience_hours ?? 72),
+    asked: terms?.on_request ?? false,
     dry: terms?.dry_run ?? false,
   };
 }
@@ -67,6 +69,7 @@ export function termsGiven(draft: RefreshDraft): Required<RefreshTerms> {
     quiet_hours: draft.quiet.trim(),
     max_per_week: Number(draft.weekly),
     patience_hours: Number(draft.patience),
+    on_request: draft.asked,
     dry_run: draft.dry,
   };
 }
@@ -79,6 +82,6 @@ export function termsWhole(draft: RefreshDraft): boolean {
     [given.dataset, given.new_rows],
     [given.feedback, given.new_feedback],
   ];
-  const conditions = [given.every_hours, given.cron, given.drift_monitor, given.new_rows, given.new_feedback, given.score];
+  const conditions = [given.every_hours, given.cron, given.drift_monitor, given.new_rows, given.new_feedback, given.score, given.on_request];
   return numbers.every(Number.isFinite) && pairs.every(([name, many]) => Boolean(name) === Boolean(many)) && conditions.some(Boolean);
 }
