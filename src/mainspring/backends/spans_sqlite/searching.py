@@ -7,7 +7,7 @@ that a step far back along a word of millions of rows takes milliseconds. Forwar
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from mainspring.backends.spans_log.lines import query_words
@@ -23,6 +23,8 @@ _NEAR = 6
 """A part of the store, as a shift: what arrived within the last sixty-fourth of it is near."""
 _BEFORE = "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid < ? ORDER BY rowid DESC"
 _WITHIN = "SELECT rowid FROM texts WHERE texts MATCH ? AND rowid BETWEEN ? AND ? ORDER BY rowid"
+
+Row = tuple[int]
 
 
 class _Term(NamedTuple):
@@ -46,14 +48,14 @@ def holding(connection: Any, query: str, before: int) -> Iterator[int]:
     # What begins so is asked for last: the index gathers all that does, each time.
     words |= dict.fromkeys(term.sql for term in terms if term.begins)
     if len(terms) > 1 or len(words) > 1:
-        driver, first = _rarest(connection, list(words), before)
+        driver, first, more = _rarest(connection, list(words), before)
         if not first:
             return
         newest = connection.execute("SELECT max(id) FROM traces").get or 0
         part = newest >> _NEAR
-        if len(terms) > 1 or first[-1:] < [min(before, newest) - part << SHIFT]:
+        if len(terms) > 1 or first[-1][0] < min(before, newest) - part << SHIFT:
             walk = _Walk(connection, terms, driver, recent=newest - part)
-            yield from walk.below(before, first if len(first) < _PROBED else None)
+            yield from walk.along(chain(first, more))
             return
     yield from _distinct(connection.execute(_BEFORE, (terms[0].sql, before << SHIFT)))
 
@@ -67,7 +69,7 @@ def _terms(query: str) -> list[_Term]:
     return terms
 
 
-def _distinct(rows: Iterable[tuple[int]]) -> Iterator[int]:
+def _distinct(rows: Iterable[Row]) -> Iterator[int]:
     """Yield the traces that rows of the index belong to, each once."""
     last = -1
     for (number,) in rows:
@@ -76,17 +78,17 @@ def _distinct(rows: Iterable[tuple[int]]) -> Iterator[int]:
             last = trace
 
 
-def _rarest(connection: Any, words: list[str], before: int) -> tuple[str, list[int]]:
-    """Return the word whose rows lie furthest apart below `before`, and its first rows, all there are if few."""
-    rarest, first = "", list[int]()
+def _rarest(connection: Any, words: list[str], before: int) -> tuple[str, list[Row], Iterator[Row]]:
+    """Return the word whose rows lie furthest apart below `before`, the first of them, and those that follow."""
+    rarest: tuple[str, list[Row], Iterator[Row]] = ("", [], iter(()))
     for word in words:
-        sql = f"{_BEFORE} LIMIT {_PROBED}"
-        rows = [row for (row,) in connection.execute(sql, (word, before << SHIFT))]
-        if len(rows) < _PROBED:
-            return word, rows
-        if not first or rows[-1] < first[-1]:
-            rarest, first = word, rows
-    return rarest, first
+        rows = iter(connection.execute(_BEFORE, (word, before << SHIFT)))
+        first = list(islice(rows, _PROBED))
+        if len(first) < _PROBED:
+            return word, first, rows
+        if not rarest[1] or first[-1] < rarest[1][-1]:
+            rarest = (word, first, rows)
+    return rarest
 
 
 class _Walk:
@@ -103,12 +105,9 @@ class _Walk:
         self._alone = len(terms) == 1
         self._recent = recent
 
-    def below(self, before: int, known: list[int] | None) -> Iterator[int]:
-        """Yield the traces below `before` that hold every term, last arrived first.
-
-        `known` are all rows of the driver there, where they are known.
-        """
-        found, at = self._along(before) if known is None else _distinct((row,) for row in known), 0
+    def along(self, rows: Iterable[Row]) -> Iterator[int]:
+        """Yield the traces of rows of the driver that hold every term."""
+        found, at = _distinct(rows), 0
         while block := list(islice(found, size := _BLOCKS[min(at, len(_BLOCKS) - 1)])):
             access.check_waited_for()
             at += 1
@@ -117,12 +116,9 @@ class _Walk:
             if not whole and len(block) == size and (following := self._passed_over(low, high)) < low:
                 if following < 0:
                     return
-                found = self._along(following + 1)
+                found = _distinct(self._connection.execute(_BEFORE, (self._driver, following + 1 << SHIFT)))
                 continue
             yield from (trace for trace in block if trace in whole or self._scattered(trace))
-
-    def _along(self, before: int) -> Iterator[int]:
-        return _distinct(self._connection.execute(_BEFORE, (self._driver, before << SHIFT)))
 
     def _rows(self, term: str, low: int, high: int, more: str = "") -> list[int]:
         """Return the rows of a term in traces from `low` to `high`."""
