@@ -103,6 +103,13 @@ class Answerer:
         if self._recorder is not None:
             await self._recorder.append([span])
 
+    async def unasked(self, target: Target, question: Question, error: BaseException, *, silent: bool) -> None:
+        """Count and trace a call that failed with nobody asked; `silent` leaves out what was to be asked."""
+        self.counters.unasked(target, error)
+        exchange = Exchange(target, question, self._clock, self._ids)
+        exchange.messages = [] if silent else question.messages
+        await self.append(exchange.span("error", getattr(error, "message", type(error).__name__)))
+
     def _whole(self, exchange: Exchange, body: Mapping[str, JSON]) -> Awaitable[dict[str, Any]]:
         """Ask the model for the whole answer."""
         target, question = exchange.target, exchange.question

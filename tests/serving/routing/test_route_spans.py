@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import openai
@@ -13,6 +14,12 @@ from tests.serving.vendor import Vendor
 
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
+from mainspring.monitoring import Boards
+from mainspring.monitoring.metrics import measure
+from mainspring.registry import Models, Releases
+from mainspring.safety.models import Rule
+from mainspring.safety.service import Guards
+from mainspring.serving import Deployments
 from mainspring.serving.metering import Usages
 from mainspring.traces import Traces
 
@@ -76,6 +83,56 @@ def test_a_call_that_nobody_answers_failed(
     assert {span.parent_id for span in spans(platform)} == {whole.span_id}
     [line] = Traces(platform).list_().items
     assert (line.status, line.spans, Traces(platform).get(line.trace_id).status) == ("error", 3, "error")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_call_for_which_nobody_may_be_asked_is_one_failed_call_everywhere(
+    platform: Platform, staging: OpenAI, vendor: Vendor, make: Any, stream: bool
+) -> None:
+    make("acme/big", retries=0, breaking={"failures": 1})
+    vendor.fail = DOWN
+    with pytest.raises(openai.InternalServerError):
+        asked(staging)
+    since = platform.clock.now()
+    with pytest.raises(openai.InternalServerError):
+        streamed(staging) if stream else asked(staging, extra_headers={"traceparent": f"00-{'a' * 32}-{'b' * 16}-01"})
+    assert len(vendor.requests) == 1
+    *_, refused = spans(platform)
+    assert (refused.kind, refused.status, refused.model, refused.environment) == (
+        "chat",
+        "error",
+        "acme/big",
+        "staging",
+    )
+    assert "left alone for" in refused.status_message and refused.input_tokens == 0 and refused.output is None
+    assert refused.attributes["mainspring.route"] == "chat" and refused.attributes["mainspring.member"] == "ann"
+    assert "mainspring.route.candidate" not in refused.attributes
+    assert refused.input == [{"role": "user", "parts": [{"type": "text", "content": "Say hi"}]}]
+    if not stream:
+        assert (refused.trace_id, refused.parent_id) == ("a" * 32, "b" * 16)
+    [line] = Traces(platform).list_(since=since).items
+    assert (line.status, line.spans, line.trace_id) == ("error", 1, refused.trace_id)
+    counted = measure(platform, "errors", "", "staging", since=since, until=since + timedelta(hours=1))
+    assert counted.value == 1
+    [all_calls] = Boards(platform).figures("errors", environment="staging").series
+    assert all_calls.total == 2
+
+
+def test_what_a_guard_was_to_read_is_not_in_the_trace_of_a_call_that_nobody_was_asked_for(
+    platform: Platform, staging: OpenAI, vendor: Vendor, make: Any
+) -> None:
+    Models(platform).connect("large", "acme", "big", license="proprietary")
+    guard = Guards(platform).create("strict", [Rule(detector="pii", action="mask")])
+    release = Releases(platform).create("docs", model="model/large", guard=guard.ref)
+    Deployments(platform).create("docs", release.ref)
+    make("acme/big", "docs", retries=0, breaking={"failures": 1})
+    vendor.fail = DOWN
+    for _ in range(3):
+        with pytest.raises(openai.APIStatusError):
+            asked(staging, messages=[{"role": "user", "content": "I am ann@example.com"}])
+    refused = spans(platform)[-1]
+    assert "mainspring.route.candidate" not in refused.attributes and refused.input in (None, [])
+    assert "mainspring.guard" not in refused.attributes
 
 
 def test_a_stream_that_fails_in_its_middle_failed_with_its_trace_whole(

@@ -155,9 +155,16 @@ class Router:
                 return answer, attempt
         except BaseException as error:
             if counted and not walk.above.attempt:
-                self._answerer.counters.unasked(routed, error)
+                await self._unasked(routed, question, walk, error)
             await self._close(routed, question, walk.above, error)
             raise
+
+    async def _unasked(self, routed: Routed, question: Question, walk: _Walk, error: BaseException) -> None:
+        """Count and trace a call for which nobody may be asked: it is one call, in the place of the first candidate."""
+        # No guard has read what came in, and a candidate's may not let it be stored.
+        silent = any(one.target is not None and one.target.policy is not None for one in routed.options)
+        at = replace(routed, notes=walk.notes(), guard="", policy=None)
+        await asyncio.shield(self._answerer.unasked(at, question, error, silent=silent))
 
     async def _close(
         self, routed: Target, question: Question, above: Above | None, error: BaseException | None
@@ -251,6 +258,24 @@ class _Walk:
             if self._billed:
                 question.told.headers["x-mainspring-maybe-billed"] = str(self._billed)
 
+    def notes(self) -> dict[str, JSON]:
+        """Return what a trace is to say of the route, and of those that were passed over so far."""
+        route = self._route
+        notes: dict[str, JSON] = {
+            "mainspring.route": route.name,
+            "mainspring.route.revision": route.revision,
+            "mainspring.route.policy": route.policy,
+        }
+        if self._order.rule:
+            notes["mainspring.route.rule"] = self._order.rule
+        if self._order.unit:
+            notes["mainspring.route.sticky"] = route.sticky
+        if self._told:
+            notes["mainspring.route.tried"] = self._told[-20:]
+        if self._billed:
+            notes["mainspring.route.maybe_billed"] = self._billed
+        return notes
+
     async def _start_again(self) -> None:
         """Wait, and begin the next round. Raises what the call ends with."""
         if not self._again or self._round >= self._route.retries or not self._board.may_retry(self._key):
@@ -276,24 +301,12 @@ class _Walk:
 
     def _dressed(self, choice: Option, target: Target) -> Target:
         """Return the target with the route's patience, and with what its trace is to say."""
-        route = self._route
-        notes: dict[str, JSON] = {
-            "mainspring.route": route.name,
-            "mainspring.route.revision": route.revision,
-            "mainspring.route.policy": route.policy,
+        notes = self.notes() | {
             "mainspring.route.candidate": choice.candidate.target,
             "mainspring.route.attempt": self._number,
         }
-        if self._order.rule:
-            notes["mainspring.route.rule"] = self._order.rule
-        if self._order.unit:
-            notes["mainspring.route.sticky"] = route.sticky
-        if self._told:
-            notes["mainspring.route.tried"] = self._told[-20:]
-        if self._billed:
-            notes["mainspring.route.maybe_billed"] = self._billed
         self.above.attempt = self._number
-        waits = route.waits.model_dump(exclude_none=True)
+        waits = self._route.waits.model_dump(exclude_none=True)
         if self._ends is not None:
             waits["total_seconds"] = max(0.001, self._ends - time.monotonic())
         if not waits:
