@@ -104,6 +104,38 @@ def test_a_call_that_its_client_reports_too_is_one(platform, call):
     assert [total(platform, name) for name in ("requests", "errors", "cost")] == [3, 0, 3]
 
 
+@pytest.mark.parametrize(
+    ("between", "calls"),
+    [
+        (["route"], 3), (["POST"], 3), (["POST /v1/chat/completions"], 3), (["HTTP POST", "route"], 3), (["agent"], 6),
+        (["POST", "agent"], 6), (["POST", "POST", "POST"], 6),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_call_that_its_client_reports_is_one_whatever_carries_it(platform, call, between, calls):
+    """The client's own span, then what lies between, then two attempts: boards and monitors count the same."""
+    for trace in range(1, 4):
+        ids = [f"{trace * 100 + number:016x}" for number in range(len(between) + 1)]
+        call("error", trace=trace, span_id=ids[0], service="app", cost=None)
+        for name, above, own in zip(between, ids, ids[1:], strict=False):
+            kind = name if name == "route" else "span"
+            call(trace=trace, parent=above, span_id=own, kind=kind, name=name, cost=None)
+        routed = between[-1] == "route"
+        for number, status in enumerate(("error", "ok") if routed else ("ok",), 1):
+            said = {"mainspring.route.attempt": number} if routed else {}
+            call(status, trace=trace, parent=ids[-1], attributes=said)
+    errors, cost = calls - 3, 6 if between[-1] == "route" else 3
+    assert [value(platform, name) for name in ("requests", "errors", "cost")] == [calls, errors, cost]
+    assert [total(platform, name) for name in ("requests", "errors", "cost")] == [calls, errors, cost]
+
+
+def test_calls_of_an_agent_are_each_one(platform, call):
+    call(trace=1, span_id=f"{900:016x}", kind="invoke_agent", cost=None)
+    for _ in range(4):
+        call(trace=1, parent=f"{900:016x}")
+    assert value(platform, "requests") == total(platform, "requests") == 4
+
+
 def test_a_monitor_of_the_environment_of_experiments_counts_them(platform, call):
     call(environment="experiment")
     assert value(platform, "requests", "experiment") == 1

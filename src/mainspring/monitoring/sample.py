@@ -12,7 +12,7 @@ from mainspring.evals.spans import ENVIRONMENT
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
 from mainspring.kernel.spans import Span, SpanFilter, TraceSummary
-from mainspring.traces.models import nanoseconds
+from mainspring.traces.models import ROUTE, nanoseconds
 
 Traffic = Literal["live", "all"]
 EXPERIMENT = ENVIRONMENT
@@ -20,6 +20,10 @@ EXPERIMENT = ENVIRONMENT
 NOT_LIVE = ("playground", "shadow", "loadtest", "redteam")
 """The services of calls that are no traffic; experiments are told by their environment."""
 CALLS = ("chat", "text_completion", "generate_content")
+CARRIED = 2
+"""Spans that may lie between a call as its caller saw it and the call itself."""
+_REQUESTS = ("POST ", "HTTP POST")
+"""How the names of spans begin that instrumentations of HTTP write around a request; some say `POST` alone."""
 _TOGETHER = 200
 LOOKED_AT = 20_000
 """Calls that one look goes through at most, the newest."""
@@ -48,7 +52,7 @@ def calls(
     """Yield model calls of a deployment, a release or all traffic, newest first, at most `limit`.
 
     Of a routed call the last attempt counts, which is what its caller met; with `attempts` each does. A call that
-    encloses another one directly does not count.
+    encloses another one does not count, whether directly or around what carries it, as for `Spans.calls`.
     """
     is_release = target.startswith("release/")
     where: dict[str, Any] = {
@@ -60,14 +64,11 @@ def calls(
     }
     # Kind by kind: a trace of many thousand spans would else stand before the calls of a whole day.
     found = [platform.spans.scan(project, SpanFilter(kind=kind, **where), limit=LOOKED_AT) for kind in CALLS]
-    left, later, outer = limit, set[tuple[str, str]](), set[tuple[str, str]]()
+    left, later, outer = limit, set[tuple[str, str]](), _Outer(platform, project)
     for span in islice(merge(*found, key=lambda span: -span.start_ns), LOOKED_AT):
         if traffic == "live" and span.service in NOT_LIVE:
             continue
-        # What encloses another call began before it, and is the same call as its client saw it.
-        if span.parent_id:
-            outer.add((span.trace_id, span.parent_id))
-        if (span.trace_id, span.span_id) in outer:
+        if outer.has(span):
             continue
         if "mainspring.route.attempt" in span.attributes and span.parent_id and not attempts:
             whole = (span.trace_id, span.parent_id)
@@ -79,6 +80,49 @@ def calls(
             yield span
         if not left:
             return
+
+
+class _Outer:
+    """The calls that enclose another: each began before it, and is the same call as its client saw it.
+
+    Between the two may stand what carries a call, the span of a route or of an HTTP request. It is looked up once
+    another call of its trace comes, since most traces have one.
+    """
+
+    def __init__(self, platform: Platform, project: str) -> None:
+        self._platform, self._project = platform, project
+        self._known: dict[str, set[str]] = {}
+        """By trace, the parents of calls, and those of what carries them."""
+        self._unread: dict[str, list[tuple[str, int]]] = {}
+        """By trace, parents of which is not known whether they carry, each with how many carriers lie below it."""
+
+    def has(self, span: Span) -> bool:
+        """Tell whether a call encloses one that came before, and take it in."""
+        trace, known = span.trace_id, self._known.get(span.trace_id)
+        if known is None:
+            known = self._known[trace] = set()
+        elif span.span_id not in known:
+            self._read(trace)
+        found = span.span_id in known
+        if span.parent_id and span.parent_id not in known:
+            known.add(span.parent_id)
+            self._unread.setdefault(trace, []).append((span.parent_id, 0))
+        return found
+
+    def _read(self, trace: str) -> None:
+        """Follow the parents of a trace's calls as far as they carry them."""
+        left = self._unread.pop(trace, [])
+        while left:
+            at, below = left.pop()
+            span = self._platform.spans.span(self._project, trace, at) if below < CARRIED else None
+            if span is None or not span.parent_id or span.parent_id in self._known[trace] or not _carries(span):
+                continue
+            self._known[trace].add(span.parent_id)
+            left.append((span.parent_id, below + 1))
+
+
+def _carries(span: Span) -> bool:
+    return span.kind == ROUTE or span.name == "POST" or span.name.startswith(_REQUESTS)
 
 
 def without(text: str, words: Sequence[str]) -> str:
