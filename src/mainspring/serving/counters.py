@@ -82,7 +82,7 @@ class Counters:
                 place.latencies[bisect_left(_LATENCY, seconds)] += 1
                 place.latencies[-1] += seconds
             if target.guard:
-                count_guard(self._totals, target.guard, exchange.findings)
+                count_guard(self._totals, target.guard, exchange.findings, passed=passed)
             if outcome == "limited":
                 kind = "budget" if getattr(error, "code", "") == "insufficient_quota" else "limit"
                 self._totals.count("limit_refusals_total", (*labels, ("kind", kind)))

@@ -6,15 +6,19 @@ from mainspring.serving.guarding import Findings
 from mainspring.serving.totals import Labels, Totals
 
 
-def count_guard(totals: Totals, guard: str, findings: Findings) -> None:
-    """Count one call under the guard `guard`; nothing without one."""
+def count_guard(totals: Totals, guard: str, findings: Findings, *, passed: bool = False) -> None:
+    """Count one call under the guard `guard`; nothing without one.
+
+    An attempt that another candidate has `passed` is no call, and what was found in it is found again; its time counts.
+    """
     if not guard:
         return
-    totals.count("guard_calls_total", (("guard", guard), ("action", findings.action)))
+    what = "guard_failed_attempts_total" if passed else "guard_calls_total"
+    totals.count(what, (("guard", guard), ("action", findings.action)))
     for stage, meter in findings.meters.items():
         for detector, ns in meter.ns.items():
             totals.count("guard_seconds_total", _place(guard, stage, detector), ns / 1e9)
-    for hit in findings.hits:
+    for hit in () if passed else findings.hits:
         totals.count("guard_hits_total", _place(guard, str(hit["stage"]), str(hit["detector"])))
 
 

@@ -88,5 +88,5 @@ def text(raw: Any) -> str:
 
 def streamed(client: OpenAI, **given: Any) -> str:
     """Ask for a stream and return its text."""
-    pieces = client.chat.completions.create(model="chat", messages=HI, stream=True, **given)
+    pieces = client.chat.completions.create(**{"model": "chat", "messages": HI, "stream": True, **given})
     return "".join(piece.choices[0].delta.content or "" for piece in pieces if piece.choices)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import openai
@@ -12,6 +13,13 @@ from tests.serving.conftest import Served, eventually
 from tests.serving.routing.conftest import HI, asked, streamed, text
 from tests.serving.vendor import Vendor
 from tests.surfaces.test_metrics import of, parsed
+
+from mainspring.kernel import access
+from mainspring.kernel.platform import Platform
+from mainspring.registry import Models, Releases
+from mainspring.safety.models import Rule
+from mainspring.safety.service import Guards
+from mainspring.serving import Deployments
 
 DOWN = (500, {"error": {"message": "on fire"}})
 Told = dict[tuple[str, str], float]
@@ -51,6 +59,28 @@ def test_a_call_that_another_candidate_answered_is_one_without_an_error(
     vendor.fail = None
     assert text(asked(staging)) == "Hello there."
     assert told()[0] == {("beta/big", "ok"): 1, ("acme/big", "ok"): 1}
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_what_guards_did_is_counted_by_call_and_their_time_by_attempt(
+    platform: Platform, staging: OpenAI, vendor: Vendor, make: Any, gateway_server: Served, stream: bool
+) -> None:
+    guard = Guards(platform).create("careful", [Rule(detector="pii", action="mask", on="input")])
+    with access.acting_as(replace(access.current(), environment="staging")):
+        for name in ("acme", "beta"):
+            Models(platform).connect(f"{name}-big", name, "big", license="proprietary")
+            release = Releases(platform).create(name, model=f"model/{name}-big", guard=guard.ref)
+            Deployments(platform).create(name, release.ref)
+    make("acme", "beta")
+    vendor.fail = DOWN
+    mail: Any = [{"role": "user", "content": "I am ann@example.com"}]
+    said = {"messages": mail}
+    assert (streamed(staging, **said) if stream else text(asked(staging, **said))) == "Second here"
+    _, samples = parsed(gateway_server.app.gateway.totals().render())
+    assert of(samples, "guard_calls_total", guard=guard.ref, action="mask") == of(samples, "guard_calls_total") == 1
+    assert of(samples, "guard_hits_total") == of(samples, "guard_hits_total", detector="pii", stage="input") == 1
+    assert of(samples, "guard_failed_attempts_total", guard=guard.ref, action="mask") == 1
+    assert of(samples, "guard_seconds_total", detector="pii") > 0
 
 
 def test_a_call_that_nobody_answered_is_one_error_of_the_last_attempt(
