@@ -38,6 +38,13 @@ def test_a_call_that_the_second_candidate_answered_is_one_without_an_error(store
     assert {one.group: (one.calls, one.failed_attempts) for one in by_model} == {"m1": (0, 1), "m2": (1, 0)}
 
 
+def test_what_a_guard_did_in_every_attempt_is_done_to_one_call(store):
+    masked = {"attributes": {"mainspring.guard.action": "mask"}}
+    store.append([attempt(1, "error", **masked), attempt(2, "ok", **masked), route("ok")])
+    [one] = store.calls("default", SpanFilter(since_ns=START), step_ns=HOUR)
+    assert (one.calls, one.masked, one.blocked) == (1, 1, 0)
+
+
 def test_a_call_that_nobody_answered_is_one_error(store):
     store.append([attempt(1, "error"), attempt(2, "error"), route("error")])
     assert figures(store)[0] == (1, 1, 1, 2.0, 1)

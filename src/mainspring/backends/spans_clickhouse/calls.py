@@ -46,7 +46,8 @@ OUTER = _outer()
 _SUMS = (
     "countIf(NOT passed), countIf(status = 2 AND NOT passed), "
     "sum(coalesce(spans.input_tokens, 0)), sum(coalesce(spans.output_tokens, 0)), "
-    "sum(coalesce(cached, 0)), sum(coalesce(spans.cost, 0)), countIf(guard = 2), countIf(guard = 3), "
+    "sum(coalesce(cached, 0)), sum(coalesce(spans.cost, 0)), countIf(guard = 2 AND NOT passed), "
+    "countIf(guard = 3 AND NOT passed), "
     "countIf(cache = 2), countIf(cache > 0), countIf(passed)"
 )
 

@@ -107,7 +107,8 @@ def totals(
     bound = (where.since_ns, step_ns, *chosen, *values, _MOST)
     rows = connection.execute(
         f"SELECT {keys}, bucket, sum(status <> {PASSED}), sum(status = 2), sum(input_tokens), sum(output_tokens), "  # noqa: S608
-        f"sum(cached_tokens), sum(cost), sum(guard = 2), sum(guard = 3), sum(cache = 2), sum(cache > 0), "
+        f"sum(cached_tokens), sum(cost), sum(guard = 2 AND status <> {PASSED}), "
+        f"sum(guard = 3 AND status <> {PASSED}), sum(cache = 2), sum(cache > 0), "
         f"sum(status = {PASSED}) "
         f"FROM calls WHERE {sql} GROUP BY 1, 2, 3 LIMIT ?",
         bound,
