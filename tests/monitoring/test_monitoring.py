@@ -275,8 +275,8 @@ def receiver() -> Iterator[ThreadingHTTPServer]:
     server.server_close()
 
 
-def allow_private(platform):
-    flags = {"home": str(platform.home), "webhook.allow_private": True}
+def allow_private(platform, allowed=True):
+    flags = {"home": str(platform.home), "webhook.allow_private": allowed}
     platform.settings = settings.load(flags, environ={}, folder=platform.home)
 
 
@@ -321,12 +321,14 @@ def test_a_monitor_tells_only_the_channels_that_it_names(platform, receiver):
 
 def test_a_channel_shows_no_url_and_reaches_no_inner_address(platform, receiver):
     channels = Channels(platform)
+    allow_private(platform)
     channels.create("in", f"http://localhost:{receiver.server_port}/very-secret")
     with platform.records.read() as conn:
         tables = ("channels", "audit_rows", "events")
         stored = repr([conn.exec_driver_sql(f"select * from {table}").all() for table in tables])
     assert "http://localhost" in stored
     assert "very-secret" not in stored and "very-secret" not in repr(channels.list_())
+    allow_private(platform, False)
     with pytest.raises(Denied):
         channels.test("in")
     assert receiver.got == []
@@ -338,6 +340,35 @@ def test_a_channel_shows_no_url_and_reaches_no_inner_address(platform, receiver)
     channels.delete("in")
     with pytest.raises(NotFound):
         channels.test("in")
+
+
+@pytest.mark.parametrize(
+    ("kind", "url"),
+    [
+        ("webhook", "http://127.0.0.1:9/hook"), ("webhook", "http://localhost/hook"), ("slack", "https://10.0.0.7/x"),
+        ("webhook", "http://127.1/"), ("webhook", "http://[::1]/"), ("webhook", "http://[::ffff:192.168.0.1]/"),
+        ("email", "smtp://127.0.0.1:25/?from=a@example.org&to=b@example.org"),
+    ],
+)  # fmt: skip
+def test_a_channel_to_an_inner_address_is_refused_when_it_is_made_unless_a_setting_permits_it(platform, kind, url):
+    channels = Channels(platform)
+    with pytest.raises(Denied, match="is an inner address") as refused:
+        channels.create("in", url, kind=kind)
+    assert "webhook.allow_private" in refused.value.hint and channels.list_().items == []
+    allow_private(platform)
+    assert channels.create("in", url, kind=kind).name == "in"
+
+
+def test_a_channel_to_where_clouds_serve_credentials_is_refused_whatever_the_setting_says(platform):
+    allow_private(platform)
+    with pytest.raises(Denied):
+        Channels(platform).create("in", "http://169.254.169.254/latest")
+
+
+def test_a_channel_to_a_name_without_an_address_is_made_and_checked_when_something_is_sent(platform):
+    assert Channels(platform).create("later", "https://hooks.example.invalid/x").host == "hooks.example.invalid"
+    with pytest.raises(Unavailable, match="has no address"):
+        Channels(platform).test("later")
 
 
 @pytest.mark.parametrize(

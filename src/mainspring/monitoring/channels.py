@@ -6,7 +6,9 @@ import base64
 import hashlib
 import hmac
 import json
+from contextlib import suppress
 from typing import Any
+from urllib.parse import SplitResult
 
 from cryptography.fernet import Fernet, InvalidToken
 from sqlalchemy import RowMapping, insert, select
@@ -18,16 +20,28 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring import mail, messages, silences
 from mainspring.monitoring.models import Alert, Channel, ChannelKind, Severity
-from mainspring.monitoring.outgoing import SECRETS, check_url, post
+from mainspring.monitoring.outgoing import SECRETS, check_url, post, reachable
 from mainspring.monitoring.tables import channels
 
 TOPIC = "alert.message"
 _RANK = {"info": 0, "warning": 1, "critical": 2}
 
 
+def check(platform: Platform, kind: ChannelKind, url: str) -> None:
+    """Refuse a place that nothing would be sent to: what is no URL by Invalid, an inner address by Denied.
+
+    The name is looked up, and so no transaction should be open. One that has no address now may have one when something
+    is sent, and is checked again then.
+    """
+    parts = _parts(kind, url)
+    secure = parts.scheme in ("https", "smtps")
+    with suppress(Unavailable):
+        reachable(parts.hostname or "", parts.port or (443 if secure else 80), allow_private=_allows(platform))
+
+
 def add(tx: Tx, name: str, kind: ChannelKind, url: str, secret: str, min_severity: Severity = "info") -> Channel:
     """Store a channel. Raises Conflict where the name is taken, Invalid for a URL that is none."""
-    parts = mail.check_place(url) if kind == "email" else check_url(url, secrets=SECRETS)
+    parts = _parts(kind, url)
     host = parts.hostname or ""
     if kind == "pagerduty" and not secret:
         raise Invalid("PagerDuty asks for a routing key.", hint="Give it as the secret.", param="secret")
@@ -99,7 +113,7 @@ def deliver(platform: Platform, payload: dict[str, Any]) -> None:
 def send(platform: Platform, row: RowMapping, message: dict[str, Any]) -> int:
     """Send a message to a channel and return the status of its answer. Raises Denied, Unavailable."""
     opened = _open(platform, row)
-    allow_private = bool(platform.settings["webhook.allow_private"])
+    allow_private = _allows(platform)
     if row["kind"] == "email":
         return mail.send(opened["url"], message, allow_private=allow_private)
     document = message
@@ -113,6 +127,14 @@ def send(platform: Platform, row: RowMapping, message: dict[str, Any]) -> int:
         digest = hmac.new(opened["secret"].encode(), body, hashlib.sha256).hexdigest()
         headers["x-mainspring-signature"] = f"sha256={digest}"
     return post(opened["url"], body, headers, allow_private=allow_private)
+
+
+def _parts(kind: ChannelKind, url: str) -> SplitResult:
+    return mail.check_place(url) if kind == "email" else check_url(url, secrets=SECRETS)
+
+
+def _allows(platform: Platform) -> bool:
+    return bool(platform.settings["webhook.allow_private"])
 
 
 def _open(platform: Platform, row: RowMapping) -> dict[str, str]:

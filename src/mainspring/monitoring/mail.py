@@ -10,8 +10,7 @@ from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from mainspring.kernel.errors import Invalid, Unavailable
-from mainspring.monitoring.outgoing import cut_off
-from mainspring.safety.addresses import resolve
+from mainspring.monitoring.outgoing import cut_off, reachable
 
 _PORTS = {"smtp": 587, "smtps": 465}
 _SECONDS = 10.0
@@ -39,7 +38,7 @@ def send(url: str, message: dict[str, Any], *, allow_private: bool) -> int:
     """
     parts = check_place(url)
     host, port = str(parts.hostname), parts.port or _PORTS[parts.scheme]
-    address = resolve(host, port, allow_private=allow_private, setting="webhook.allow_private")
+    address = reachable(host, port, allow_private=allow_private)
     senders, receivers = _people(parts)
     mail = _mail(message, senders[0], receivers)
     server = _server(parts.scheme, host, port, address)

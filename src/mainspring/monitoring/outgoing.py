@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from mainspring.kernel.errors import Unavailable
 from mainspring.safety.addresses import check_url, permitted, resolve
 
-__all__ = ["SECRETS", "check_url", "permitted", "post"]
+__all__ = ["SECRETS", "check_url", "permitted", "post", "reachable"]
 
 SECRETS = "Give a secret to the channel: it signs what is sent."
 _SECONDS = 10.0
@@ -29,7 +29,7 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
     parts = check_url(url, secrets=SECRETS)
     host = parts.hostname or ""
     port = parts.port or (443 if parts.scheme == "https" else 80)
-    address = resolve(host, port, allow_private=allow_private, setting="webhook.allow_private")
+    address = reachable(host, port, allow_private=allow_private)
     connection = _Connection(host, port, address, secure=parts.scheme == "https")
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     try:
@@ -42,6 +42,11 @@ def post(url: str, body: bytes, headers: Mapping[str, str], *, allow_private: bo
         raise Unavailable(f"{host} did not take the message: {type(error).__name__}.") from error
     finally:
         connection.close()
+
+
+def reachable(host: str, port: int, *, allow_private: bool) -> str:
+    """Return an address that messages may be sent to. Raises Denied for an inner one, Unavailable for none."""
+    return resolve(host, port, allow_private=allow_private, setting="webhook.allow_private")
 
 
 @contextmanager

@@ -251,7 +251,9 @@ class Channels(Service):
 
         With a secret, deliveries carry the HMAC-SHA256 of their body; for PagerDuty it is the routing key. Mail goes to
         a server such as smtp://user:password@mail.example:587/?from=alerts@example.org&to=ops@example.org.
+        Loopback and private addresses are refused unless the setting `webhook.allow_private` permits them.
         """
+        channel_store.check(self.platform, kind, url)
         with self.begin() as tx:
             return channel_store.add(tx, name, kind, url, secret, min_severity)
 
