@@ -1,5 +1,5 @@
 import { Modal } from "@mantine/core";
-import { useState, type ReactNode } from "react";
+import { Children, cloneElement, isValidElement, useId, useState, type ReactElement, type ReactNode } from "react";
 import { ApiError } from "../api/client";
 import { Icon } from "./icons";
 import { NAME } from "./name";
@@ -51,18 +51,23 @@ export function Refused({ error }: { error: unknown }) {
   );
 }
 
-/** One value of a form with its name, and a word about it where that helps, or of what is wrong with it. */
+const TYPED = new Set(["input", "select", "textarea"]);
+
+/** One value of a form with its name, and a word about it where that helps, or of what is wrong with it; both are read out with it. */
 export function Field({ label, note, wrong, children }: { label: string; note?: ReactNode; wrong?: string | false; children: ReactNode }) {
+  const told = useId();
+  const described = Children.map(children, (child) =>
+    isValidElement(child) && TYPED.has(String(child.type)) ? cloneElement(child as ReactElement<{ "aria-describedby"?: string }>, { "aria-describedby": told }) : child,
+  );
   return (
     <div className="field">
       <label className="field">
         <span>{label}</span>
-        {children}
+        {described}
       </label>
-      {note && !wrong && <small className="dim">{note}</small>}
-      <span className="wrong" aria-live="polite">
-        {wrong}
-      </span>
+      <div id={told} className="told-of" aria-live="polite">
+        {wrong ? <span className="wrong">{wrong}</span> : note && <small className="dim">{note}</small>}
+      </div>
     </div>
   );
 }
