@@ -2,12 +2,14 @@ import { useState, type ReactNode } from "react";
 import { $api, api } from "../../api/client";
 import type { Queue } from "../../api/types";
 import { Field, FormDialog, NameField } from "../../kit/Dialog";
+import { NumberField } from "../../kit/fields";
 import { Options } from "../../kit/filters";
 import { Icon } from "../../kit/icons";
 import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
 import { toast } from "../../kit/toast";
 import { fillable, FillFields, FILLING, fillOf, toldOf } from "./Fill";
+import { Reviewers, wrongReviewers } from "./Reviewers";
 import { emptyQuestion, faults, KINDS, questionOf, type QuestionDraft } from "./rubric";
 
 /** The traces that were chosen for it before: what they are, and their ids. */
@@ -19,7 +21,6 @@ interface Chosen {
 /** Makes a queue: what is asked, of whom, and of which traces. */
 export function QueueForm({ chosen, close, done }: { chosen?: Chosen; close: () => void; done: (name: string) => void }) {
   const outcome = useOutcome();
-  const members = $api.useQuery("get", "/members", { params: { query: { limit: 200 } } });
   const [form, setForm] = useState({ name: "", rubric: "", reviewers: "1", filled: false });
   const [questions, setQuestions] = useState<QuestionDraft[]>(() => [emptyQuestion("helpful")]);
   const [people, setPeople] = useState<string[]>([]);
@@ -27,8 +28,7 @@ export function QueueForm({ chosen, close, done }: { chosen?: Chosen; close: () 
   const set = (more: Partial<typeof form>) => setForm({ ...form, ...more });
   const change = (key: number, more: Partial<QuestionDraft>) => setQuestions(questions.map((one) => (one.key === key ? { ...one, ...more } : one)));
   const reviewers = Number(form.reviewers);
-  const few = people.length > 0 && people.length < reviewers && `Only ${people.length} may judge.`;
-  const wrong = Number.isInteger(reviewers) && reviewers >= 1 && reviewers <= 9 ? few : "From 1 to 9.";
+  const wrong = wrongReviewers(form.reviewers, people);
   const put = async (name: string) => {
     const path = { name };
     try {
@@ -57,9 +57,7 @@ export function QueueForm({ chosen, close, done }: { chosen?: Chosen; close: () 
     >
       <div className="pair">
         <NameField value={form.name} set={(name) => set({ name })} placeholder="answers" />
-        <Field label="Reviewers an item" note="Two or more show how far they agree." wrong={wrong}>
-          <input className="input num" inputMode="numeric" value={form.reviewers} aria-invalid={Boolean(wrong)} onChange={(event) => set({ reviewers: event.target.value })} />
-        </Field>
+        <NumberField label="Reviewers an item" whole value={form.reviewers} set={(reviewers) => set({ reviewers })} wrong={wrong} note="Two or more show how far they agree." />
       </div>
       <Field label="Rubric" note="Stands before whoever judges.">
         <textarea className="area" value={form.rubric} maxLength={20_000} placeholder="Judge the answer alone, not the question." onChange={(event) => set({ rubric: event.target.value })} />
@@ -74,19 +72,7 @@ export function QueueForm({ chosen, close, done }: { chosen?: Chosen; close: () 
           Add a question
         </button>
       </div>
-      {members.data && (
-        <fieldset className="plain">
-          <legend>Who may judge; none of them is everybody whose role allows it</legend>
-          <div className="row wrap">
-            {members.data.items.map(({ name }) => (
-              <label key={name} className="row">
-                <input type="checkbox" checked={people.includes(name)} onChange={() => setPeople(people.includes(name) ? people.filter((one) => one !== name) : [...people, name])} />
-                {name}
-              </label>
-            ))}
-          </div>
-        </fieldset>
-      )}
+      <Reviewers chosen={people} choose={setPeople} />
       {chosen?.what}
       {!chosen && (
         <label className="row">

@@ -1,6 +1,6 @@
 import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useQueryClient } from "@tanstack/react-query";
-import { useState } from "react";
+import { useState, type ReactNode } from "react";
 import { $api } from "../../api/client";
 import type { QuestionAgreement, Queue, QueueItem } from "../../api/types";
 import { Blank, Card, Copy, Id, Stats, Status, Time } from "../../kit/basics";
@@ -10,12 +10,16 @@ import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
+import { useOutcome } from "../../kit/outcome";
 import { paged, PAGES } from "../../kit/pages";
 import { toast } from "../../kit/toast";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
+import { Calibrate } from "../evals/Calibrate";
+import { Collect } from "./Collect";
 import { Disputed } from "./Disputed";
 import { FillQueue } from "./Fill";
+import { QueueTerms } from "./QueueTerms";
 
 const TABS = ["Items", "Agreement", "Rubric"] as const;
 const STATES = ["open", "disputed", "done", "skipped"];
@@ -42,23 +46,36 @@ export function QueuePage() {
   const tab = useTab(TABS);
   const navigate = useNavigate();
   const who = useWho();
-  const [filling, setFilling] = useState(false);
+  const [asking, setAsking] = useState<"fill" | "change" | "collect" | "calibrate">();
+  const close = () => setAsking(undefined);
   const query = $api.useQuery("get", "/queues/{name}", { params: { path: { name } } });
+  const queue = query.data;
+  const open = queue?.state === "open";
+  const act = (what: NonNullable<typeof asking>, label: string, may: boolean, ready = true) =>
+    may && (
+      <button type="button" className="btn" disabled={!ready} onClick={() => setAsking(what)}>
+        {label}
+      </button>
+    );
   return (
     <Page
       title={name}
       crumbs={[{ label: "Queues", to: "/queues" }]}
+      badge={queue && !open && <Status state="sealed" label="closed" />}
       tabs={<Tabs tabs={TABS} label="Parts of the queue" current={tab} />}
       actions={
         <>
-          {may(who.data, "queue.manage") && <ShareLink name={name} />}
-          {may(who.data, "queue.write") && (
-            <button type="button" className="btn" disabled={query.data?.state !== "open"} onClick={() => setFilling(true)}>
-              Fill
-            </button>
+          {may(who.data, "queue.manage") && (
+            <>
+              <ShareLink name={name} />
+              {act("change", "Change", true, Boolean(queue))}
+              {queue && <OpenOrClosed queue={queue} />}
+            </>
           )}
+          {act("collect", "Collect", may(who.data, "dataset.write"), Boolean(queue?.progress.done))}
+          {act("fill", "Fill", may(who.data, "queue.write"), open)}
           {may(who.data, "queue.write") && (
-            <button type="button" className="btn primary" disabled={query.data?.state !== "open"} onClick={() => void navigate({ to: `/queues/${name}/review` })}>
+            <button type="button" className="btn primary" disabled={!open} onClick={() => void navigate({ to: `/queues/${name}/review` })}>
               Review
             </button>
           )}
@@ -66,9 +83,30 @@ export function QueuePage() {
       }
       flush={tab === "Items"}
     >
-      {tab === "Items" ? <Items name={name} /> : <Show query={query}>{(queue) => (tab === "Rubric" ? <Rubric queue={queue} /> : <Agreement queue={queue} />)}</Show>}
-      {filling && <FillQueue queue={name} close={() => setFilling(false)} />}
+      {tab === "Items" ? (
+        <Items name={name} />
+      ) : (
+        <Show query={query}>{(found) => (tab === "Rubric" ? <Rubric queue={found} /> : <Agreement queue={found} calibrate={act("calibrate", "Calibrate a judge", may(who.data, "scorer.write"))} />)}</Show>
+      )}
+      {asking === "fill" && <FillQueue queue={name} close={close} />}
+      {asking === "change" && queue && <QueueTerms queue={queue} close={close} />}
+      {asking === "collect" && queue && <Collect queue={queue} close={close} />}
+      {asking === "calibrate" && queue && <Calibrate humans={queue.questions.filter((one) => one.kind !== "text" && one.kind !== "correction").map((one) => one.name)} close={close} />}
     </Page>
+  );
+}
+
+/** Closes a queue, or opens it again; either can be taken back. */
+function OpenOrClosed({ queue }: { queue: Queue }) {
+  const outcome = useOutcome();
+  const back = $api.useMutation("patch", "/queues/{name}", outcome((now: Queue) => `${now.name} is ${now.state}.`));
+  const path = { params: { path: { name: queue.name } } };
+  const undo = (now: Queue) => back.mutate({ ...path, body: { closed: now.state === "open" } });
+  const move = $api.useMutation("patch", "/queues/{name}", outcome((now: Queue) => (now.state === "open" ? `${now.name} is open.` : `${now.name} is closed: nothing is judged any more.`), { undo }));
+  return (
+    <button type="button" className="btn" disabled={move.isPending} onClick={() => move.mutate({ ...path, body: { closed: queue.state === "open" } })}>
+      {queue.state === "open" ? "Close" : "Reopen"}
+    </button>
   );
 }
 
@@ -148,7 +186,7 @@ function Rubric({ queue }: { queue: Queue }) {
 const figure = (value: number | null, low: number | null, high: number | null) =>
   value === null ? "–" : low === null || high === null ? fixed(value, 2) : `${fixed(value, 2)} [${fixed(low, 2)}, ${fixed(high, 2)}]`;
 
-function Agreement({ queue }: { queue: Queue }) {
+function Agreement({ queue, calibrate }: { queue: Queue; calibrate: ReactNode }) {
   const query = $api.useQuery("get", "/queues/{name}/agreement", { params: { path: { name: queue.name } } });
   return (
     <Show query={query}>
@@ -159,6 +197,11 @@ function Agreement({ queue }: { queue: Queue }) {
               <Measures one={one} />
             </Card>
           ))}
+          {calibrate && (
+            <Card title="What a judge is worth" actions={calibrate}>
+              <p className="dim">What reviewers settled are scores of the traces. Where these are the answers of an experiment, a judge can be set against them.</p>
+            </Card>
+          )}
         </div>
       )}
     </Show>
