@@ -1,13 +1,17 @@
 import { useNavigate } from "@tanstack/react-router";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Calibration, ScorerInfo, ScorerVersion } from "../../api/types";
 import { Blank, Status, Time } from "../../kit/basics";
 import { figure } from "../../kit/format";
 import { List, Table, type Column } from "../../kit/list";
-import { Page, Show } from "../../kit/page";
+import { Page, Primary, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { paged, PAGES } from "../../kit/pages";
 import { RefLink } from "../../shell/RefLink";
+import { may, useWho } from "../../shell/session";
+import { CodeForm } from "./CodeForm";
+import { JudgeForm } from "./JudgeForm";
 import { trust } from "./trust";
 
 const TABS = ["Judges", "Python", "Built in"] as const;
@@ -18,11 +22,27 @@ mainspring scorer calibrate helpful EXPERIMENT --human quality`;
 /** How answers are judged: the project's own scorers, with what they are worth, and those that come with the product. */
 export function ScorerList() {
   const tab = useTab(TABS);
+  const navigate = useNavigate();
+  const who = useWho();
+  const [making, setMaking] = useState<"judge" | "code">();
+  const close = () => setMaking(undefined);
   return (
-    <Page title="Scorers" tabs={<Tabs tabs={TABS} label="Kinds of scorers" current={tab} />} flush={tab !== "Built in"}>
+    <Page
+      title="Scorers"
+      actions={
+        <>
+          {tab === "Judges" && <Primary may={may(who.data, "scorer.write")} go={() => setMaking("judge")}>Create a judge</Primary>}
+          {tab === "Python" && <Primary may={may(who.data, "code.write")} go={() => setMaking("code")}>Create a scorer</Primary>}
+        </>
+      }
+      tabs={<Tabs tabs={TABS} label="Kinds of scorers" current={tab} />}
+      flush={tab !== "Built in"}
+    >
       {tab === "Judges" && <Judges />}
       {tab === "Python" && <Python />}
       {tab === "Built in" && <BuiltIn />}
+      {making === "judge" && <JudgeForm close={close} done={(made) => void navigate({ to: `/scorers/${made.name}`, search: { tab: "Definition" } as never })} />}
+      {making === "code" && <CodeForm close={close} done={(made) => void navigate({ to: `/scorers/${made.name}`, search: { kind: "code" } as never })} />}
     </Page>
   );
 }

@@ -1,4 +1,5 @@
 import { useParams } from "@tanstack/react-router";
+import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Calibration, ScorerVersion } from "../../api/types";
 import { Blank, Card, KeyValues, Snippet, Stats, Status, Time } from "../../kit/basics";
@@ -6,18 +7,27 @@ import { IntervalMark } from "../../kit/chart";
 import { count, figure } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Table } from "../../kit/list";
-import { Page, Show } from "../../kit/page";
+import { Page, Primary, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { RefLink } from "../../shell/RefLink";
+import { may, useWho } from "../../shell/session";
+import { Calibrate } from "./Calibrate";
+import { CodeForm } from "./CodeForm";
+import { JudgeForm } from "./JudgeForm";
+import { TryScorer } from "./TryScorer";
 import { most, trust } from "./trust";
 
-const TABS = ["Calibration", "Definition"] as const;
-const CODE_TABS = ["Definition"] as const;
+const TABS = ["Calibration", "Definition", "Try"] as const;
+const CODE_TABS = ["Definition", "Try"] as const;
 
 /** A judge: what it is, and how far people bear it out. A scorer in Python: its source. */
 export function ScorerPage() {
   const { name } = useParams({ strict: false }) as { name: string };
-  const [url] = useUrl();
+  const [url, setUrl] = useUrl();
+  const who = useWho();
+  const [asking, setAsking] = useState<"change" | "calibrate">();
+  const close = () => setAsking(undefined);
+  const renewed = () => setUrl({ version: undefined, tab: "Definition" });
   const kind = url.kind === "code" ? "code" : "judge";
   const tabs = kind === "judge" ? TABS : CODE_TABS;
   const tab = useTab<(typeof TABS)[number]>(tabs);
@@ -27,6 +37,16 @@ export function ScorerPage() {
       title={name}
       crumbs={[{ label: "Scorers", to: "/scorers" }]}
       badge={query.data && <code className="dim">{query.data.metric}</code>}
+      actions={
+        <>
+          {may(who.data, kind === "judge" ? "scorer.write" : "code.write") && (
+            <button type="button" className="btn" disabled={!query.data} onClick={() => setAsking("change")}>
+              Change
+            </button>
+          )}
+          {kind === "judge" && <Primary may={may(who.data, "scorer.write")} go={() => setAsking("calibrate")}>Calibrate</Primary>}
+        </>
+      }
       tabs={<Tabs tabs={tabs} label="Parts of the scorer" current={tab} />}
     >
       <Show query={query}>
@@ -34,9 +54,13 @@ export function ScorerPage() {
           <>
             {tab === "Calibration" && <Calibrations name={name} />}
             {tab === "Definition" && <Definition scorer={scorer} />}
+            {tab === "Try" && <TryScorer scorer={scorer} />}
           </>
         )}
       </Show>
+      {asking === "calibrate" && <Calibrate judge={name} close={close} />}
+      {asking === "change" && kind === "judge" && <JudgeForm judge={query.data} close={close} done={renewed} />}
+      {asking === "change" && kind === "code" && <CodeForm scorer={query.data} close={close} done={renewed} />}
     </Page>
   );
 }
