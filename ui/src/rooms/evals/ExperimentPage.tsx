@@ -2,22 +2,23 @@ import { Link, useNavigate, useParams } from "@tanstack/react-router";
 import { useEffect } from "react";
 import { $api, ApiError } from "../../api/client";
 import type { Experiment, Figure, Run } from "../../api/types";
-import { Bar, Card, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
+import { Card, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { IntervalMark } from "../../kit/chart";
 import { Facts } from "../../kit/Facts";
 import { count, duration, money, plural } from "../../kit/format";
 import { Icon } from "../../kit/icons";
 import { Table } from "../../kit/list";
-import { Failure, Page, Show } from "../../kit/page";
+import { Page, Show } from "../../kit/page";
 import { Tabs, useTab } from "../../kit/Tabs";
 import { RefLink } from "../../shell/RefLink";
-import { elapsed, finished, remaining, share } from "../tuning/progress";
+import { elapsed } from "../tuning/progress";
+import { RunActions } from "../tuning/RunActions";
+import { UnderWay, useRun } from "../tuning/UnderWay";
 import { amount, inWords, isSpeed, nameOf, ordered, span } from "./figures";
 import { People } from "./People";
 import { Rows } from "./Rows";
 
 const TABS = ["Figures", "Rows"] as const;
-const POLL = 1_000;
 
 /** One experiment: its figures with their intervals, its rows, and while it runs how far it is. */
 export function ExperimentPage() {
@@ -41,7 +42,7 @@ export function ExperimentPage() {
           <Id value={experiment?.id ?? id} length={13} />
         </>
       }
-      actions={experiment && <CompareWith experiment={experiment} />}
+      actions={experiment ? <CompareWith experiment={experiment} /> : run.data && <RunActions run={run.data} />}
       tabs={experiment && <Tabs tabs={TABS} label="Parts of the experiment" current={tab} />}
       flush={Boolean(experiment) && tab === "Rows"}
     >
@@ -54,50 +55,10 @@ export function ExperimentPage() {
   );
 }
 
-function useRun(id: string, wanted: boolean) {
-  return $api.useQuery(
-    "get",
-    "/runs/{run_id}",
-    { params: { path: { run_id: id } } },
-    { enabled: wanted, retry: false, refetchInterval: (query) => (!query.state.data || finished(query.state.data.state) ? false : POLL) },
-  );
-}
-
 function State({ experiment, run }: { experiment: Experiment; run?: Run }) {
   if (run?.state === "failed") return <Status state="failed" label={run.error?.code === "gate_failed" ? "worse than its baseline" : "failed"} />;
   if (experiment.stopped) return <Status state="paused" label="stopped early" />;
   return <Status state="succeeded" label="finished" />;
-}
-
-/** A run that is to become an experiment, or did not become one. */
-function UnderWay({ run }: { run: Run }) {
-  if (run.error)
-    return <Failure error={new ApiError(0, String(run.error.code), String(run.error.message), String(run.error.hint ?? ""))} />;
-  const left = remaining(run, Date.now());
-  return (
-    <div className="stack">
-      <Bar share={share(run)} label="Progress" />
-      <p className="dim" role="status">
-        {run.state === "queued" ? "Waiting for the worker" : `${run.progress.message ?? ""} ${count(run.progress.done)} of ${count(run.progress.total)}`}
-        {left !== null && `, about ${duration(left)} left`}
-      </p>
-      <div className="columns">
-        <Card title="What is asked">
-          <Facts value={run.params} />
-        </Card>
-        <Card title="Run">
-          <KeyValues
-            items={[
-              ["State", <Status key="s" state={run.state} />],
-              ["Run", <RefLink key="r" value={`run/${run.id}`} />],
-              ["By", run.created_by],
-              ["Queued", <Time key="t" at={run.created_at} />],
-            ]}
-          />
-        </Card>
-      </div>
-    </div>
-  );
 }
 
 function Figures({ experiment, run }: { experiment: Experiment; run?: Run }) {

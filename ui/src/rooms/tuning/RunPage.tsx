@@ -1,17 +1,17 @@
 import { Link, useParams } from "@tanstack/react-router";
-import { useEffect, useMemo, useRef, useState } from "react";
-import { $api, api } from "../../api/client";
-import type { Run, RunEvent } from "../../api/types";
+import { useMemo } from "react";
+import { $api } from "../../api/client";
+import type { Run } from "../../api/types";
 import { Bar, Blank, Card, Id, KeyValues, Stats, Status, Time } from "../../kit/basics";
 import { LineChart } from "../../kit/chart";
 import { count, duration, figure, headed } from "../../kit/format";
 import { Icon } from "../../kit/icons";
-import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
 import { thin } from "../../kit/scale";
-import { may, useWho } from "../../shell/session";
 import { Facts } from "../../kit/Facts";
-import { append, elapsed, finished, metrics, remaining, share } from "./progress";
+import { elapsed, finished, metrics, remaining, share } from "./progress";
+import { RunActions } from "./RunActions";
+import { RunLog, useEvents } from "./RunLog";
 
 const POLL = 1_000;
 
@@ -47,12 +47,22 @@ export function RunPage() {
                 <Icon name="up" size={14} /> Improvement areas
               </Link>
             )}
+            {query.data.kind === "loadtest.run" && (
+              <Link className="btn" to={`/loadtests/${runId}`}>
+                <Icon name="run" size={14} /> Load test
+              </Link>
+            )}
+            {query.data.kind === "scorer.calibrate" && query.data.state === "succeeded" && (
+              <Link className="btn" to={`/scorers/${judgeOf(query.data)}`}>
+                <Icon name="check" size={14} /> Calibration
+              </Link>
+            )}
             {query.data.kind === "experiment.run" && (
               <Link className="btn" to={`/experiments/${runId}`}>
                 <Icon name="experiment" size={14} /> Experiment
               </Link>
             )}
-            <Actions run={query.data} />
+            <RunActions run={query.data} />
           </>
         )
       }
@@ -62,57 +72,8 @@ export function RunPage() {
   );
 }
 
-function Actions({ run }: { run: Run }) {
-  const outcome = useOutcome();
-  const who = useWho();
-  const cancel = $api.useMutation("post", "/runs/{run_id}/cancel", outcome("The run is asked to stop."));
-  const resume = $api.useMutation("post", "/runs/{run_id}/resume", outcome("The run is queued again."));
-  const call = { params: { path: { run_id: run.id } } };
-  if (!may(who.data, "run.write") && !may(who.data, "run.cancel")) return null;
-  if (run.state === "queued" || run.state === "running")
-    return (
-      <button type="button" className="btn" disabled={cancel.isPending} onClick={() => cancel.mutate(call)}>
-        <Icon name="cross" size={14} /> Stop
-      </button>
-    );
-  if (run.state === "failed" || run.state === "cancelled")
-    return (
-      <button type="button" className="btn primary" disabled={resume.isPending} onClick={() => resume.mutate(call)}>
-        <Icon name="run" size={14} /> Resume
-      </button>
-    );
-  return null;
-}
-
-/** The events of a run, fetched page by page and then followed while it is under way. */
-function useEvents(run: Run): RunEvent[] {
-  const [events, setEvents] = useState<RunEvent[]>([]);
-  const after = useRef(0);
-  const over = finished(run.state);
-  useEffect(() => {
-    let stopped = false;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const poll = async () => {
-      try {
-        const { data } = await api.GET("/runs/{run_id}/logs", { params: { path: { run_id: run.id }, query: { after: after.current, limit: 1000 } } });
-        if (stopped) return;
-        const page = data ?? [];
-        setEvents((known) => append(known, page));
-        after.current = page.at(-1)?.seq ?? after.current;
-        if (page.length === 1000) return void poll();
-      } catch {
-        // The page shows the run's own error; the log is asked for again.
-      }
-      if (!stopped && !over) timer = setTimeout(() => void poll(), POLL);
-    };
-    void poll();
-    return () => {
-      stopped = true;
-      clearTimeout(timer);
-    };
-  }, [run.id, over]);
-  return events;
-}
+/** The name of the judge that a run calibrates. */
+const judgeOf = (run: Run) => String(run.params.judge ?? "").replace(/^judge\//, "").split("@")[0];
 
 function Body({ run }: { run: Run }) {
   const events = useEvents(run);
@@ -154,7 +115,7 @@ function Body({ run }: { run: Run }) {
         <div className="stack">
           <Charts lines={lines} />
           <Card title="Log" flush>
-            {logs.length ? <Log events={logs} follow={!finished(run.state)} /> : <Blank small icon="clock" title="Nothing logged yet" />}
+            {logs.length ? <RunLog events={logs} follow={!finished(run.state)} /> : <Blank small icon="clock" title="Nothing logged yet" />}
           </Card>
         </div>
         <div className="stack">
@@ -199,24 +160,5 @@ function Charts({ lines }: { lines: ReturnType<typeof metrics> }) {
         </Card>
       ))}
     </>
-  );
-}
-
-function Log({ events, follow }: { events: RunEvent[]; follow: boolean }) {
-  const end = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const box = end.current?.parentElement;
-    if (follow && box && box.scrollHeight - box.scrollTop - box.clientHeight < 120) box.scrollTop = box.scrollHeight;
-  }, [events, follow]);
-  return (
-    <div className="log" tabIndex={0} role="log" aria-label="Log">
-      {events.slice(-2000).map((event) => (
-        <div key={event.seq}>
-          <time>{new Date(event.at).toLocaleTimeString("en-GB")}</time>
-          <span>{String((event.body as { text?: string }).text ?? "")}</span>
-        </div>
-      ))}
-      <div ref={end} />
-    </div>
   );
 }
