@@ -1,8 +1,9 @@
-"""Load tests for the pages: two releases over four levels, the second slower."""
+"""Load tests for the pages: two releases over four levels, the second slower, and one that is under way."""
 
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 
 from sqlalchemy import update
 
@@ -12,8 +13,20 @@ from mainspring.kernel.tables import runs as run_table
 
 
 def make_load_tests(platform: Platform) -> dict[str, str]:
-    """Store the results of two load tests; return their ids."""
-    return {"load": _made(platform, "release/docs@2", 1.35), "load_before": _made(platform, "release/docs@1", 1.0)}
+    """Store the results of two load tests, and leave a third under way; return their ids."""
+    made = {"load": _made(platform, "release/docs@2", 1.35), "load_before": _made(platform, "release/docs@1", 1.0)}
+    return {**made, "loading": _under_way(platform)}
+
+
+def _under_way(platform: Platform) -> str:
+    params = {"deployment": "docs", "url": "", "arrivals": "open", "levels": [1.0, 2.0, 4.0, 8.0], "seconds": 30.0}
+    with platform.begin() as tx:
+        run = runs.create(tx, "loadtest.run", {**params, "slo": {"ttft": 400.0}, "max_tokens": 64, "seed": 0})
+        runs.log(tx, run.id, "log", {"text": "1 requests/s: 30 of 30 answered, 0.98 requests/s, 39.2 tokens/s"})
+        progress = {"done": 30.0, "total": 120.0, "message": "2: 41 requests", "metrics": {}}
+        values = {"state": "running", "progress": progress, "started_at": tx.now - timedelta(seconds=51), "attempt": 1}
+        tx.execute(update(run_table).where(run_table.c.id == run.id).values(**values))
+    return run.id
 
 
 def _made(platform: Platform, release: str, factor: float) -> str:

@@ -7,7 +7,13 @@ import { nearest, scale, ticks, type Point } from "./scale";
 export interface Series {
   name: string;
   points: Point[];
+  /** Its colour among the eight, where it is not its place among the lines. */
+  tone?: number;
+  /** Of something that is held against, in a broken line. */
+  before?: boolean;
 }
+
+const toneOf = (series: Series, index: number) => `var(--s${series.tone ?? (index % 8) + 1})`;
 
 const PAD = { top: 8, right: 12, bottom: 24, left: 48 };
 
@@ -24,12 +30,13 @@ export function LineChart(props: { series: Series[]; label: string; height?: num
     const box = event.currentTarget.getBoundingClientRect();
     setAt(x.invert(event.clientX - box.left - PAD.left));
   };
-  const read = at === null ? [] : props.series.map((series) => nearest(series.points, at)).filter((p) => p !== undefined);
+  const read = at === null ? [] : props.series.map((series) => nearest(series.points, at));
+  const place = read.find((p) => p !== undefined);
   const end = (point: Point | undefined) => (point ? format(point[1]) : NONE);
   const summary = props.series.map((s) => `${s.name}: ${end(s.points[0])} at first, ${end(s.points.at(-1))} at last`).join("; ");
   return (
     <figure ref={ref} className="chart">
-      <Legend names={props.series.map((s) => s.name)} values={read.map((p) => format(p[1]))} at={read[0] && `${props.x ?? "step"} ${figure(read[0][0])}`} />
+      <Legend series={props.series} values={read.map((p) => p && format(p[1]))} at={place && `${props.x ?? "step"} ${figure(place[0])}`} />
       {width > 0 && points.length > 0 && (
         <svg width={width} height={height} role="img" aria-label={`${props.label}. ${summary}`} onPointerMove={move} onPointerLeave={() => setAt(null)}>
           <g transform={`translate(${PAD.left},${PAD.top})`}>
@@ -39,13 +46,15 @@ export function LineChart(props: { series: Series[]; label: string; height?: num
               <polyline
                 key={series.name}
                 points={series.points.map((p) => `${x.at(p[0]).toFixed(1)},${y.at(p[1]).toFixed(1)}`).join(" ")}
-                className="chart-line"
-                style={{ stroke: `var(--s${(index % 8) + 1})` }}
+                className={series.before ? "chart-line before" : "chart-line"}
+                style={{ stroke: toneOf(series, index) }}
               />
             ))}
-            {read.map((p, index) => (
-              <circle key={index} cx={x.at(p[0])} cy={y.at(p[1])} r={3.5} style={{ fill: `var(--s${(index % 8) + 1})` }} />
-            ))}
+            {props.series.map(
+              (series, index) =>
+                series.points.length === 1 && <circle key={series.name} cx={x.at(series.points[0]![0])} cy={y.at(series.points[0]![1])} r={3} style={{ fill: toneOf(series, index) }} />,
+            )}
+            {read.map((p, index) => p && <circle key={index} cx={x.at(p[0])} cy={y.at(p[1])} r={3.5} style={{ fill: toneOf(props.series[index]!, index) }} />)}
           </g>
         </svg>
       )}
@@ -53,13 +62,13 @@ export function LineChart(props: { series: Series[]; label: string; height?: num
   );
 }
 
-function Legend({ names, values, at }: { names: string[]; values: string[]; at?: string }) {
+function Legend({ series, values, at }: { series: Series[]; values: (string | undefined)[]; at?: string }) {
   return (
     <figcaption className="legend">
-      {names.map((name, index) => (
-        <span key={name}>
-          <i style={{ background: `var(--s${(index % 8) + 1})` }} />
-          {name} {values[index] && <b>{values[index]}</b>}
+      {series.map((one, index) => (
+        <span key={one.name}>
+          <i className={one.before ? "hollow" : undefined} style={{ background: toneOf(one, index) }} />
+          {one.name} {values[index] && <b>{values[index]}</b>}
         </span>
       ))}
       {at && <span className="faint">{at}</span>}

@@ -1,45 +1,61 @@
 import { useParams } from "@tanstack/react-router";
-import { $api } from "../../api/client";
+import { useEffect } from "react";
+import { $api, ApiError } from "../../api/client";
 import type { LoadDifference, LoadLevel, LoadTest } from "../../api/types";
-import { Blank, Card, KeyValues, Status, Time } from "../../kit/basics";
-import { IntervalMark, LineChart } from "../../kit/chart";
+import { Blank, Card, Id, KeyValues, Status, Time } from "../../kit/basics";
+import { IntervalMark, LineChart, type Series } from "../../kit/chart";
 import { count, duration, figure, headed, percent } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { Table } from "../../kit/list";
 import { Page, Show } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
-import { unitOf } from "./LoadTestList";
+import { RunActions } from "../tuning/RunActions";
+import { UnderWay, useRun } from "../tuning/UnderWay";
+import { unitOf } from "./loads";
 
-/** One load test: its curves over the load, each level in figures, and another beside it. */
+/** One load test: while it runs how far it is, then its curves over the load, each level in figures, and another beside it. */
 export function LoadTestPage() {
   const { id } = useParams({ strict: false }) as { id: string };
-  const query = $api.useQuery("get", "/loadtests/{run_id}", { params: { path: { run_id: id } } });
+  const query = $api.useQuery("get", "/loadtests/{run_id}", { params: { path: { run_id: id } } }, { retry: false });
+  // A load test comes to be at the end of its run; until then the run is what there is to see.
+  const pending = query.error instanceof ApiError && query.error.status === 409;
+  const run = useRun(id, pending);
+  useEffect(() => {
+    if (pending && run.data?.state === "succeeded") void query.refetch();
+  }, [pending, run.data?.state, query]);
+  const target = query.data?.target ?? run.data?.params.deployment ?? "";
   return (
-    <Page title={query.data?.target ?? "Load test"} crumbs={[{ label: "Load tests", to: "/loadtests" }]} badge={<code className="tag">{id.slice(0, 13)}</code>}>
-      <Show query={query}>{(test) => <Body test={test} />}</Show>
+    <Page
+      title={String(target || "Load test")}
+      crumbs={[{ label: "Load tests", to: "/loadtests" }]}
+      badge={
+        <>
+          {pending && run.data && <Status state={run.data.state} />}
+          <Id value={id} length={13} />
+        </>
+      }
+      actions={pending && run.data && <RunActions run={run.data} />}
+    >
+      {pending ? <Show query={run}>{(found) => <UnderWay run={found} steps="" />}</Show> : <Show query={query}>{(test) => <Body test={test} />}</Show>}
     </Page>
   );
 }
 
 function Body({ test }: { test: LoadTest }) {
+  const [url] = useUrl();
+  const other = $api.useQuery("get", "/loadtests/{run_id}", { params: { path: { run_id: url.baseline ?? "" } } }, { enabled: Boolean(url.baseline) });
+  // Clients and requests a second are no common axis.
+  const before = other.data && unitOf(other.data) === unitOf(test) ? other.data : undefined;
   const unit = unitOf(test);
   const objectives = Object.entries(test.slo).map(([name, limit]) => `${name} ${duration(limit)}`);
   return (
     <div className="columns">
       <div className="stack">
         <Card title="Time over load">
-          <LineChart label={`Time by ${unit}`} x={unit} zero format={duration} series={spread(test)} />
+          <LineChart label={`Time by ${unit}`} x={unit} zero format={duration} series={[...spread(test), ...(before ? spread(before, "there: ") : [])]} />
         </Card>
         <Card title="Throughput over load">
-          <LineChart
-            label={`Answered requests a second by ${unit}`}
-            x={unit}
-            zero
-            series={[
-              { name: "answered requests/s", points: test.levels.map((one) => [one.load, one.requests_per_second]) },
-              ...(objectives.length ? [{ name: "within the objectives", points: test.levels.map((one) => [one.load, one.goodput] as const) }] : []),
-            ]}
-          />
+          <LineChart label={`Answered requests a second by ${unit}`} x={unit} zero series={[...throughput(test), ...(before ? throughput(before, "there: ") : [])]} />
         </Card>
         <Levels test={test} />
         <Beside test={test} />
@@ -64,18 +80,26 @@ function Body({ test }: { test: LoadTest }) {
   );
 }
 
-function spread(test: LoadTest) {
-  const line = (name: string, of: (level: LoadLevel) => number | undefined) => ({
-    name,
+/** Answered requests, and those that met the objectives where there are any; of the test beside it in broken lines. */
+function throughput(test: LoadTest, before = ""): Series[] {
+  const line = (name: string, tone: number, of: (level: LoadLevel) => number): Series => ({ name: `${before}${name}`, tone, before: before !== "", points: test.levels.map((one) => [one.load, of(one)]) });
+  return [line("answered requests/s", 1, (one) => one.requests_per_second), ...(Object.keys(test.slo).length ? [line("within the objectives", 2, (one) => one.goodput)] : [])];
+}
+
+function spread(test: LoadTest, before = ""): Series[] {
+  const line = (name: string, tone: number, of: (level: LoadLevel) => number | undefined): Series => ({
+    name: `${before}${name}`,
+    tone,
+    before: before !== "",
     points: test.levels.flatMap((one) => {
       const value = of(one);
       return value === undefined ? [] : [[one.load, value] as const];
     }),
   });
   return [
-    line("to the last token, p50", (one) => one.e2e?.p50.value),
-    line("to the last token, p95", (one) => one.e2e?.p95.value),
-    line("to the first token, p95", (one) => one.ttft?.p95.value),
+    line("to the last token, p50", 1, (one) => one.e2e?.p50.value),
+    line("to the last token, p95", 2, (one) => one.e2e?.p95.value),
+    line("to the first token, p95", 3, (one) => one.ttft?.p95.value),
   ].filter((series) => series.points.length > 0);
 }
 
