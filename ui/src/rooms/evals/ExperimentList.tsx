@@ -6,9 +6,11 @@ import { Choose, Chip, Filters } from "../../kit/filters";
 import { count, plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, type Column } from "../../kit/list";
-import { Page } from "../../kit/page";
+import { Page, Primary } from "../../kit/page";
 import { SavedViews } from "../../shell/SavedViews";
+import { may, useWho } from "../../shell/session";
 import { share } from "../tuning/progress";
+import { ExperimentForm } from "./ExperimentForm";
 import { amount, bare, headline } from "./figures";
 import { STATES, useLines, type Line, type Narrowed } from "./lines";
 
@@ -62,6 +64,8 @@ export function ExperimentList() {
   const lines = useLines(url.state ?? "", where);
   const marked = (url.marked ?? "").split(",").filter(Boolean);
   const narrowed = url.state || Object.values(where).some(Boolean);
+  const who = useWho();
+  const allowed = may(who.data, "experiment.write");
   const mark = (id: string) => {
     const next = marked.includes(id) ? marked.filter((one) => one !== id) : [...marked, id].slice(-MOST);
     setUrl({ marked: next.join(",") || undefined });
@@ -74,6 +78,7 @@ export function ExperimentList() {
         <>
           <Compare marked={marked} items={lines.items ?? []} clear={() => setUrl({ marked: undefined })} />
           <SavedViews page="experiments" keys={["dataset", "target", "prompt", "suite", "name", "state"]} />
+          <Primary may={allowed} go={() => setUrl({ new: "1" })}>Run an experiment</Primary>
         </>
       }
     >
@@ -101,6 +106,7 @@ export function ExperimentList() {
           )
         }
       />
+      {url.new && allowed && <ExperimentForm begin={{ ...where, dataset: where.dataset || where.suite }} close={() => setUrl({ new: undefined })} done={(run) => void navigate({ to: `/experiments/${run.id}` })} />}
     </Page>
   );
 }
