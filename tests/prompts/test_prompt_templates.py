@@ -100,12 +100,12 @@ def test_a_key_reaches_what_was_given_and_no_attribute(prompts):
 
 def test_loops_end_early_when_they_are_too_long(prompts):
     nested = "{% for a in x %}{% for b in x %}{% for c in x %}{% endfor %}{% endfor %}{% endfor %}"
-    began = time.monotonic()
+    began = time.process_time()
     with pytest.raises(TooLarge, match=r"steps|seconds"):
         shown(prompts, nested, {"x": list(range(3000))})
     with pytest.raises(TooLarge, match="1000000 characters"):
         shown(prompts, "{% for a in x %}{{y}}{% endfor %}", {"x": list(range(3000)), "y": "y" * 10_000})
-    assert time.monotonic() - began < 10
+    assert time.process_time() - began < 10
     deep = "{% if a %}" * 9 + "{% endif %}" * 9
     with pytest.raises(TooLarge, match="8 deep"):
         prompts.commit("deep", [{"role": "user", "content": deep}])

@@ -254,7 +254,7 @@ def test_the_async_client_and_one_that_leaves(
                     return
 
     asyncio.run(ask())
-    assert vendor.left.wait(10)
+    assert vendor.left.wait(60)
 
 
 def test_who_may_ask(gateway_url: str, providers: Providers) -> None:

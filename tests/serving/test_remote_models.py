@@ -207,7 +207,7 @@ def test_a_client_that_leaves_ends_the_call_at_the_vendor(
             await asyncio.wait({asked})
 
     asyncio.run(leave())
-    assert vendor.left.wait(10)
+    assert vendor.left.wait(60)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_each_phase_has_its_patience(
     vendor.hold_after = hold
     with pytest.raises(openai.APIError, match="in time"):
         (streamed if stream else whole)(client, model="acme/big")
-    assert vendor.left.wait(10)
+    assert vendor.left.wait(60)
 
 
 def test_a_vendor_that_is_not_there(client: OpenAI, providers: Providers) -> None:
