@@ -47,13 +47,14 @@ def holding(connection: Any, query: str, before: int) -> Iterator[int]:
     words = dict.fromkeys(word for term in terms for word in term.plain)
     # What begins so is asked for last: the index gathers all that does, each time.
     words |= dict.fromkeys(term.sql for term in terms if term.begins)
-    if len(terms) > 1 or len(words) > 1:
+    newest = connection.execute("SELECT max(id) FROM traces").get or 0
+    # Words that stand side by side are looked at one by one on the first page only: the next goes on from there.
+    if len(terms) > 1 or (len(words) > 1 and before > newest):
         driver, first, more = _rarest(connection, list(words), before)
         if not first:
             return
-        newest = connection.execute("SELECT max(id) FROM traces").get or 0
         part = newest >> _NEAR
-        if len(terms) > 1 or first[-1][0] < min(before, newest) - part << SHIFT:
+        if len(terms) > 1 or first[-1][0] < newest - part << SHIFT:
             walk = _Walk(connection, terms, driver, recent=newest - part)
             yield from walk.along(chain(first, more))
             return
