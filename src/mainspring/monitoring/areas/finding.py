@@ -16,7 +16,7 @@ from mainspring.kernel.refs import parse
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring import grouping
 from mainspring.monitoring.areas import halves, store
-from mainspring.monitoring.areas.gathering import Bad, Gathered, gather
+from mainspring.monitoring.areas.gathering import Bad, Gathered, Kind, gather, kind_of
 from mainspring.monitoring.areas.measuring import Region, effects
 from mainspring.monitoring.areas.models import Effect, FindSettings, Found
 from mainspring.monitoring.areas.tables import issues
@@ -44,7 +44,7 @@ def find(platform: Platform, target: str, environment: str, settings: FindSettin
     with platform.read() as tx:
         known = store.members(tx, [one.trace_id for one in held.bad])
         rows = _rows(tx, target, environment, platform.embed.name)
-    fresh = [one for one in held.bad if one.trace_id not in known and one.text]
+    fresh = [one for one in held.bad if one.key not in known and one.text]
     vectors = _embedded(platform, [*(one.text for one in fresh), *(one.asked for one in fresh)])
     joined, rest = _join(rows, fresh, vectors, settings.near)
     groups = grouped(rest, vectors, settings)
@@ -53,7 +53,7 @@ def find(platform: Platform, target: str, environment: str, settings: FindSettin
     with platform.begin() as tx:
         opened = [_open(tx, group, names[place], vectors, target, environment) for place, group in enumerate(groups)]
         reopened = [row["id"] for row, members in joined if _grow(tx, row, members, vectors)]
-        rows = [row for row in _rows(tx, target, environment, platform.embed.name) if row["state"] != "ignored"]
+        rows = [row for row in _rows(tx, target, environment, platform.embed.name) if _is_measured(row)]
         regions = [_region(row) for row in rows]
         told = effects(regions, held.seen, held.values, asked, settings.near, alpha=settings.alpha)
         for row, effect in zip(rows, told, strict=True):
@@ -93,6 +93,11 @@ def _embedded(platform: Platform, texts: Sequence[str]) -> dict[str, np.ndarray]
     return dict(zip(distinct, platform.embed.embed(distinct), strict=True))
 
 
+def _is_measured(row: RowMapping) -> bool:
+    """Tell whether calls that ask alike say how an area does: what a tool meets does not hang on them."""
+    return bool(row["state"] != "ignored" and row["why"] != "tools")
+
+
 def _region(row: RowMapping) -> Region:
     return Region(row["score"], row["asked"], nanoseconds(row["created_at"]), row["apart"])
 
@@ -112,11 +117,12 @@ def _join(
     """Return what joins each area that is there, the nearest one, and what is left."""
     import numpy as np
 
-    whys, middles = [row["why"] for row in rows], [np.asarray(row["middle"], dtype=np.float64) for row in rows]
+    kinds = [kind_of(row["why"], row["score"]) for row in rows]
+    middles = [np.asarray(row["middle"], dtype=np.float64) for row in rows]
     joined: dict[int, list[Bad]] = {}
     rest: list[Bad] = []
     for one in fresh:
-        best = _nearest(one, whys, middles, vectors, near)
+        best = _nearest(one, kinds, middles, vectors, near)
         if best is None:
             rest.append(one)
         else:
@@ -124,10 +130,13 @@ def _join(
     return [(rows[place], members) for place, members in joined.items()], rest
 
 
-def _nearest(one: Bad, whys: Sequence[str], middles: Sequence[np.ndarray], vectors: Vectors, near: float) -> int | None:
+def _nearest(
+    one: Bad, kinds: Sequence[Kind], middles: Sequence[np.ndarray], vectors: Vectors, near: float
+) -> int | None:
     """Return which area a bad trace resembles most, of those that went wrong in the same way; None for none."""
     likeness = [
-        float(middle @ vectors[one.text]) if why == one.why else -1.0 for why, middle in zip(whys, middles, strict=True)
+        float(middle @ vectors[one.text]) if kind == one.kind else -1.0
+        for kind, middle in zip(kinds, middles, strict=True)
     ]
     best = max(range(len(likeness)), key=likeness.__getitem__, default=-1)
     return best if best >= 0 and likeness[best] >= near else None
@@ -137,9 +146,10 @@ def grouped(rest: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> li
     """Group what belongs to no area yet, the largest group first; what resembles too few stays alone.
 
     Groups are found by one half of the calls, so that the other half can measure them; what of the other half resembles
-    one joins it. What is left of both is grouped together: such a group is measured by later calls alone.
+    one joins it. What is left of both is grouped together: such a group is measured by later calls alone. Tools that
+    failed are not measured, and so not halved.
     """
-    first = [one for one in rest if halves.finds(one.unit)]
+    first = [one for one in rest if one.why != "tools" and halves.finds(one.unit)]
     found = [Group(list(some), some, apart=True) for some in _alike(first, vectors, settings)]
     taken = {id(one) for group in found for one in group.members}
     left = []
@@ -147,7 +157,7 @@ def grouped(rest: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> li
     for one in rest:
         if id(one) in taken:
             continue
-        best = _nearest(one, [group.by[0].why for group in found], middles, vectors, settings.near)
+        best = _nearest(one, [group.by[0].kind for group in found], middles, vectors, settings.near)
         if best is None:
             left.append(one)
         else:
@@ -163,14 +173,12 @@ def _of(members: Sequence[Bad], vectors: Vectors) -> np.ndarray:
 
 
 def _alike(some: Sequence[Bad], vectors: Vectors, settings: FindSettings) -> list[list[Bad]]:
-    """Return the groups that are large enough, errors and scores apart."""
+    """Return the groups that are large enough, errors, scores and each tool apart."""
     import numpy as np
 
     found: list[list[Bad]] = []
-    for why in ("errors", "scores"):
-        mine = [one for one in some if one.why == why]
-        if not mine:
-            continue
+    for kind in sorted({one.kind for one in some}):
+        mine = [one for one in some if one.kind == kind]
         texts = list(dict.fromkeys(one.text for one in mine))
         labels = dict(
             zip(texts, grouping.grouped(np.array([vectors[text] for text in texts]), settings.near), strict=True)
@@ -199,7 +207,7 @@ def _open(tx: Tx, group: Group, words: list[str], vectors: Vectors, target: str,
     return store.add(
         tx,
         {
-            "name": grouping.named(words, members[0].text[:60] or kind)[:200],
+            "name": _named(group, words)[:200],
             "words": words,
             "why": kind,
             "score": scores.most_common(1)[0][0],
@@ -212,6 +220,15 @@ def _open(tx: Tx, group: Group, words: list[str], vectors: Vectors, target: str,
         },
         members,
     )
+
+
+def _named(group: Group, words: list[str]) -> str:
+    """Return what an area is called: a tool's by the tool and its commonest error, others by their words."""
+    first = group.members[0]
+    if first.why != "tools":
+        return grouping.named(words, first.text[:60] or first.why)
+    said = Counter(one.text for one in group.members).most_common(1)[0][0]
+    return f"{first.score}: {' '.join(said.split())[:120] if said != first.score else 'failed'}"
 
 
 def asked_by(group: Group, vectors: Vectors) -> list[float]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from sqlalchemy import select
 
@@ -14,7 +15,7 @@ from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.kernel.tx import Tx
-from mainspring.monitoring.areas import halves
+from mainspring.monitoring.areas import halves, tools
 from mainspring.monitoring.areas.models import FindSettings
 from mainspring.monitoring.online.tables import evaluators
 from mainspring.monitoring.sample import CALLS, EXPERIMENT, NOT_LIVE, calls, question
@@ -36,8 +37,9 @@ class Bad:
     at_ns: int
     release: str
     why: str
-    """`errors` or `scores`."""
+    """`errors`, `scores` or `tools`."""
     score: str
+    """The score that it was bad at, or the tool that failed."""
     value: float | None
     asked: str
     """What the user asked."""
@@ -45,6 +47,29 @@ class Bad:
     """What it is grouped by: the question with what was said of the answer, or the error without its numbers."""
     unit: str
     """The session, or else the trace."""
+
+    @property
+    def kind(self) -> Kind:
+        """How it went wrong: only what went wrong in the same way is grouped."""
+        return kind_of(self.why, self.score)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What is in an area once: the trace, and by itself each tool that failed in it."""
+        return self.trace_id, self.kind.tool
+
+
+class Kind(NamedTuple):
+    """A way to go wrong."""
+
+    why: str
+    tool: str
+    """The tool that failed, or empty."""
+
+
+def kind_of(why: str, score: str) -> Kind:
+    """Return the kind of an area or a bad trace from its columns."""
+    return Kind(why, score if why == "tools" else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +123,9 @@ def gather(
         if one.number is not None:
             values.setdefault(one.name, {})[one.trace_id] = one.number
     found = sorted(bad.values(), key=lambda one: -one.at_ns)[: settings.limit]
+    if settings.tools:
+        broken = tools.failed(platform, project, environment, newest if target else None, since=since, until=until)
+        found += [_broken(span, newest.get(span.trace_id)) for span in broken[: settings.limit]]
     return Gathered(found, _comparison(every, settings, values), values)
 
 
@@ -161,6 +189,14 @@ def _failure(span: Span) -> Bad:
     asked = question(span.input).strip()[:_LONGEST]
     text = said[:_LONGEST] or asked
     return Bad(span.trace_id, span.start_ns, span.release, "errors", "", None, asked, text, halves.unit(span))
+
+
+def _broken(span: Span, call: Span | None) -> Bad:
+    """Return what is told of a tool that failed; the release is that of a call of its trace."""
+    tool = tools.name_of(span)
+    said = _NUMBERS.sub("#", tools.error_of(span)).strip()[:_LONGEST]
+    release = span.release or (call.release if call else "")
+    return Bad(span.trace_id, span.start_ns, release, "tools", tool, None, "", said or tool, halves.unit(span))
 
 
 def _judged(span: Span, one: Score) -> Bad:

@@ -25,6 +25,8 @@ class FindSettings(Record):
     bad_labels: Annotated[list[Word], Field(max_length=20)] = ["bad", "down", "negative", "wrong"]
     errors: bool = True
     """Whether calls that failed count."""
+    tools: bool = True
+    """Whether tools that failed count, also in traces that ended well."""
     days: Annotated[float, Field(gt=0, le=90)] = 7.0
     """How far back traces are looked at."""
     limit: Annotated[int, Field(ge=20, le=2000)] = 1000
@@ -112,9 +114,12 @@ class Issue(Record):
     name: str
     words: list[str]
     state: IssueState
-    why: Literal["errors", "scores"]
+    why: Literal["errors", "scores", "tools"]
+    """Calls failed, answers scored low, or a tool failed."""
     score: str
-    """The score that most of its traces were bad at; empty for errors."""
+    """The score that most of its traces were bad at; empty for errors and tools."""
+    tool: str
+    """The tool that failed; empty for errors and scores."""
     target: str
     environment: str
     count: int
@@ -123,6 +128,7 @@ class Issue(Record):
     days: list[DayCount]
     """Traces by the day (UTC) on which they began, of the last 90 days."""
     effect: Effect | None
+    """Null for tools: what a tool meets depends on what it is asked, and not on what the user asks."""
     release: str
     """The release that is said to have fixed it."""
     fixed_at: datetime | None

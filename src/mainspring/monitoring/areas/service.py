@@ -16,7 +16,7 @@ from mainspring.kernel.runs import Run
 from mainspring.kernel.service import Service
 from mainspring.monitoring.annotation import Queues
 from mainspring.monitoring.annotation.models import Added
-from mainspring.monitoring.areas import store, watching
+from mainspring.monitoring.areas import store, tools, watching
 from mainspring.monitoring.areas.gathering import comment_of
 from mainspring.monitoring.areas.models import (
     FindSettings,
@@ -57,7 +57,7 @@ class Issues(Service):
     def find(
         self, *, target: Target = "", environment: Environment | None = None, settings: FindSettings | None = None
     ) -> Run:
-        """Look for areas among the calls that failed or scored low, of a deployment, a release or all traffic.
+        """Look for areas among calls and tools that failed and low scores, of a deployment, a release or all traffic.
 
         Bad traces join the areas that they resemble; those that resemble enough others make new ones. An area that was
         fixed is open again where traces since then show it.
@@ -133,16 +133,20 @@ class Issues(Service):
             given = score_store.of_traces(tx, [one.trace_id for one in some])
             releases, events = store.releases(tx, issue_id), store.events(tx, issue_id)
         comments = {one.trace_id: comment for one in given if (comment := comment_of(one))}
-        examples = [self._example(one, comments.get(one.trace_id, "")) for one in some]
+        examples = [self._example(area, one, comments.get(one.trace_id, "")) for one in some]
         return IssueDetail(**area.model_dump(), examples=examples, releases=releases, events=events)
 
-    def _example(self, one: IssueTrace, comment: str) -> IssueExample:
+    def _example(self, area: Issue, one: IssueTrace, comment: str) -> IssueExample:
         spans = self.platform.spans.trace(self.caller.project, one.trace_id)
         span = next((span for span in spans if span.kind in CALLS), None)
+        said = (span.status_message if span.status == "error" else text_of(span.output)) if span else ""
+        if area.tool:
+            broken = (span for span in spans if span.kind == tools.TOOL and span.status == "error")
+            said = next((tools.error_of(span) for span in broken if tools.name_of(span) == area.tool), "")
         return IssueExample(
             **one.model_dump(),
             question=question(span.input).strip()[:_SHOWN] if span else "",
-            answer=((span.status_message if span.status == "error" else text_of(span.output)) if span else "")[:_SHOWN],
+            answer=said[:_SHOWN],
             comment=comment[:_SHOWN],
         )
 

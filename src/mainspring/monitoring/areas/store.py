@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping, String, delete, func, insert, literal_column,
 from mainspring.kernel.errors import NotFound
 from mainspring.kernel.records import paginate
 from mainspring.kernel.tx import Tx
-from mainspring.monitoring.areas.gathering import Bad
+from mainspring.monitoring.areas.gathering import Bad, kind_of
 from mainspring.monitoring.areas.models import Effect, FindSettings, Issue, IssueEvent, IssueTrace, Search
 from mainspring.monitoring.areas.tables import issue_events, issue_traces, issues, searches
 from mainspring.monitoring.attacks.models import DayCount
@@ -21,15 +21,18 @@ from mainspring.traces import moment
 _CHUNK = 500
 _NAMELESS = "what was erased"
 _DAYS = 90
+_MADE = ("score", "tool", "days", "effect")
+"""Fields of an area that are not its columns as they stand."""
 
 
-def members(tx: Tx, trace_ids: Sequence[str]) -> set[str]:
-    """Return which of some traces belong to an area already."""
-    found: set[str] = set()
-    t = issue_traces.c
+def members(tx: Tx, trace_ids: Sequence[str]) -> set[tuple[str, str]]:
+    """Return which of some traces belong to an area already, each with the tool of the area where it has one."""
+    found: set[tuple[str, str]] = set()
+    t, i = issue_traces.c, issues.c
+    held = select(t.trace_id, i.why, i.score).join(issues, i.id == t.issue_id).where(t.project == tx.project)
     for start in range(0, len(trace_ids), _CHUNK):
-        some = t.trace_id.in_(trace_ids[start : start + _CHUNK])
-        found |= set(tx.execute(select(t.trace_id).where(t.project == tx.project, some)).scalars())
+        rows = tx.execute(held.where(t.trace_id.in_(trace_ids[start : start + _CHUNK])))
+        found |= {(row.trace_id, kind_of(row.why, row.score).tool) for row in rows}
     return found
 
 
@@ -117,7 +120,9 @@ def all_shown(tx: Tx, rows: Sequence[RowMapping]) -> list[Issue]:
     counted = days(tx, [row["id"] for row in rows])
     return [
         Issue(
-            **{name: row[name] for name in Issue.model_fields if name not in ("days", "effect")},
+            **{name: row[name] for name in Issue.model_fields if name not in _MADE},
+            score="" if row["why"] == "tools" else row["score"],
+            tool=kind_of(row["why"], row["score"]).tool,
             days=counted[row["id"]],
             effect=Effect(**row["effect"]) if row["effect"] else None,
         )
@@ -127,7 +132,7 @@ def all_shown(tx: Tx, rows: Sequence[RowMapping]) -> list[Issue]:
 
 def listed(tx: Tx, state: str, target: str | None, limit: int, cursor: str) -> tuple[list[Issue], str | None]:
     """Return a page of areas, newest first, of a state or a target where these are given."""
-    query = select(*(issues.c[name] for name in Issue.model_fields if name != "days"))
+    query = select(*(issues.c[name] for name in Issue.model_fields if name not in ("days", "tool")))
     query = query.where(issues.c.project == tx.project)
     if state:
         query = query.where(issues.c.state == state)

@@ -34,8 +34,8 @@ issues = Table(
     Column("changed_at", UtcTime, nullable=False),
     Index(None, "project", "state", "id"),
 )
-"""`middle` is the mean vector of what went wrong, `asked` that of the questions that it was found by, `apart` whether
-these are of one half of the calls alone."""
+"""`score` is the tool that failed where `why` is `tools`. `middle` is the mean vector of what went wrong, `asked` that
+of the questions that it was found by, `apart` whether these are of one half of the calls alone."""
 
 issue_traces = Table(
     "issue_traces",

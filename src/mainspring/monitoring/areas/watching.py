@@ -21,8 +21,8 @@ class AreaOptions(Record):
     least: Count = 3
     """Traces that an area must have to count."""
     announce: Literal["shown", "found"] = "shown"
-    """`shown`: areas of errors, those that came back, and others once calls that ask alike are shown to do worse,
-    corrected for all areas. `found`: every area, which groups of bad traces make by chance too."""
+    """`shown`: areas of errors and of tools, those that came back, and others once calls that ask alike are shown to
+    do worse, corrected for all areas. `found`: every area, which groups of bad traces make by chance too."""
 
 
 @check("areas", AreaOptions)
@@ -32,7 +32,7 @@ def areas(platform: Platform, monitor: Monitor, options: AreaOptions) -> Finding
     until = platform.clock.now()
     with platform.read() as tx:
         e, i = issue_events.c, issues.c
-        shown = or_(e.kind.in_(("shown", "reopened")), and_(e.kind == "opened", i.why == "errors"))
+        shown = or_(e.kind.in_(("shown", "reopened")), and_(e.kind == "opened", i.why != "scores"))
         telling = shown if options.announce == "shown" else e.kind.in_(("opened", "reopened"))
         mine = (e.project == tx.project) & telling & (e.at >= since) & (e.at <= until)
         told = select(e.issue_id).join(issues, i.id == e.issue_id).where(mine).order_by(e.id.desc())

@@ -23,10 +23,14 @@ export function said(effect: Issue["effect"]): string {
   return `${shown(effect.difference)}${span}`;
 }
 
+/** How the traces of an area went wrong. */
+export const goesWrong = (one: Pick<Issue, "why" | "score" | "tool">) =>
+  one.why === "errors" ? "calls fail" : one.why === "tools" ? `the tool ${one.tool} fails` : `${one.score} is low`;
+
 const COLUMNS: Column<Issue>[] = [
   { key: "state", label: "State", width: "124px", cell: (one) => <AreaState state={one.state} /> },
   { key: "name", label: "Area", width: "minmax(200px,2fr)", cell: (one) => one.name },
-  { key: "why", label: "Goes wrong", width: "minmax(120px,0.8fr)", cell: (one) => (one.why === "errors" ? "calls fail" : `${one.score} is low`) },
+  { key: "why", label: "Goes wrong", width: "minmax(120px,0.8fr)", cell: (one) => goesWrong(one) },
   { key: "target", label: "Target", width: "minmax(100px,0.8fr)", cell: (one) => one.target || <span className="dim">all traffic</span> },
   { key: "count", label: "Traces", width: "72px", numeric: true, cell: (one) => <span className="num">{count(one.count)}</span> },
   { key: "effect", label: "Effect", width: "minmax(160px,1fr)", numeric: true, cell: (one) => <span className="num">{said(one.effect)}</span> },
@@ -70,7 +74,7 @@ export function AreaList() {
             icon="drift"
             narrowed={state && `No area is ${state}`}
             title="No improvement areas yet"
-            text="Calls that failed or scored low in much the same way are grouped here, named, and tracked until a release fixes them."
+            text="Calls and tools that failed, and answers that scored low, in much the same way are grouped here, named, and tracked until a release fixes them."
             code={"mainspring issue find\nmainspring issue schedule --target docs --every-minutes 60"}
           />
         }

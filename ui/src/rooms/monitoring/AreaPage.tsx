@@ -10,7 +10,7 @@ import { useOutcome } from "../../kit/outcome";
 import { Page, Show } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
-import { said } from "./AreaList";
+import { goesWrong, said } from "./AreaList";
 
 const TONES: Record<string, string> = { open: "open", acknowledged: "acknowledged", fixed: "resolved", ignored: "withdrawn" };
 
@@ -76,7 +76,7 @@ function Body({ area }: { area: IssueDetail }) {
         <Card title="Area">
           <KeyValues
             items={[
-              ["Goes wrong", area.why === "errors" ? "calls fail" : `${area.score} is low`],
+              ["Goes wrong", goesWrong(area)],
               ["Words", area.words.join(", ") || <span className="faint">none</span>],
               ["Target", area.target || "all traffic"],
               ["Environment", area.environment || "all"],
