@@ -16,7 +16,7 @@ import pytest
 from mainspring.data import rows as row_store
 from mainspring.data.models import Message, Row
 from mainspring.kernel import events, hooks, lineage, settings, versions
-from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound
+from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, Unavailable
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import Alerts, Channels, Drifts, Monitors, jobs, outgoing, run_due
 from mainspring.registry import ModelContent, ModelFile, Parameters, register
