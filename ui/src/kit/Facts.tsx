@@ -1,6 +1,6 @@
 import type { ReactNode } from "react";
 import { Id, KeyValues } from "./basics";
-import { figure } from "./format";
+import { figure, plural } from "./format";
 import { RefLink } from "../shell/RefLink";
 
 /** Any JSON object as names and values; references are links, and what is deeper folds away. */
@@ -31,7 +31,7 @@ function Fact({ value }: { value: unknown }): ReactNode {
         ))}
       </span>
     );
-  const size = Array.isArray(value) ? `${value.length} items` : `${Object.keys(value as object).length} fields`;
+  const size = Array.isArray(value) ? plural(value.length, "item") : plural(Object.keys(value as object).length, "field");
   return (
     <details>
       <summary>{size}</summary>

@@ -51,8 +51,10 @@ export function duration(ms: number | null | undefined): string {
   if (ms < 1000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   const seconds = ms / 1000;
   if (seconds < 60) return `${Number.isInteger(seconds) ? seconds : seconds < 10 ? seconds.toFixed(2) : seconds.toFixed(1)} s`;
-  const minutes = Math.floor(seconds / 60);
-  if (minutes < 60) return and(`${minutes} min`, Math.round(seconds % 60), "s");
+  // Rounded before it is parted, or 119.6 s would be one minute and sixty seconds.
+  const rounded = Math.round(seconds);
+  const minutes = Math.floor(rounded / 60);
+  if (minutes < 60) return and(`${minutes} min`, rounded % 60, "s");
   const hours = Math.floor(minutes / 60);
   return hours < 48 ? and(`${hours} h`, minutes % 60, "min") : `${Math.round(hours / 24)} d`;
 }
