@@ -17,6 +17,7 @@ import { RefreshCard } from "./RefreshCard";
 export function DeploymentPage() {
   const { name } = useParams({ strict: false }) as { name: string };
   const [url] = useUrl();
+  const who = useWho();
   const environment = useEnvironment(url.environment);
   const query = $api.useQuery("get", "/deployments/{name}", { params: { path: { name }, query: { environment } } });
   const now = query.data;
@@ -30,7 +31,18 @@ export function DeploymentPage() {
           <span className="tag">{now?.environment ?? environment}</span>
         </>
       }
-      actions={now && <Actions deployment={now} />}
+      actions={
+        now && (
+          <>
+            {may(who.data, "loadtest.write") && now.environment === who.data?.environment && (
+              <Link className="btn" to="/loadtests" search={{ new: "1", deployment: name } as never}>
+                Run a load test
+              </Link>
+            )}
+            <Actions deployment={now} />
+          </>
+        )
+      }
     >
       <Show query={query}>{(deployment) => <Body deployment={deployment} />}</Show>
     </Page>
