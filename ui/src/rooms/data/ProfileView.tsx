@@ -99,7 +99,7 @@ function Body({ profile }: { profile: Profile }) {
         <div className="stack">
           <Card title="Personal data">{pii.length ? <Shares label="Rows with a hit, by kind" items={pii} total={profile.rows} /> : <p className="dim">None was found.</p>}</Card>
           <Card title="Languages">
-            <Shares label="Rows by language" items={items(profile.languages)} total={profile.rows} />
+            <Shares label="Rows by language" items={items(profile.languages).map((one) => (one.label === "und" ? { ...one, label: "not told" } : one))} total={profile.rows} />
           </Card>
           <Card title="Splits">
             <Shares label="Rows by split" items={items(profile.splits)} total={profile.rows} />

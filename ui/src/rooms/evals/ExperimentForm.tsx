@@ -95,7 +95,7 @@ export function ExperimentForm({ begin, close, done }: { begin: Begin; close: ()
         </Field>
       </div>
       <Field label="Scorers, one a line" note="Empty for those of the suite, or those that fit the rows. A name may have an argument, such as field:package.">
-        <textarea className="area mono" value={form.scorers} spellCheck={false} placeholder={"json\nrougeL\njudge:helpful"} onChange={(event) => set({ scorers: event.target.value })} />
+        <textarea className="area mono" value={form.scorers} spellCheck={false} placeholder={"json\njudge:helpful"} onChange={(event) => set({ scorers: event.target.value })} />
       </Field>
       <div>
         <select className="select" aria-label="Add a scorer" value="" onChange={(event) => set({ scorers: [...partsOf(form.scorers), event.target.value].join("\n") })}>

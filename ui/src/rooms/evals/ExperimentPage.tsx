@@ -88,7 +88,7 @@ function Figures({ experiment, run }: { experiment: Experiment; run?: Run }) {
                 { key: "metric", label: "Metric", cell: (one) => one.metric },
                 { key: "value", label: "Value", numeric: true, cell: (one) => <b>{amount(one.value, one.unit)}</b> },
                 { key: "interval", label: "Interval", cell: (one) => <Range figure={one} /> },
-                { key: "words", label: "How", cell: (one) => <span className="dim">{inWords(one)}</span> },
+                { key: "words", label: "How", cell: (one) => <div className="told dim">{inWords(one)}</div> },
               ]}
             />
           </Card>

@@ -55,7 +55,7 @@ function Body({ area }: { area: IssueDetail }) {
           {area.examples.length === 0 ? (
             <Blank small icon="traces" title="Its traces are gone" />
           ) : (
-            <ul className="stack" aria-label="Examples">
+            <ul className="stack tight examples" aria-label="Examples">
               {area.examples.map((one) => (
                 <li key={one.trace_id} className="stack tight">
                   <div className="row">

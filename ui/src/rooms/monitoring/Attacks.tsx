@@ -55,7 +55,7 @@ function Cluster({ one }: { one: AttackCluster }) {
   return (
     <Card title={one.name} label={`Cluster ${one.name}`} actions={<span className="tag">{plural(one.count, "call")}</span>}>
       <div className="columns wide">
-        <ul className="stack tight" aria-label="Examples">
+        <ul className="stack tight examples" aria-label="Examples">
           {one.examples.map((example) => (
             <li key={example.trace_id}>
               <div className="row">

@@ -36,7 +36,7 @@ export function LoadTestPage() {
       }
       actions={pending && run.data && <RunActions run={run.data} />}
     >
-      {pending ? <Show query={run}>{(found) => <UnderWay run={found} steps="" />}</Show> : <Show query={query}>{(test) => <Body test={test} />}</Show>}
+      {pending ? <Show query={run}>{(found) => <UnderWay run={found} wordless />}</Show> : <Show query={query}>{(test) => <Body test={test} />}</Show>}
     </Page>
   );
 }

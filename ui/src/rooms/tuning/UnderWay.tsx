@@ -20,13 +20,13 @@ export function useRun(id: string, wanted: boolean) {
   );
 }
 
-/** A run that is to become what its page shows, or did not become it. */
-export function UnderWay({ run, steps }: { run: Run; steps?: string }) {
+/** A run that is to become what its page shows, or did not become it; `wordless` where what is done says nothing as a number. */
+export function UnderWay({ run, wordless }: { run: Run; wordless?: boolean }) {
   const logs = useEvents(run).filter((event) => event.kind === "log");
   const left = remaining(run, Date.now());
   const over = finished(run.state);
   const { message, done, total } = run.progress;
-  const so_far = total ? `${message || ""} ${steps ?? `${count(done)} of ${count(total)}`}` : message || "It begins";
+  const so_far = [message, total && !wordless ? `${count(done)} of ${count(total)}` : ""].filter(Boolean).join(" ") || "It begins";
   return (
     <div className="stack">
       {run.error && <Failure error={new ApiError(0, String(run.error.code), String(run.error.message), String(run.error.hint ?? ""))} />}
