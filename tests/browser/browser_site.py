@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from browser_engine import TalkingEngine
@@ -123,6 +123,15 @@ OUT_OF_REACH = """async () => {
 }"""
 
 
+# What a change of colours sets off begins with the next frame, and may set off more.
+SETTLED = """async () => {
+  do {
+    for (let frame = 0; frame < 2; frame++) await new Promise(requestAnimationFrame);
+    await Promise.allSettled(document.getAnimations().map((it) => it.finished));
+  } while (document.getAnimations().length);
+}"""
+
+
 class Visitor:
     """Somebody in front of a site; every complaint of the browser is kept."""
 
@@ -144,13 +153,23 @@ class Visitor:
         """Go to a page and wait until it has loaded what it shows."""
         self.page.goto(self.site.url + path)
         self.page.locator("main h1").wait_for()
-        expect(self.page.locator("[aria-label=Loading]")).to_have_count(0, timeout=20_000)
+        self.page.locator("[aria-label=Loading]").first.wait_for(state="detached")
         return self.page
 
-    def sign_in(self) -> Page:
-        """Sign in with the owner's key."""
-        self.page.goto(self.site.url)
-        self.page.get_by_label("API key").fill(self.site.key)
+    def turn(self, colours: Literal["light", "dark"]) -> None:
+        """Turn what is on the screen light or dark, and wait until every colour is what it will stay."""
+        self.page.emulate_media(color_scheme=colours)
+        expect(self.page.locator("html")).to_have_attribute("data-mantine-color-scheme", colours)
+        self.page.evaluate(SETTLED)
+
+    def enter(self) -> None:
+        """Get a session of one's own for the owner's key, as the form of the first page does."""
+        reply = self.page.context.request.post(f"{self.site.url}/api/v1/session", data={"api_key": self.site.key})
+        assert reply.ok, reply.text()
+
+    def sign_in(self, key: str = "") -> Page:
+        """Sign in by the form of the first page, with the owner's key where no other is given."""
+        self.page.get_by_label("API key").fill(key or self.site.key)
         self.page.get_by_role("button", name="Sign in").click()
         self.page.get_by_role("navigation", name="Pages").wait_for()
         return self.page
@@ -164,10 +183,12 @@ class Visitor:
         self.page.set_viewport_size(usual)
         return found
 
-    def violations(self) -> list[str]:
-        """What axe finds serious or critical on the page as it is."""
+    def violations(self, *rules: str) -> list[str]:
+        """What axe finds serious or critical on the page as it is, by some of its rules or by all."""
         if not self.page.evaluate("'axe' in window"):
             self.page.evaluate(self.axe.read_text())
-        found = self.page.evaluate("axe.run(document)")["violations"]
+        # What passes is looked at all the same; only its description, which takes most of the time, is left out.
+        wanted = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = self.page.evaluate("wanted => axe.run(document, wanted)", wanted)["violations"]
         grave = [one for one in found if one["impact"] in ("serious", "critical")]
         return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in grave]

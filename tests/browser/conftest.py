@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -61,20 +62,24 @@ def chromium() -> Iterator[Browser]:
 
 @pytest.fixture
 def visit(chromium: Browser, site: Site, sources: Sources) -> Iterator[Visitor]:
-    """Somebody signed in to the full site."""
-    yield from _visitor(chromium, site, sources)
+    """Somebody signed in to the full site, with a session of their own."""
+    with _visitor(chromium, site, sources) as visitor:
+        visitor.enter()
+        yield visitor
 
 
 @pytest.fixture
 def visit_bare(chromium: Browser, bare_site: Site, sources: Sources) -> Iterator[Visitor]:
-    """Somebody signed in to the empty site."""
-    yield from _visitor(chromium, bare_site, sources)
+    """Somebody signed in to the empty site by its form."""
+    with _visitor(chromium, bare_site, sources) as visitor:
+        visitor.page.goto(bare_site.url)
+        visitor.sign_in()
+        yield visitor
 
 
+@contextmanager
 def _visitor(chromium: Browser, site: Site, sources: Sources) -> Iterator[Visitor]:
     # A colour that still fades in has less contrast than the one that stays.
     context = chromium.new_context(viewport={"width": 1440, "height": 900}, reduced_motion="reduce")
-    visitor = Visitor(context, site, sources.folder / "node_modules" / "axe-core" / "axe.min.js")
-    visitor.sign_in()
-    yield visitor
+    yield Visitor(context, site, sources.folder / "node_modules" / "axe-core" / "axe.min.js")
     context.close()

@@ -170,10 +170,8 @@ def test_whoever_may_not_make_something_is_not_offered_it(visit: Visitor) -> Non
         headers={"authorization": f"Bearer {visit.site.key}"},
         data={"member": "vera", "note": "looks on"},
     ).json()
-    visit.page.get_by_role("button", name="Sign out").click()
-    visit.page.get_by_label("API key").fill(made["secret"])
-    visit.page.get_by_role("button", name="Sign in").click()
-    visit.page.get_by_role("navigation", name="Pages").wait_for()
+    visit.open("/").get_by_role("button", name="Sign out").click()
+    visit.sign_in(made["secret"])
     for path in ("/queues", "/datasets", "/releases?new=1", "/deployments"):
         page = visit.open(path)
         expect(page.locator(".list-row").first).to_be_visible()
