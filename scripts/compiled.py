@@ -49,6 +49,7 @@ MODULES = (
     "serving/routing/board.py",
     "serving/routing/breaker.py",
     "surfaces/access_log.py",
+    "surfaces/processes/head.py",
     "traces/dialects/__init__.py",
     "traces/dialects/flat.py",
     "traces/dialects/messages.py",

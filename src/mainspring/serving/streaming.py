@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 from urllib.parse import quote
 
 from mainspring.kernel.access import Caller
@@ -35,6 +35,16 @@ _EVENTS = (
 )
 
 
+class Sent(NamedTuple):
+    """What the headers of a request say of who asks, and for which place."""
+
+    token: str
+    digest: bytes
+    """SHA-256 of the token."""
+    project: str
+    environment: str
+
+
 class Direct(Protocol):
     """A request that came whole, on a connection that its answer is written to at once."""
 
@@ -43,7 +53,9 @@ class Direct(Protocol):
     """Address and port of who sent it."""
     caller: Caller | None
     """Who asks, once it is known."""
-    body: bytearray
+    sent: Sent | None
+    """What its headers say of that, once they were read: as those of the request before, where they are the same."""
+    body: bytes
     named: dict[bytes, bytes]
     """Its headers, by their names in small letters."""
     disconnected: bool
@@ -179,7 +191,7 @@ class Call:
     async def body(self) -> bytes:
         """Return the whole body. Raises ClientGone where it does not come."""
         if self.direct is not None:
-            return bytes(self.direct.body)
+            return self.direct.body
         message = await self.receive()
         whole: bytes = message.get("body", b"")
         while message.get("more_body"):

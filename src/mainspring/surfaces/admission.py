@@ -15,12 +15,12 @@ from mainspring.kernel import access
 from mainspring.kernel.errors import Denied, MainspringError, TooLarge, Unauthenticated
 from mainspring.kernel.platform import Platform
 from mainspring.serving.gateway import Endpoint, problem
-from mainspring.serving.streaming import Answerer, Call, Direct
+from mainspring.serving.streaming import Answerer, Call, Direct, Sent
 from mainspring.surfaces import guests
 from mainspring.surfaces.langfuse import PREFIX
 from mainspring.traces.http import LANGFUSE
 from mainspring.workspace import sessions
-from mainspring.workspace.keys import authenticate, recall
+from mainspring.workspace.keys import authenticate, digest_of, recall
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -85,7 +85,9 @@ class Guarded:
         async def answer(request: Direct) -> None:
             call = Call.of(request)
             try:
-                request.caller = await self._caller("POST", request.named)
+                sent = request.sent or _sent(request.named)
+                request.sent = sent
+                request.caller = await self._known(sent or await self._remembered("POST", request.named))
                 if len(request.body) > self._limit:
                     raise _too_large(self._limit)
             except MainspringError as error:
@@ -103,23 +105,21 @@ class Guarded:
         return self._limits["otlp"] if path in OTLP else self._limit
 
     async def _caller(self, method: str, headers: Mapping[bytes, bytes], path: str = "") -> access.Caller:
-        token = headers.get(b"x-api-key", b"").decode("latin-1")
-        scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() == "bearer":
-            token = credential.strip()
-        elif path.startswith(PREFIX) and scheme.lower() == "basic":
-            token = _password(credential.strip())
-        if not token:
-            token = await self._cookie_token(method, headers)
-        if not token:
-            raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
-        project = headers.get(b"x-mainspring-project", b"").decode("latin-1")
-        environment = headers.get(b"x-mainspring-environment", b"").decode("latin-1")
-        known = recall(self.platform, token, project, environment)
+        return await self._known(_sent(headers, path) or await self._remembered(method, headers))
+
+    async def _known(self, sent: Sent) -> access.Caller:
+        known = recall(self.platform, sent.digest, sent.project, sent.environment)
         if known is not None:
             return known
-        wanted = {"project": project, "environment": environment}
-        return await asyncio.to_thread(authenticate, self.platform, token, **wanted)
+        wanted = {"project": sent.project, "environment": sent.environment}
+        return await asyncio.to_thread(authenticate, self.platform, sent.token, **wanted)
+
+    async def _remembered(self, method: str, headers: Mapping[bytes, bytes]) -> Sent:
+        """Return what a browser's session stands for."""
+        token = await self._cookie_token(method, headers)
+        if not token:
+            raise Unauthenticated("No API key was sent.", hint="Send 'Authorization: Bearer ms_…'.")
+        return _placed(token, headers)
 
     async def _cookie_token(self, method: str, headers: Mapping[bytes, bytes]) -> str:
         session_id = cookie_parser(headers.get(b"cookie", b"").decode("latin-1")).get(COOKIE, "")
@@ -130,6 +130,23 @@ class Guarded:
                 {name.decode("latin-1"): value.decode("latin-1") for name, value in headers.items()}, required=True
             )
         return await asyncio.to_thread(sessions.key_of, self.platform, session_id) or ""
+
+
+def _sent(headers: Mapping[bytes, bytes], path: str = "") -> Sent | None:
+    """Return what a client says with each request; None where it says nothing."""
+    token = headers.get(b"x-api-key", b"").decode("latin-1")
+    scheme, _, credential = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    if scheme.lower() == "bearer":
+        token = credential.strip()
+    elif path.startswith(PREFIX) and scheme.lower() == "basic":
+        token = _password(credential.strip())
+    return _placed(token, headers) if token else None
+
+
+def _placed(token: str, headers: Mapping[bytes, bytes]) -> Sent:
+    project = headers.get(b"x-mainspring-project", b"").decode("latin-1")
+    environment = headers.get(b"x-mainspring-environment", b"").decode("latin-1")
+    return Sent(token, digest_of(token), project, environment)
 
 
 def _password(credential: str) -> str:

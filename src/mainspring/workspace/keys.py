@@ -79,7 +79,7 @@ def authenticate(platform: Platform, token: str, *, project: str = "", environme
         raise _refused()
     now = platform.clock.now()
     memory = _memories.setdefault(platform, _Memory())
-    digest = hashlib.sha256(token.encode()).digest()
+    digest = digest_of(token)
     known = memory.known.get(digest)
     if known is None or known.until <= now:
         forgotten = memory.forgotten
@@ -103,10 +103,18 @@ def authenticate(platform: Platform, token: str, *, project: str = "", environme
     return caller
 
 
-def recall(platform: Platform, token: str, project: str = "", environment: str = "") -> Caller | None:
-    """Return whom a token acts for where `authenticate` said so a moment ago, without waiting; else None."""
+def digest_of(token: str) -> bytes:
+    """Return what a token is remembered by."""
+    return hashlib.sha256(token.encode()).digest()
+
+
+def recall(platform: Platform, digest: bytes, project: str = "", environment: str = "") -> Caller | None:
+    """Return whom the token of a digest acts for where `authenticate` said so a moment ago, without waiting; else None.
+
+    It said it of the same `project` and `environment`.
+    """
     memory = _memories.get(platform)
-    known = memory.known.get(hashlib.sha256(token.encode()).digest()) if memory is not None else None
+    known = memory.known.get(digest) if memory is not None else None
     if known is None or memory is None:
         return None
     now, used = platform.clock.now(), memory.used.get(known.id)

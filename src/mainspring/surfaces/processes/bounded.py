@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from mainspring.serving.cork import Cork
 from mainspring.serving.streaming import Answerer
 from mainspring.surfaces.door import Door
+from mainspring.surfaces.processes.head import Head, head_of
 from mainspring.surfaces.processes.turn import Turn
 
 HEAD_BYTES = 128 << 10
@@ -53,6 +54,10 @@ class Bounded(HttpToolsProtocol):
         """The turn whose body is being read."""
         self._turn: Turn | None = None
         """The turn that was handed over last."""
+        self._between = True
+        """Nothing of the next request has come to the parser."""
+        self._head: Head | None = None
+        """That of the last turn."""
         self._idling: asyncio.TimerHandle | None = None
         self._idle_since: float | None = None
 
@@ -77,7 +82,13 @@ class Bounded(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         """Take what came."""
         self._brought, self._idle_since = False, None
+        begins, last = self._between, self._turn
+        if begins and self._again(data):
+            return
         super().data_received(data)
+        turn = self._turn
+        if begins and self._between and turn is not None and turn is not last and turn.keep_alive:
+            self._head = head_of(data, len(turn.body), HIGH_WATER_LIMIT)
         if self._brought:
             self._silent = 0
             if self._unfinished:
@@ -95,6 +106,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made once it is known to need one."""
+        self._between = False
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -129,7 +141,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_complete(self) -> None:
         """Take the end of a request."""
-        self._brought, self._unfinished = True, False
+        self._brought, self._unfinished, self._between = True, False, True
         self._rest()
         if self._coming is not None:
             self._turn, self._coming = self._coming, None
@@ -148,6 +160,22 @@ class Bounded(HttpToolsProtocol):
         if self._idling is None:
             self._idling = self.loop.call_later(self.timeout_keep_alive, self._look)
 
+    def _again(self, data: bytes) -> bool:
+        """Take a request that comes as a whole and begins as the last one did; False where it is another."""
+        head, last = self._head, self._turn
+        cycle: Any = self.cycle
+        if head is None or last is None or cycle is not last or not last.response_complete:
+            return False
+        body = head.body(data)
+        if body is None:
+            return False
+        self._rest()
+        self._silent = 0
+        self._turn = turn = last.next(body)
+        self.cycle = turn  # type: ignore[assignment]
+        turn.begin_answering()
+        return True
+
     def _turn_of(self, door: Door, answer: Answerer) -> Turn | None:
         """Make a turn of the request, where it is short, plain and the only one on the connection."""
         named = dict(self.headers)
@@ -164,7 +192,8 @@ class Bounded(HttpToolsProtocol):
             or (self.cycle is not None and not self.cycle.response_complete)
         ):
             return None
-        turn = Turn(self, door, answer, named)
+        turn = Turn(self, door, answer, self.url.decode("ascii"), named)
+        turn.keep_alive = self.parser.should_keep_alive()
         self.cycle = turn  # type: ignore[assignment]
         return turn
 

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 
 from mainspring.kernel.access import Caller
-from mainspring.serving.streaming import Answerer, Headers
+from mainspring.serving.streaming import Answerer, Headers, Sent
 from mainspring.surfaces.door import Door
 
 _NONE: Sequence[tuple[bytes, bytes]] = ()
@@ -33,24 +33,33 @@ class Turn:
 
     __slots__ = (
         "_answer", "_door", "_protocol", "_started", "_task", "body", "caller", "client", "disconnected", "gone",
-        "keep_alive", "named", "path", "response_complete", "size", "status", "told",
+        "keep_alive", "named", "path", "response_complete", "sent", "size", "status", "told",
     )  # fmt: skip
     message_event: ClassVar[_Nobody] = _Nobody()
 
-    def __init__(self, protocol: Any, door: Door, answer: Answerer, named: dict[bytes, bytes]) -> None:
+    def __init__(
+        self, protocol: Any, door: Door, answer: Answerer, path: str, named: dict[bytes, bytes], body: bytes = b""
+    ) -> None:
         """`named` are the headers by their names in small letters."""
         self._protocol, self._door, self._answer = protocol, door, answer
-        self.named = named
-        self.path: str = protocol.url.decode("ascii")
+        self.path, self.named, self.body = path, named, body
         self.client: tuple[str, int] | None = protocol.client
-        self.body = bytearray()
         self.caller: Caller | None = None
+        self.sent: Sent | None = None
         self.gone: Callable[[], None] | None = None
-        self.keep_alive: bool = protocol.parser.should_keep_alive()
+        self.keep_alive = True
         self.disconnected = self.response_complete = self._started = False
         self.status = self.size = 0
         self.told: Headers = _NONE
         self._task: asyncio.Task[None] | None = None
+
+    def next(self, body: bytes) -> Turn:
+        """Return the turn of a request that came on the same connection and differs by its body alone."""
+        length = b"%d" % len(body)
+        named = self.named if self.named[b"content-length"] == length else {**self.named, b"content-length": length}
+        turn = Turn(self._protocol, self._door, self._answer, self.path, named, body)
+        turn.sent = self.sent
+        return turn
 
     def begin_answering(self) -> None:
         """Let the application answer; the server waits for what it does before it ends."""
