@@ -50,6 +50,7 @@ MODULES = (
     "serving/routing/breaker.py",
     "surfaces/access_log.py",
     "surfaces/processes/head.py",
+    "traces/counting.py",
     "traces/dialects/__init__.py",
     "traces/dialects/flat.py",
     "traces/dialects/messages.py",

@@ -89,7 +89,7 @@ class CountingIds:
 
     def new(self) -> str:
         self.count += 1
-        return uuid7(1_767_323_045_000 + self.count, self.count.to_bytes(10, "big"))
+        return uuid7(1_767_323_045_000 + self.count << 12, f"{self.count:016x}")
 
 
 def make_caller(role: str = "admin", member: str = "ann", project: str = "default") -> Caller:

@@ -84,7 +84,7 @@ def test_what_one_process_keeps_another_gives_again(staging: Platform, clock: An
 
         def new(self) -> str:
             self.count += 1
-            return uuid7(1_800_000_000_000 + self.count, self.count.to_bytes(10, "big"))
+            return uuid7(1_800_000_000_000 + self.count << 12, f"{self.count:016x}")
 
     other = replace(staging, ids=Ids())
 

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.spans import Span
 from mainspring.traces import Intake, Price, Prices, Tokens, anthropic_tokens, book, openai_tokens
+from mainspring.traces.counting import span_attributes, span_tokens
 from mainspring.traces.pricing import Tier
-from mainspring.traces.tokens import span_attributes, span_tokens
 
 INVOICES = sorted((Path(__file__).parent / "invoices").glob("*.json"))
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,6 +8,8 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
+_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
+
 
 class Clock(Protocol):
     """Where the time comes from."""
@@ -37,26 +39,28 @@ class SystemIds:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
-        self._entropy = b""
+        self._entropy, self._used = "", 0
         os.register_at_fork(after_in_child=self._forget)
 
     def new(self) -> str:
         """Return a new UUIDv7, greater than every one before it."""
         with self._lock:
             # Milliseconds and a 12-bit fraction of one: method 3 of RFC 9562, section 6.2.
-            ticks = time.time_ns() * 4096 // 1_000_000
-            self._last = max(ticks, self._last + 1)
-            ticks = self._last
-            # Asking the system costs as much as all else here; no byte is used twice.
-            held = self._entropy or os.urandom(512)
-            entropy, self._entropy = held[:8], held[8:]
-        return uuid7(ticks >> 12, (ticks & 0xFFF).to_bytes(2, "big") + entropy)
+            now = time.time_ns()
+            ticks = (now // 1_000_000 << 12) + (now % 1_000_000 << 12) // 1_000_000
+            self._last = ticks = ticks if ticks > self._last else self._last + 1
+            # Asking the system costs as much as all else here; no digit is used twice.
+            if self._used >= len(self._entropy):
+                self._entropy, self._used = os.urandom(1024).hex(), 0
+            rest = self._entropy[self._used : self._used + 16]
+            self._used += 16
+        return uuid7(ticks, rest)
 
     def _forget(self) -> None:
-        self._entropy = b""
+        self._entropy, self._used = "", 0
 
 
-def uuid7(milliseconds: int, entropy: bytes) -> str:
-    """Lay out a UUIDv7 from a Unix time in milliseconds and 10 bytes, of which 74 bits count (RFC 9562, 5.7)."""
-    head, rest = f"{milliseconds & (1 << 48) - 1:012x}", entropy.hex()
-    return f"{head[:8]}-{head[8:]}-7{rest[1:4]}-{'89ab'[entropy[2] >> 4 & 3]}{rest[5:8]}-{rest[8:]}"
+def uuid7(ticks: int, digits: str) -> str:
+    """Lay out a UUIDv7 from 1/4096 of milliseconds of Unix time, and 16 hex digits of which 62 bits count."""
+    head = f"{ticks & (1 << 60) - 1:015x}"
+    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_VARIANT[digits[0]]}{digits[1:4]}-{digits[4:]}"

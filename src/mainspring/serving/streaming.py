@@ -63,6 +63,8 @@ class Direct(Protocol):
     """What is to be done when the client leaves."""
     status: int
     """That of the answer; 0 before it begins."""
+    task: asyncio.Task[None] | None
+    """What answers."""
     size: int
     """Bytes of the answer's body."""
     told: Headers
@@ -107,14 +109,14 @@ class Connected:
         self._gone = False
 
     def __enter__(self) -> Connected:
-        loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task(loop)
-        if self._direct is None:
-            self._timer = loop.call_later(_SOON, self._look)
-        elif self._direct.disconnected:
+        direct = self._direct
+        if direct is None:
+            self._task = asyncio.current_task()
+            self._timer = asyncio.get_running_loop().call_later(_SOON, self._look)
+        elif direct.disconnected:
             raise ClientGone
         else:
-            self._direct.gone = self._leave
+            self._task, direct.gone = direct.task, self._leave
         return self
 
     def __exit__(

@@ -4,6 +4,7 @@ Every call of a model leaves a trace; what is not to be kept is removed before a
 """
 
 from mainspring.traces.capture_service import Captures, Retentions
+from mainspring.traces.counting import anthropic_tokens, openai_tokens, span_attributes, span_tokens
 from mainspring.traces.erasure import erase_traces, expire
 from mainspring.traces.intake import Intake
 from mainspring.traces.models import (
@@ -24,7 +25,7 @@ from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.scores import of_traces as scores_of_traces
 from mainspring.traces.service import Scores, Traces
 from mainspring.traces.session_service import Sessions, Users
-from mainspring.traces.tokens import Tokens, anthropic_tokens, openai_tokens, span_attributes, span_tokens
+from mainspring.traces.tokens import Tokens
 
 __all__ = [
     "ROUTE",

@@ -16,11 +16,11 @@ from mainspring.kernel.spans import Span
 from mainspring.traces import forgetting
 from mainspring.traces.capture import Masker, Sampler
 from mainspring.traces.capture_service import captured
+from mainspring.traces.counting import span_tokens
 from mainspring.traces.models import CaptureRules, moment
 from mainspring.traces.prices import book
 from mainspring.traces.pricing import Price, PriceBook
 from mainspring.traces.privacy import redacted, without_content
-from mainspring.traces.tokens import span_tokens
 
 _KNOWN_SECONDS = 5.0
 

@@ -16,6 +16,7 @@ from pydantic import Field, StringConstraints
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.records import Record
+from mainspring.traces import counting
 from mainspring.traces.tokens import Tokens
 
 Dollars = Annotated[float, Field(ge=0, le=1e9, allow_inf_nan=False)]
@@ -43,18 +44,10 @@ class Rates(Record):
 
     def pico(self, tokens: Tokens) -> int:
         """Return the picodollars of the tokens."""
-        fresh, read, short, long, said, thought = self._each
-        hour = min(tokens.cache_write_1h_tokens, tokens.input_tokens)
-        write = min(tokens.cache_write_tokens, tokens.input_tokens - hour)
-        cached = min(tokens.cached_tokens, tokens.input_tokens - hour - write)
-        reasoning = min(tokens.reasoning_tokens, tokens.output_tokens)
-        plain = tokens.input_tokens - cached - write - hour
-        total = plain * fresh + cached * read + write * short + hour * long
-        return total + (tokens.output_tokens - reasoning) * said + reasoning * thought
+        return counting.pico(tokens, self._each)
 
     @cached_property
-    def _each(self) -> tuple[int, int, int, int, int, int]:
-        """Picodollars for one token: input, cached, written for 5 minutes, for an hour, output, reasoning."""
+    def _each(self) -> counting.Each:
         fresh, said = _whole(self.input_per_million, _MILLION), _whole(self.output_per_million, _MILLION)
         short = _whole(self.cache_write_per_million, _MILLION, fresh)
         long = _whole(self.cache_write_1h_per_million, _MILLION, short)
@@ -129,7 +122,7 @@ class Price(Rates):
             if tokens.input_tokens > tier.above:
                 rates = tier
         each, image = self._once
-        return each + image * tokens.images + (super().pico(tokens) if rates is self else rates.pico(tokens))
+        return each + image * tokens.images + counting.pico(tokens, rates._each)
 
     @cached_property
     def _rising(self) -> list[Tier]:

@@ -7,6 +7,7 @@ be taken apart.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})\r\n", re.IGNORECASE)
 _END = b"\r\n\r\n"
@@ -39,3 +40,11 @@ def head_of(data: bytes, size: int, most: int) -> Head | None:
     if found is None or int(found[1]) != size or len(data) != ends + size:
         return None
     return Head(data[: found.start(1)], data[found.end(1) : ends], most)
+
+
+def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """Return headers as they are sent."""
+    lines = b""
+    for name, value in headers:
+        lines += b"%b: %b\r\n" % (name, value)
+    return lines

@@ -13,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from mainspring.kernel.access import Caller
 from mainspring.serving.streaming import Answerer, Headers, Sent
 from mainspring.surfaces.door import Door
+from mainspring.surfaces.processes.head import lines_of
 
 _NONE: Sequence[tuple[bytes, bytes]] = ()
 _FEW = 3
@@ -32,8 +33,8 @@ class Turn:
     """A request and its answer, as `serving.streaming.Direct` says; for the server it is the connection's cycle."""
 
     __slots__ = (
-        "_answer", "_door", "_protocol", "_started", "_task", "body", "caller", "client", "disconnected", "gone",
-        "keep_alive", "named", "path", "response_complete", "sent", "size", "status", "told",
+        "_answer", "_door", "_protocol", "_started", "body", "caller", "client", "disconnected", "gone",
+        "keep_alive", "named", "path", "response_complete", "sent", "size", "status", "task", "told",
     )  # fmt: skip
     message_event: ClassVar[_Nobody] = _Nobody()
 
@@ -51,7 +52,7 @@ class Turn:
         self.disconnected = self.response_complete = self._started = False
         self.status = self.size = 0
         self.told: Headers = _NONE
-        self._task: asyncio.Task[None] | None = None
+        self.task: asyncio.Task[None] | None = None
 
     def next(self, body: bytes) -> Turn:
         """Return the turn of a request that came on the same connection and differs by its body alone."""
@@ -63,8 +64,8 @@ class Turn:
 
     def begin_answering(self) -> None:
         """Let the application answer; the server waits for what it does before it ends."""
-        self._task = self._protocol.loop.create_task(self._run())
-        self._protocol.tasks.add(self._task)
+        self.task = self._protocol.loop.create_task(self._run())
+        self._protocol.tasks.add(self.task)
 
     def lost(self) -> None:
         """Take note that the client is gone."""
@@ -118,7 +119,7 @@ class Turn:
             status = 500
             _log.exception("a request failed")
         finally:
-            self._protocol.tasks.discard(self._task)
+            self._protocol.tasks.discard(self.task)
             self._door.noted(self, began, time.perf_counter() - clock, status)
             if not self.response_complete and not self.disconnected:
                 self._give_up()
@@ -137,12 +138,8 @@ class Turn:
         self.status, self.told = status, headers
         if self._door.leaving:
             self.keep_alive = False
-        lines = [STATUS_LINE[status]]
-        lines += [b"%b: %b\r\n" % pair for pair in self._protocol.server_state.default_headers]
-        lines += [b"%b: %b\r\n" % pair for pair in headers]
-        if not self.keep_alive:
-            lines.append(b"connection: close\r\n")
-        return b"".join(lines)
+        ends = b"" if self.keep_alive else b"connection: close\r\n"
+        return STATUS_LINE[status] + lines_of(self._protocol.server_state.default_headers) + lines_of(headers) + ends
 
     def _complete(self) -> None:
         self.response_complete = True

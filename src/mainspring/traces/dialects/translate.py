@@ -8,12 +8,12 @@ from typing import Any
 
 from mainspring.kernel.spans import Span
 from mainspring.traces import limits
+from mainspring.traces.counting import span_attributes
 from mainspring.traces.dialects import flat, names, shapes
 from mainspring.traces.dialects.messages import conversation, parsed, scalar, spoken
 from mainspring.traces.dialects.shapes import Shape
 from mainspring.traces.dialects.usage import packed
 from mainspring.traces.raw import RawSpan
-from mainspring.traces.tokens import span_attributes
 
 _MOST_TOOLS, _LONGEST_TOOLS = 64, 32_768
 _BEFORE_EVERY_VALUE = ("", "0", "1", "2", "3", "4")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.traces.tokens import Tokens, openai_tokens
+from mainspring.traces.counting import openai_tokens
+from mainspring.traces.tokens import Tokens
 
 
 def packed(usage: Any) -> Tokens | None:
