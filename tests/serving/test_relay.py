@@ -30,7 +30,7 @@ class Slow:
     """A client's connection that takes a piece only now and then, and everything once it was waited for."""
 
     def __init__(self) -> None:
-        self.body, self.named = bytearray(), {}
+        self.body, self.named, self.task = b"", {}, None
         self.disconnected, self.gone = False, None
         self.chance, self.waits, self.ready = random.Random(3), 0, False
         self.written = b""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mainspring.serving.transport import Answer, Broken, NoConnection, Place, Pool, Waits
+from mainspring.serving.connecting import Broken, NoConnection, Place
+from mainspring.serving.transport import Answer, Pool, Waits
 
 ASK = b"POST /v1 HTTP/1.1\r\nhost: there\r\ncontent-length: 2\r\n\r\nhi"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
@@ -27,11 +28,10 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 async def asked(reader: asyncio.StreamReader) -> bool:
     """Read one request; False where there is none."""
-    try:
+    with suppress(asyncio.IncompleteReadError, ConnectionError):
         await reader.readuntil(b"hi")
-    except (asyncio.IncompleteReadError, ConnectionError):
-        return False
-    return True
+        return True
+    return False
 
 
 async def address(host: str, port: int) -> str:

@@ -8,8 +8,6 @@ import time
 from datetime import UTC, datetime
 from typing import Protocol
 
-_VARIANT = {digit: "89ab"[int(digit, 16) & 3] for digit in "0123456789abcdef"}
-
 
 class Clock(Protocol):
     """Where the time comes from."""
@@ -52,9 +50,8 @@ class SystemIds:
             # Asking the system costs as much as all else here; no digit is used twice.
             if self._used >= len(self._entropy):
                 self._entropy, self._used = os.urandom(1024).hex(), 0
-            rest = self._entropy[self._used : self._used + 16]
             self._used += 16
-        return uuid7(ticks, rest)
+            return uuid7(ticks, self._entropy[self._used - 16 : self._used])
 
     def _forget(self) -> None:
         self._entropy, self._used = "", 0
@@ -63,4 +60,5 @@ class SystemIds:
 def uuid7(ticks: int, digits: str) -> str:
     """Lay out a UUIDv7 from 1/4096 of milliseconds of Unix time, and 16 hex digits of which 62 bits count."""
     head = f"{ticks & (1 << 60) - 1:015x}"
-    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{_VARIANT[digits[0]]}{digits[1:4]}-{digits[4:]}"
+    variant = "89ab"["0123456789abcdef".find(digits[0]) & 3]
+    return f"{head[:8]}-{head[8:12]}-7{head[12:]}-{variant}{digits[1:4]}-{digits[4:]}"

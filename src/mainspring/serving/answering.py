@@ -49,22 +49,7 @@ class Answerer:
     async def complete(self, target: Target, question: Question) -> Answer:
         """Return the whole answer. Raises Blocked, Invalid, LimitReached, Unavailable or a subclass."""
         exchange = Exchange(target, question, self._clock, self._ids)
-        try:
-            body = await self.asked(exchange)
-            hit = exchange.hit
-            reply = await self._whole(exchange, body) if hit is None else hit.reply(question.operation)
-            text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
-            exchange.take(text, calls, decoding.usage(reply))
-            policy = exchange.target.policy
-            if policy is None:
-                exchange.text, exchange.tool_calls = text, calls
-            else:
-                size = judged(policy, len(text) + len(str(calls)))
-                await apart(size, guard_whole, policy, exchange, text, calls)
-        except BaseException as error:
-            await self.record_failure(exchange, error)
-            raise
-        await self.record(exchange)
+        await self._end(exchange, await self._completed(exchange))
         return exchange.answer()
 
     def stream(self, target: Target, question: Question) -> AsyncGenerator[Piece, None]:
@@ -78,17 +63,9 @@ class Answerer:
 
     async def embed(self, target: Target, question: Question) -> dict[str, Any]:
         """Return the vectors of texts as a provider answered. Raises as `complete` does."""
-        exchange = Exchange(target, question, self._clock, self._ids)
-        try:
-            reserved = await self.asked(exchange)
-            body = {name: value for name, value in reserved.items() if name != "max_tokens"}
-            reply = await self._sources.embed(target.spec, body)
-            exchange.take("", (), decoding.usage(reply))
-        except BaseException as error:
-            await self.record_failure(exchange, error)
-            raise
-        await self.record(exchange)
-        return reply
+        exchange, replies = Exchange(target, question, self._clock, self._ids), list[dict[str, Any]]()
+        await self._end(exchange, await self._embedded(exchange, replies))
+        return replies[0]
 
     async def count(self, target: Target, question: Question) -> int:
         """Return how many tokens a question has, guarded as if it were asked; leaves no trace. Raises as `complete`."""
@@ -137,6 +114,47 @@ class Answerer:
         """Count what the call used, before its trace is written: a kill in between leaves it counted."""
         if self._billing is not None:
             self._billing.settle(exchange, given_up=given_up)
+
+    # What fails is handed on and raised where it was recorded: compiled, a coroutine must not wait within a handler.
+    async def _completed(self, exchange: Exchange) -> BaseException | None:
+        """Take the whole answer into the exchange; return what it failed by."""
+        try:
+            body = await self.asked(exchange)
+            hit = exchange.hit
+            reply = await self._whole(exchange, body) if hit is None else hit.reply(exchange.question.operation)
+            text, calls, exchange.finish_reason, exchange.stop_sequence = decoding.whole(reply)
+            exchange.take(text, calls, decoding.usage(reply))
+            policy = exchange.target.policy
+            if policy is None:
+                exchange.text, exchange.tool_calls = text, calls
+            else:
+                size = judged(policy, len(text) + len(str(calls)))
+                await apart(size, guard_whole, policy, exchange, text, calls)
+        except BaseException as error:
+            return error
+        return None
+
+    async def _embedded(self, exchange: Exchange, replies: list[dict[str, Any]]) -> BaseException | None:
+        """Add the answer to the replies; return what it failed by."""
+        try:
+            reserved = await self.asked(exchange)
+            body = {name: value for name, value in reserved.items() if name != "max_tokens"}
+            replies.append(await self._sources.embed(exchange.target.spec, body))
+            exchange.take("", (), decoding.usage(replies[0]))
+        except BaseException as error:
+            return error
+        return None
+
+    async def _end(self, exchange: Exchange, failure: BaseException | None) -> None:
+        """Record how a call ended, and raise what it failed by."""
+        if failure is None:
+            await self.record(exchange)
+            return
+        await self.record_failure(exchange, failure)
+        try:
+            raise failure
+        finally:
+            failure = None  # its traceback leads here: both would wait for the search for garbage
 
     async def record(self, exchange: Exchange) -> None:
         """Count what a call used that was answered, and write its trace."""

@@ -74,16 +74,22 @@ class Endpoint:
 
     async def answer(self, call: Call) -> None:
         """Answer one call."""
+        failure: MainspringError | None = None
         try:
             await self._handle(call)
-        except MainspringError as failure:
-            await self.refuse(call, failure)
+            return
+        except MainspringError as error:
+            failure = error.with_traceback(None)
         except ClientGone:
-            await call.reply(499, b"{}", {})
+            pass
         except Exception:
             _log.exception("a gateway call failed")
-            hint = "See its log in the home folder."
-            await self.refuse(call, MainspringError("The server failed.", hint=hint))
+            failure = MainspringError("The server failed.", hint="See its log in the home folder.")
+        # Compiled, a coroutine must not wait within a handler.
+        if failure is not None:
+            await self.refuse(call, failure)
+        else:
+            await call.reply(499, b"{}", {})
 
     async def refuse(self, call: Call, failure: MainspringError) -> None:
         """Answer with an error, in the protocol's own shape."""

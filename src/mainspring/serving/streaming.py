@@ -225,34 +225,53 @@ class Call:
         The rest is closed in any case. What comes by the `relay` in the meantime is told at once. Raises ClientGone
         where the client leaves.
         """
+        told: bytes | BaseException
         try:
-            with Connected(self):
-                await self._begin([*_EVENTS, _SAFE, *_raw(headers)])
-                try:
-                    begun = telling.opened()
-                    while not piece.finish_reason:
-                        event = telling.told(piece)
-                        if begun:
-                            event, begun = begun + event, b""
-                        await self._more(event)
-                        if relay is not None:
-                            relay.tell = self._teller(telling)
-                        piece = await anext(rest)
-                    last = begun + telling.ended(piece)
-                except MainspringError as failure:
-                    last = telling.failed(failure)
-                except Exception:
-                    # The head has left: an error can only be told as an event.
-                    _log.exception("a stream failed")
-                    last = telling.failed(MainspringError("The server failed.", hint="See its log in the home folder."))
-        finally:
-            if relay is not None:
-                relay.tell = None
-            await rest.aclose()
+            told = await self._told(telling, piece, rest, headers, relay)
+        except BaseException as error:
+            told = error
+        # Compiled, a coroutine must not wait within a handler.
+        if relay is not None:
+            relay.tell = None
+        await rest.aclose()
+        if not isinstance(told, bytes):
+            try:
+                raise told
+            finally:
+                told = b""  # its traceback leads here
         if self.direct is not None:
-            self.direct.end(last)
+            self.direct.end(told)
         else:
-            await self.send({"type": "http.response.body", "body": last, "more_body": False})
+            await self.send({"type": "http.response.body", "body": told, "more_body": False})
+
+    async def _told(
+        self,
+        telling: Telling,
+        piece: Piece,
+        rest: AsyncGenerator[Piece, None],
+        headers: Mapping[str, str],
+        relay: Relay | None,
+    ) -> bytes:
+        """Tell a stream but for its end, which is returned."""
+        with Connected(self):
+            await self._begin([*_EVENTS, _SAFE, *_raw(headers)])
+            try:
+                begun = telling.opened()
+                while not piece.finish_reason:
+                    event = telling.told(piece)
+                    if begun:
+                        event, begun = begun + event, b""
+                    await self._more(event)
+                    if relay is not None:
+                        relay.tell = self._teller(telling)
+                    piece = await anext(rest)
+                return begun + telling.ended(piece)
+            except MainspringError as failure:
+                return telling.failed(failure)
+            except Exception:
+                # The head has left: an error can only be told as an event.
+                _log.exception("a stream failed")
+                return telling.failed(MainspringError("The server failed.", hint="See its log in the home folder."))
 
     async def _begin(self, headers: Headers) -> None:
         if self.direct is not None:

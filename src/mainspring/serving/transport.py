@@ -14,10 +14,10 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import httptools
 
+from mainspring.serving.connecting import Broken, Place, connected
 from mainspring.serving.cork import Cork
 
 _HEADERS = 64 << 10
@@ -33,22 +33,6 @@ _KEPT = 256
 
 Through = Callable[[bytes], bool]
 """Takes a piece of the body as it comes; False where it has to be read as usual."""
-
-
-class Broken(ConnectionError):
-    """The connection ended, or what came over it is no HTTP."""
-
-
-class NoConnection(TimeoutError):
-    """No connection came about in time."""
-
-
-class Place(NamedTuple):
-    """Where a connection leads."""
-
-    secure: bool
-    host: str
-    port: int
 
 
 class Waits(NamedTuple):
@@ -372,29 +356,10 @@ class Pool:
 
     async def _connect(self, place: Place, seconds: float) -> Connection:
         tls = self._context() if place.secure else None
-        try:
-            async with asyncio.timeout(seconds):
-                address = await self._resolve(place.host, place.port)
-                _, connection = await self.loop.create_connection(
-                    lambda: Connection(self.loop),
-                    address,
-                    place.port,
-                    ssl=tls,
-                    server_hostname=place.host if tls is not None else None,
-                )
-        except TimeoutError:
-            raise NoConnection(f"no connection within {seconds:g} s") from None
-        return connection
+        return await connected(self.loop, lambda: Connection(self.loop), self._resolve, place, tls, seconds)
 
     def _context(self) -> ssl.SSLContext:
         if self._tls is None:
             self._tls = ssl.create_default_context()
             self._tls.set_alpn_protocols(["http/1.1"])
         return self._tls
-
-
-def place_of(url: str) -> tuple[Place, str]:
-    """Return where a URL leads, and its path."""
-    parts = urlsplit(url)
-    secure = parts.scheme == "https"
-    return Place(secure, parts.hostname or "", parts.port or (443 if secure else 80)), parts.path

@@ -59,6 +59,19 @@ class Guarded:
             if scope["type"] == "lifespan":
                 await self.app(scope, receive, send)
             return
+        refused = await self._admitted(scope, receive, send)
+        # Compiled, a coroutine must not wait within a handler.
+        if refused is None:
+            return
+        path: str = scope["path"]
+        if path.startswith("/v1/") and path not in OTLP:
+            status, body, headers = problem(path, refused)
+            await JSONResponse(body, status, headers)(scope, receive, send)
+        else:
+            await JSONResponse(refused.to_dict(), refused.status)(scope, receive, send)
+
+    async def _admitted(self, scope: Scope, receive: Receive, send: Send) -> MainspringError | None:
+        """Let a request in; return what it is to be refused by."""
         path, method = scope["path"], scope["method"]
         try:
             if method in WRITES or path.startswith(PROTECTED):
@@ -73,29 +86,32 @@ class Guarded:
             else:
                 await self.app(scope, receive, _with_headers(send))
         except MainspringError as error:
-            if path.startswith("/v1/") and path not in OTLP:
-                status, body, headers = problem(path, error)
-                await JSONResponse(body, status, headers)(scope, receive, send)
-            else:
-                await JSONResponse(error.to_dict(), error.status)(scope, receive, send)
+            return error.with_traceback(None)
+        return None
 
     def _directly(self, endpoint: Endpoint) -> Answerer:
         """Return what answers short requests to an endpoint of the gateway."""
 
         async def answer(request: Direct) -> None:
-            call = Call.of(request)
-            try:
-                sent = request.sent or _sent(request.named)
-                request.sent = sent
-                request.caller = await self._known(sent or await self._remembered("POST", request.named))
-                if len(request.body) > self._limit:
-                    raise _too_large(self._limit)
-            except MainspringError as error:
-                await endpoint.refuse(call, error)
-            else:
+            call, refused = Call.of(request), await self._known_by(request)
+            if refused is None:
                 await endpoint.answer(call)
+            else:
+                await endpoint.refuse(call, refused)
 
         return answer
+
+    async def _known_by(self, request: Direct) -> MainspringError | None:
+        """Find out who asks; return what the request is to be refused by."""
+        try:
+            sent = request.sent or _sent(request.named)
+            request.sent = sent
+            request.caller = await self._known(sent or await self._remembered("POST", request.named))
+            if len(request.body) > self._limit:
+                raise _too_large(self._limit)
+        except MainspringError as error:
+            return error.with_traceback(None)
+        return None
 
     def _limit_of(self, path: str) -> int:
         if path in _STRANGERS:

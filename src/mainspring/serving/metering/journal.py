@@ -109,9 +109,10 @@ class Abandoned:
 @contextmanager
 def abandoned(folder: Path) -> Iterator[Abandoned | None]:
     """Hold the journal of a process that is gone; None where it lives, or where another takes care of it."""
-    try:
+    lock = -1
+    with contextlib.suppress(OSError):
         lock = _locked(folder / "lock", create=False)
-    except OSError:
+    if lock < 0:
         yield None
         return
     try:

@@ -12,9 +12,10 @@ from mainspring.kernel.errors import Invalid, LimitReached, MainspringError, Not
 from mainspring.kernel.ports import JSON
 from mainspring.registry import Remote, provider_headers, provider_said
 from mainspring.safety import outgoing
+from mainspring.serving.connecting import NoConnection, Place, place_of
 from mainspring.serving.models import Operation, Relay
 from mainspring.serving.remote import anthropic, hearing, openai
-from mainspring.serving.transport import Answer, NoConnection, Place, Pool, Waits, place_of
+from mainspring.serving.transport import Answer, Pool, Waits
 from mainspring.serving.upstream import ContextExceeded, Events, Filtered, Lost, TimedOut, Unreached
 
 _DIALECTS = {"openai": openai, "anthropic": anthropic}

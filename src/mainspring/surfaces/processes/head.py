@@ -39,6 +39,8 @@ def head_of(data: bytes, size: int, most: int) -> Head | None:
     found = _LENGTH.search(data, 0, ends - 2)
     if found is None or int(found[1]) != size or len(data) != ends + size:
         return None
+    if data.count(b"\n", 0, ends) != data.count(b"\r\n", 0, ends):
+        return None  # to some parsers a bare line feed ends a line, and so a head
     return Head(data[: found.start(1)], data[found.end(1) : ends], most)
 
 
