@@ -33,6 +33,7 @@ def test_the_gateway_outlives_whoever_leaves(
     chance = random.Random(7)
     upstream.hold_when, upstream.fail_when = "wait", "fail"
     begun, ended = 0, 0
+    gateways: list[Gateway] = []
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         host, port = writer.get_extra_info("peername")[:2]
@@ -57,23 +58,20 @@ def test_the_gateway_outlives_whoever_leaves(
         size = int(head.lower().partition(b"content-length: ")[2].partition(b"\r\n")[0])
         said = json.loads(await reader.readexactly(size))
         assert said["choices"][0]["message"]["content"] == "Hello there."
+        await gateways[0].close()
 
-    async def serve() -> Door:
-        gateway = Gateway(platform)
+    async def answer(direct: Any) -> None:
+        nonlocal begun, ended
+        begun += 1
+        if not gateways:
+            gateways.append(Gateway(platform))
+        try:
+            direct.caller = make_caller()
+            await gateways[0].posts[PATH].answer(Call.of(direct))
+        finally:
+            ended += 1
 
-        async def answer(direct: Any) -> None:
-            nonlocal begun, ended
-            begun += 1
-            try:
-                direct.caller = make_caller()
-                await gateway.posts[PATH].answer(Call.of(direct))
-            finally:
-                ended += 1
-
-        return Door(nobody, None, {PATH: answer})
-
-    door = asyncio.run(serve())
-    talking(door, talk)
+    talking(Door(nobody, None, {PATH: answer}), talk)
     platform.spans.flush()
     traced = sum(1 for _ in platform.spans.scan("default", SpanFilter(), limit=2 * CLIENTS))
     # Who left before the model was asked leaves no trace.

@@ -45,12 +45,11 @@ class SystemIds:
         with self._lock:
             # Milliseconds and a 12-bit fraction of one: method 3 of RFC 9562, section 6.2.
             now = time.time_ns()
-            ticks = (now // 1_000_000 << 12) + (now % 1_000_000 << 12) // 1_000_000
-            self._last = ticks = ticks if ticks > self._last else self._last + 1
+            ticks = max((now // 1_000_000 << 12) + (now % 1_000_000 << 12) // 1_000_000, self._last + 1)
             # Asking the system costs as much as all else here; no digit is used twice.
             if self._used >= len(self._entropy):
                 self._entropy, self._used = os.urandom(1024).hex(), 0
-            self._used += 16
+            self._last, self._used = ticks, self._used + 16
             return uuid7(ticks, self._entropy[self._used - 16 : self._used])
 
     def _forget(self) -> None:
