@@ -100,6 +100,24 @@ def test_several_at_once_and_parts_are_taken_apart() -> None:
     assert [said.rpartition(b"|")[2] for said in heard] == [b"first", b"second", b"ordinary", b"fourth", b"fifth"]
 
 
+def test_a_request_in_parts_in_between_does_not_lend_what_it_says() -> None:
+    """Clients may share a connection, behind a proxy: none is ever answered as another."""
+    heard: list[bytes] = []
+    first, other = asking(b"1", more="x-key: A\r\n"), asking(b"2", more="x-key: BB\r\n")
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for parts in ((first,), (other[:-1], other[-1:]), (first,), (other[:20], other[20:]), (other,), (first,)):
+            for part in parts:
+                writer.write(part)
+                await writer.drain()
+                for _ in range(5):
+                    await asyncio.sleep(0)  # a turn of the loop, in which the part is read by itself
+            heard.append((await answered(reader))[1])
+
+    talking(Door(ordinary, None, {"/ask": telling}), talk)
+    assert [said.partition(b"x-key=")[2] for said in heard] == [b"A|1", b"BB|2", b"A|1", b"BB|2", b"BB|2", b"A|1"]
+
+
 @pytest.mark.parametrize(
     "data",
     [

@@ -130,6 +130,9 @@ class Answerer:
             else:
                 size = judged(policy, len(text) + len(str(calls)))
                 await apart(size, guard_whole, policy, exchange, text, calls)
+        except GeneratorExit:
+            self._settle(exchange, given_up=True)  # it is closed, and may not wait any more
+            raise
         except BaseException as error:
             return error
         return None
@@ -141,6 +144,9 @@ class Answerer:
             body = {name: value for name, value in reserved.items() if name != "max_tokens"}
             replies.append(await self._sources.embed(exchange.target.spec, body))
             exchange.take("", (), decoding.usage(replies[0]))
+        except GeneratorExit:
+            self._settle(exchange, given_up=True)  # it is closed, and may not wait any more
+            raise
         except BaseException as error:
             return error
         return None

@@ -106,7 +106,7 @@ class Bounded(HttpToolsProtocol):
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made once it is known to need one."""
-        self._between = False
+        self._between, self._head = False, None
         self.url, self.headers, self.expect_100_continue = b"", [], False
 
     def on_header(self, name: bytes, value: bytes) -> None:

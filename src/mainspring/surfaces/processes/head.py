@@ -12,6 +12,8 @@ from collections.abc import Iterable
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})\r\n", re.IGNORECASE)
 _END = b"\r\n\r\n"
 _DIGITS = 8
+_LONGEST = 8 << 10
+"""Bytes of a head that is remembered: connections that are idle hold one each."""
 
 
 class Head:
@@ -37,7 +39,7 @@ def head_of(data: bytes, size: int, most: int) -> Head | None:
     """Return the head of one whole request, whose body has `size` bytes; None where it is not plain to see."""
     ends = data.find(_END) + len(_END)
     found = _LENGTH.search(data, 0, ends - 2)
-    if found is None or int(found[1]) != size or len(data) != ends + size:
+    if found is None or ends > _LONGEST or int(found[1]) != size or len(data) != ends + size:
         return None
     if data.count(b"\n", 0, ends) != data.count(b"\r\n", 0, ends):
         return None  # to some parsers a bare line feed ends a line, and so a head
