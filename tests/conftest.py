@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime, timedelta
@@ -29,12 +28,6 @@ hypothesis.settings.register_profile(
     "patient", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow], print_blob=True
 )
 hypothesis.settings.load_profile("patient")
-
-# Workers side by side have a core each at best. A second thread of an engine or of torch would compute little more, and
-# take from the other worker what it does not use: threads that wait for each other keep their cores busy.
-if "PYTEST_XDIST_WORKER" in os.environ:
-    os.environ.setdefault("MAINSPRING_ENGINE_THREADS", "1")
-    os.environ.setdefault("OMP_THREAD_LIMIT", "1")
 
 LONGEST = ("surfaces/test_snippets.py", "surfaces/test_demo.py", "browser/", "tuning/", "faults/", "serving/", "evals/")
 """What takes longest comes first, so that no worker is left alone with it at the end."""
