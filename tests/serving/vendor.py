@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from typing import Any
 
 from starlette.requests import Request
@@ -37,8 +38,12 @@ class Vendor:
         self.reason = "stop"
         self.tool_calls: list[dict[str, Any]] = []
         self.requests: list[tuple[str, dict[str, str], dict[str, Any]]] = []
+        self.arrivals: list[float] = []
+        """When each request came, on the monotonic clock."""
         self.fail: tuple[int, Any] | None = None
         self.fail_headers: dict[str, str] = {}
+        self.fail_first: int | None = None
+        """So many requests fail, those after them are answered; none: all fail."""
         self.break_after = -1
         """Send an event of an error after so many words."""
         self.die_after = -1
@@ -59,11 +64,12 @@ class Vendor:
         headers = dict(request.headers)
         path = scope["path"]
         self.requests.append((path, headers, body))
+        self.arrivals.append(time.monotonic())
         key = headers.get("x-api-key") or headers.get("authorization", "").removeprefix("Bearer ")
         if key != KEY:
             error = {"type": "authentication_error", "message": f"wrong key {key}"}
             await JSONResponse({"type": "error", "error": error}, 401)(scope, receive, send)
-        elif self.fail is not None:
+        elif self.fail is not None and (self.fail_first is None or len(self.requests) <= self.fail_first):
             await JSONResponse(self.fail[1], self.fail[0], self.fail_headers)(scope, receive, send)
         elif path == "/v1/models":
             await JSONResponse({"data": [{"id": "big"}, {"id": "small"}]})(scope, receive, send)
