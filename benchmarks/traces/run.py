@@ -149,15 +149,20 @@ class Bench:
         return sent[0]
 
     def _awaited(self, product: Product, wanted: int) -> tuple[int, float]:
-        """Wait until so many spans are found, or no more come for a minute; return how many, and when."""
-        counted, changed = -1, time.perf_counter()
+        """Wait until so many spans are found, or no more come for a minute; return how many, and when.
+
+        The steps between two looks grow with what was waited, so that they blur nobody's figure by more than a little.
+        """
+        counted, begun = -1, time.perf_counter()
+        changed = begun
         while time.perf_counter() - changed < 60:
             now = product.count()
             if now != counted:
                 counted, changed = now, time.perf_counter()
             if counted >= wanted:
                 break
-            time.sleep(0.25)  # another process indexes: it is seen only by asking
+            # Another process indexes: it is seen only by asking.
+            time.sleep(min(0.25, max(0.02, (time.perf_counter() - begun) / 20)))
         return counted, changed
 
     def ask(self, running: list[Product]) -> None:
