@@ -10,10 +10,13 @@ from sqlalchemy.exc import IntegrityError
 from mainspring.kernel import events
 from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.tx import Tx
-from mainspring.monitoring import actions
+from mainspring.monitoring import actions, silences
 from mainspring.monitoring.channels import announce
 from mainspring.monitoring.models import Alert, Finding, Monitor
 from mainspring.monitoring.tables import alerts, monitors
+
+_UNTOLD = "silenced"
+"""Stands in the detail of an alert of which a silence has kept everybody from being told."""
 
 
 def settle(tx: Tx, monitor: Monitor, finding: Finding) -> str:
@@ -21,7 +24,7 @@ def settle(tx: Tx, monitor: Monitor, finding: Finding) -> str:
     live = select(alerts).where(alerts.c.project == tx.project, alerts.c.live == monitor.name)
     row = tx.execute(live).mappings().one_or_none()
     if finding.state == "firing":
-        return _again(tx, row, finding) if row else _open(tx, monitor, finding)
+        return _again(tx, monitor, row, finding) if row else _open(tx, monitor, finding)
     if row is not None and finding.state == "ok":
         resolve(tx, row["id"], by="system", note=finding.summary, wanted=monitor.channels)
     return str(row["id"]) if row else ""
@@ -102,6 +105,8 @@ def _open(tx: Tx, monitor: Monitor, finding: Finding) -> str:
     except IntegrityError:
         raise Conflict(f"The monitor {monitor.name} ran twice at the same time.", hint="Try again.") from None
     opened = Alert(**values)
+    if silences.over(tx, opened):
+        _change(tx, opened.id, detail={**opened.detail, _UNTOLD: True})
     payload = {"alert": opened.id, "monitor": monitor.name, "target": monitor.target, "severity": monitor.severity}
     events.emit(tx, "alert.opened", payload)
     announce(tx, "alert.opened", opened, monitor.channels)
@@ -110,10 +115,16 @@ def _open(tx: Tx, monitor: Monitor, finding: Finding) -> str:
     return opened.id
 
 
-def _again(tx: Tx, row: RowMapping, finding: Finding) -> str:
-    kept = {name: row["detail"][name] for name in ("changes", "actions") if name in row["detail"]}
+def _again(tx: Tx, monitor: Monitor, row: RowMapping, finding: Finding) -> str:
+    """Count an alert that lasts; where a silence kept it from everybody, it is told once the silence is over."""
+    kept = {name: row["detail"][name] for name in ("changes", "actions", _UNTOLD) if name in row["detail"]}
+    due = _UNTOLD in kept and not silences.over(tx, shown(row))
+    if due:
+        del kept[_UNTOLD]
     shown_now = {"summary": finding.summary, "detail": {**finding.detail, **kept}, "trace_ids": finding.trace_ids}
     _change(tx, row["id"], count=row["count"] + 1, last_at=tx.now, **shown_now)
+    if due and row["state"] == "open":
+        announce(tx, "alert.opened", get(tx, row["id"]), monitor.channels)
     return str(row["id"])
 
 

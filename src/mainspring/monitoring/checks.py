@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
@@ -12,10 +12,10 @@ from pydantic import Field, ValidationError
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
-from mainspring.kernel.spans import Span
+from mainspring.kernel.spans import CallTotals, Span
 from mainspring.monitoring import drift as drift_checks
 from mainspring.monitoring.models import Finding, Monitor, MonitorKind
-from mainspring.monitoring.sample import Traffic, Watched, calls, live
+from mainspring.monitoring.sample import Traffic, Watched, calls, live, totals
 from mainspring.stats.proportions import LEAST_ROWS, exact_proportion, proportion
 from mainspring.traces import scores as score_store
 
@@ -91,9 +91,9 @@ class DriftOptions(Watched):
 def drift(platform: Platform, monitor: Monitor, options: DriftOptions) -> Finding:
     """Inputs are no longer like the data that the live release was trained on."""
     settings = drift_checks.DriftSettings(**options.model_dump())
-    since = platform.clock.now() - timedelta(minutes=monitor.window_minutes)
+    since, until = window(platform, monitor)
     try:
-        found = drift_checks.check(platform, monitor.target, monitor.environment, settings, since=since)
+        found = drift_checks.check(platform, monitor.target, monitor.environment, settings, since=since, until=until)
     except drift_checks.TooFew as error:
         return Finding(state="insufficient", value=None, threshold=settings.min_effect, n=0, summary=error.message)
     return Finding(
@@ -117,9 +117,10 @@ class ErrorOptions(Watched):
 @check("error_rate", ErrorOptions)
 def error_rate(platform: Platform, monitor: Monitor, options: ErrorOptions) -> Finding:
     """Too large a share of calls fails."""
-    seen = _window(platform, monitor, options.traffic)
-    failed = [span for span in seen if span.status == "error"]
-    return _share(failed, len(seen), options.max_share, options.min_calls, "calls failed")
+    failed = [span for span in _window(platform, monitor, options.traffic) if span.status == "error"]
+    whole = _totals(platform, monitor, options.traffic)
+    found = _judged(whole.errors, whole.calls, options.max_share, options.min_calls, "calls failed")
+    return found.model_copy(update={"trace_ids": [span.trace_id for span in failed[:_SHOWN]]})
 
 
 class LatencyOptions(Watched):
@@ -165,13 +166,13 @@ class FeedbackOptions(Watched):
 @check("feedback", FeedbackOptions)
 def feedback(platform: Platform, monitor: Monitor, options: FeedbackOptions) -> Finding:
     """Too large a share of feedback is bad."""
-    since = platform.clock.now() - timedelta(minutes=monitor.window_minutes)
+    since, until = window(platform, monitor)
     with platform.read() as tx:
-        given = score_store.find(tx, name=options.score, since=since)
+        given = score_store.find(tx, name=options.score, since=since, until=until)
     if monitor.target or monitor.environment:
         # Feedback often comes later than the call, so calls are looked for further back.
-        before, where = since - timedelta(days=7), monitor.environment
-        seen = calls(platform, _project(platform), monitor.target, where, since=before, traffic=options.traffic)
+        project, where, before = _project(platform), monitor.environment, since - timedelta(days=7)
+        seen = calls(platform, project, monitor.target, where, since=before, until=until, traffic=options.traffic)
         mine = {span.trace_id for span in seen}
         given = [score for score in given if score.trace_id in mine]
     elif options.traffic == "live":
@@ -199,12 +200,16 @@ def guard_hits(platform: Platform, monitor: Monitor, options: GuardOptions) -> F
     """The guard had to act more often than it may."""
     seen = _window(platform, monitor, options.traffic)
     hit = [span for span in seen if span.attributes.get("mainspring.guard.action") in options.actions]
+    count, n = len(hit), len(seen)
+    if "log" not in options.actions:  # what was only noted is not summed
+        whole = _totals(platform, monitor, options.traffic)
+        count, n = sum({"mask": whole.masked, "block": whole.blocked}[one] for one in set(options.actions)), whole.calls
     return Finding(
-        state="firing" if len(hit) > options.max_count else "ok",
-        value=float(len(hit)),
+        state="firing" if count > options.max_count else "ok",
+        value=float(count),
         threshold=float(options.max_count),
-        n=len(seen),
-        summary=f"The guard acted ({', '.join(options.actions)}) on {len(hit)} of {len(seen)} calls.",
+        n=n,
+        summary=f"The guard acted ({', '.join(options.actions)}) on {count} of {n} calls.",
         trace_ids=[span.trace_id for span in hit[:_SHOWN]],
     )
 
@@ -219,22 +224,35 @@ class SpendOptions(Watched):
 def spend(platform: Platform, monitor: Monitor, options: SpendOptions) -> Finding:
     """Calls cost more than they may."""
     seen = _window(platform, monitor, options.traffic, attempts=True)
-    total = sum(span.cost or 0.0 for span in seen)
+    whole = _totals(platform, monitor, options.traffic)
     dear = sorted(seen, key=lambda span: span.cost or 0.0, reverse=True)[:_SHOWN]
     return Finding(
-        state="firing" if total > options.max_usd else "ok",
-        value=total,
+        state="firing" if whole.cost > options.max_usd else "ok",
+        value=whole.cost,
         threshold=options.max_usd,
-        n=len(seen),
-        summary=f"{len(seen)} calls cost ${total:,.4f}.",
+        n=whole.calls,
+        summary=f"{whole.calls} calls cost ${whole.cost:,.4f}.",
         trace_ids=[span.trace_id for span in dear if span.cost],
     )
 
 
+def window(platform: Platform, monitor: Monitor) -> tuple[datetime, datetime]:
+    """Return when a monitor's window begins and ends: a back-test looks at the past, and sees nothing after it."""
+    until = platform.clock.now()
+    return until - timedelta(minutes=monitor.window_minutes), until
+
+
 def _window(platform: Platform, monitor: Monitor, traffic: Traffic, *, attempts: bool = False) -> list[Span]:
-    since, where = platform.clock.now() - timedelta(minutes=monitor.window_minutes), monitor.environment
-    project = _project(platform)
-    return list(calls(platform, project, monitor.target, where, since=since, traffic=traffic, attempts=attempts))
+    since, until = window(platform, monitor)
+    how = {"traffic": traffic, "attempts": attempts}
+    found = calls(platform, _project(platform), monitor.target, monitor.environment, since=since, until=until, **how)  # type: ignore[arg-type]
+    return list(found)
+
+
+def _totals(platform: Platform, monitor: Monitor, traffic: Traffic) -> CallTotals:
+    since, until = window(platform, monitor)
+    where, project = monitor.environment, _project(platform)
+    return totals(platform, project, monitor.target, where, since=since, until=until, traffic=traffic)
 
 
 def _project(platform: Platform) -> str:
@@ -244,11 +262,6 @@ def _project(platform: Platform) -> str:
 
 def _taken(span: Span, of: str) -> float:
     return (span.end_ns - span.start_ns) / 1e6 if of == "whole" else span.ttft_ms or 0.0
-
-
-def _share(bad: list[Span], n: int, most: float, least: int, what: str) -> Finding:
-    found = _judged(len(bad), n, most, least, what)
-    return found.model_copy(update={"trace_ids": [span.trace_id for span in bad[:_SHOWN]]})
 
 
 def _judged(bad: int, n: int, most: float, least: int, what: str) -> Finding:

@@ -12,7 +12,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import reference
 from mainspring.monitoring.models import DriftCheck
-from mainspring.monitoring.sample import Traffic, calls, question
+from mainspring.monitoring.sample import Traffic, calls, one_of_each_session, question
 from mainspring.stats.drift import mmd
 
 LEAST = 20
@@ -53,7 +53,7 @@ def check(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> DriftCheck:
-    """Compare the inputs of live calls with the reference by MMD on embeddings.
+    """Compare the inputs of live calls with the reference by MMD on embeddings; of a session one call counts.
 
     Raises TooFew below 20 calls with text, Invalid where there is nothing to compare with, Unavailable without an
     embedding model.
@@ -61,7 +61,9 @@ def check(
     with platform.read() as tx:
         project, now = tx.project, tx.now
     since = since or now - timedelta(days=7)
-    spans = calls(platform, project, target, environment, since=since, until=until, traffic=settings.traffic)
+    spans = one_of_each_session(
+        calls(platform, project, target, environment, since=since, until=until, traffic=settings.traffic)
+    )
     sample = list(islice(((span, text) for span in spans if (text := question(span.input).strip())), settings.limit))
     if len(sample) < LEAST:
         raise TooFew(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.platform import Platform
-from mainspring.kernel.spans import Span
+from mainspring.kernel.spans import CallTotals, Span
 from mainspring.monitoring.attacks.runaways import circles
-from mainspring.monitoring.sample import Traffic, calls, live
+from mainspring.monitoring.sample import Traffic, calls, live, totals
 from mainspring.stats import mean_interval, quantile_interval
 from mainspring.stats.intervals import TooFewRows
 from mainspring.stats.proportions import LEAST_ROWS, exact_proportion, proportion
@@ -45,16 +45,26 @@ class _Kind:
     of: Callable[[Sequence[Span]], Measured]
     attempts: bool = False
     """Whether attempts at a routed call that another one followed count too: they may cost."""
+    summed: Callable[[CallTotals], Measured] | None = None
+    """The same from the sums of all calls: what is added up, or shared out, is not that of the newest calls alone."""
+
+
+def _total(value: Callable[[CallTotals], float]) -> Callable[[CallTotals], Measured]:
+    return lambda whole: Measured(float(value(whole)), whole.calls, exact=True)
+
+
+def _rate(hits: int, n: int, trace_ids: tuple[str, ...] = ()) -> Measured:
+    """Return a share with its interval."""
+    if not n:
+        return Measured(None, 0)
+    found = proportion(hits, n) if n >= LEAST_ROWS else exact_proportion(hits, n)
+    return Measured(hits / n, n, found.low, found.high, trace_ids)
 
 
 def _share(bad: Callable[[Span], bool]) -> Callable[[Sequence[Span]], Measured]:
     def measure(seen: Sequence[Span]) -> Measured:
         hit = [span for span in seen if bad(span)]
-        if not seen:
-            return Measured(None, 0)
-        n = len(seen)
-        found = proportion(len(hit), n) if n >= LEAST_ROWS else exact_proportion(len(hit), n)
-        return Measured(len(hit) / n, n, found.low, found.high, _ids(hit))
+        return _rate(len(hit), len(seen), _ids(hit))
 
     return measure
 
@@ -117,9 +127,11 @@ def _longest(seen: Sequence[Span]) -> Measured:
 
 
 KINDS: dict[str, _Kind] = {
-    "requests": _Kind("calls", _count(lambda span: True)),
-    "errors": _Kind("calls that failed", _count(_failed)),
-    "error_rate": _Kind("share of calls that failed", _share(_failed)),
+    "requests": _Kind("calls", _count(lambda span: True), summed=_total(lambda whole: whole.calls)),
+    "errors": _Kind("calls that failed", _count(_failed), summed=_total(lambda whole: whole.errors)),
+    "error_rate": _Kind(
+        "share of calls that failed", _share(_failed), summed=lambda whole: _rate(whole.errors, whole.calls)
+    ),
     "guard_rate": _Kind("share of calls that the guard masked or blocked", _share(_guarded)),
     "cut_rate": _Kind("share of answers cut off at their length", _share(_cut)),
     "loop_rate": _Kind("share of answers that go round in circles", _share(circles)),
@@ -129,10 +141,16 @@ KINDS: dict[str, _Kind] = {
     "latency_p99": _Kind("99 % quantile of the whole time, in ms", _quantile(_whole, 0.99)),
     "ttft_p50": _Kind("median of the time to the first token, in ms", _quantile(lambda span: span.ttft_ms, 0.5)),
     "ttft_p95": _Kind("95 % quantile of it, in ms", _quantile(lambda span: span.ttft_ms, 0.95)),
-    "input_tokens": _Kind("tokens in", _sum(lambda span: float(span.input_tokens or 0)), attempts=True),
-    "output_tokens": _Kind("tokens out", _sum(lambda span: float(span.output_tokens or 0)), attempts=True),
-    "cached_tokens": _Kind("tokens in that were cached", _sum(_cached), attempts=True),
-    "cost": _Kind("US dollars", _sum(lambda span: span.cost or 0.0), attempts=True),
+    "input_tokens": _Kind(
+        "tokens in", _sum(lambda span: float(span.input_tokens or 0)), True, _total(lambda whole: whole.input_tokens)
+    ),
+    "output_tokens": _Kind(
+        "tokens out", _sum(lambda span: float(span.output_tokens or 0)), True, _total(lambda whole: whole.output_tokens)
+    ),
+    "cached_tokens": _Kind(
+        "tokens in that were cached", _sum(_cached), True, _total(lambda whole: whole.cached_tokens)
+    ),
+    "cost": _Kind("US dollars", _sum(lambda span: span.cost or 0.0), True, _total(lambda whole: whole.cost)),
 }
 """By name; besides, `score/NAME` is the mean of the scores of that name, `score/NAME=LABEL` the share of a label."""
 
@@ -153,17 +171,27 @@ def measure(
     since: datetime,
     until: datetime,
     traffic: Traffic = "live",
+    shown: bool = True,
 ) -> Measured:
-    """Measure a metric over a window."""
+    """Measure a metric over a window; traces are named where they are to be `shown`.
+
+    Sums, and the share of errors, are of all calls, other figures of the newest 20,000.
+    """
     with platform.read() as tx:
         project = tx.project
     if name.startswith("score/"):
         return _scored(platform, project, name.removeprefix("score/"), target, environment, since, until, traffic)
     kind = KINDS[check(name)]
+    found = None
+    if kind.summed is not None:
+        found = kind.summed(totals(platform, project, target, environment, since=since, until=until, traffic=traffic))
+        if not shown:
+            return found
     seen = calls(
         platform, project, target, environment, since=since, until=until, traffic=traffic, attempts=kind.attempts
     )
-    return kind.of(list(seen))
+    of_newest = kind.of(list(seen))
+    return of_newest if found is None else replace(found, trace_ids=of_newest.trace_ids)
 
 
 def _scored(
@@ -178,7 +206,7 @@ def _scored(
 ) -> Measured:
     name, _, label = name.partition("=")
     with platform.read() as tx:
-        given = [one for one in score_store.find(tx, name=name, since=since) if one.created_at < until]
+        given = score_store.find(tx, name=name, since=since, until=until)
     if target or environment:
         before = since - _SCORED_BACK
         seen = calls(platform, project, target, environment, since=before, until=until, traffic=traffic)

@@ -15,8 +15,9 @@ from mainspring.monitoring.checks import Count, check
 from mainspring.monitoring.drift import TooFew
 from mainspring.monitoring.metrics import Measured
 from mainspring.monitoring.models import Finding, Monitor
-from mainspring.monitoring.sample import Traffic, Watched, calls
+from mainspring.monitoring.sample import Traffic, Watched, calls, totals
 from mainspring.monitoring.shift import ShiftSettings, report
+from mainspring.traces.models import nanoseconds
 
 Number = Annotated[float, Field(ge=-1e12, le=1e12)]
 _AGO = {"previous": None, "day": timedelta(days=1), "week": timedelta(days=7)}
@@ -137,26 +138,32 @@ def burn_rate(platform: Platform, monitor: Monitor, options: BurnOptions) -> Fin
     whole = timedelta(minutes=monitor.window_minutes)
     with platform.read() as tx:
         project = tx.project
-    since, where = until - whole, monitor.environment
-    seen = list(calls(platform, project, monitor.target, where, since=since, until=until, traffic=options.traffic))
-    if len(seen) < max(1, options.min_calls):
-        summary = f"{len(seen)} calls in the window; {max(1, options.min_calls)} are needed to judge."
-        return Finding(state="insufficient", value=None, threshold=options.factor, n=len(seen), summary=summary)
-    recent_ns = int((until - whole / 12).timestamp() * 1e9)
-    bad = [span for span in seen if span.status == "error" or _slow(span.end_ns - span.start_ns, options.max_ms)]
-    recent = [span for span in seen if span.start_ns >= recent_ns]
-    late = sum(span.start_ns >= recent_ns for span in bad)
+    where, traffic, recent = monitor.environment, options.traffic, until - whole / 12
+    whose = (platform, project, monitor.target, where)
+    seen = list(calls(*whose, since=until - whole, until=until, traffic=traffic))
+    failing = [span for span in seen if span.status == "error" or _slow(span.end_ns - span.start_ns, options.max_ms)]
+    if options.max_ms is None:
+        # Sums know of every call; how long each took is read of the newest.
+        sums = [totals(*whose, since=since, until=until, traffic=traffic) for since in (until - whole, recent)]
+        (n, bad), (lately, late) = ((one.calls, one.errors) for one in sums)
+    else:
+        since_ns = nanoseconds(recent)
+        n, bad = len(seen), len(failing)
+        lately, late = (sum(span.start_ns >= since_ns for span in some) for some in (seen, failing))
+    if n < max(1, options.min_calls):
+        summary = f"{n} calls in the window; {max(1, options.min_calls)} are needed to judge."
+        return Finding(state="insufficient", value=None, threshold=options.factor, n=n, summary=summary)
     allowed = 1 - options.objective
-    long, short = len(bad) / len(seen) / allowed, (late / len(recent) / allowed) if recent else 0.0
+    long, short = bad / n / allowed, (late / lately / allowed) if lately else 0.0
     return Finding(
         state="firing" if min(long, short) >= options.factor else "ok",
         value=min(long, short),
         threshold=options.factor,
-        n=len(seen),
-        summary=f"{len(bad)} of {len(seen)} calls were bad: {long:.1f} times what the objective of "
+        n=n,
+        summary=f"{bad} of {n} calls were bad: {long:.1f} times what the objective of "
         f"{options.objective:.2%} allows, {short:.1f} times in the last {whole.total_seconds() / 720:.1f} minutes.",
-        detail={"long": long, "short": short, "bad": len(bad)},
-        trace_ids=[span.trace_id for span in bad[:5]],
+        detail={"long": long, "short": short, "bad": bad},
+        trace_ids=[span.trace_id for span in failing[:5]],
     )
 
 
@@ -164,9 +171,12 @@ def _slow(taken_ns: int, most_ms: float | None) -> bool:
     return most_ms is not None and taken_ns / 1e6 > most_ms
 
 
-def _measured(platform: Platform, monitor: Monitor, name: str, until: datetime, traffic: Traffic) -> Measured:
+def _measured(
+    platform: Platform, monitor: Monitor, name: str, until: datetime, traffic: Traffic, *, shown: bool = True
+) -> Measured:
     since, where = until - timedelta(minutes=monitor.window_minutes), monitor.environment
-    return metrics.measure(platform, name, monitor.target, where, since=since, until=until, traffic=traffic)
+    how = {"traffic": traffic, "shown": shown}
+    return metrics.measure(platform, name, monitor.target, where, since=since, until=until, **how)  # type: ignore[arg-type]
 
 
 def _bound(now: Measured, options: MetricOptions) -> Finding:
@@ -182,7 +192,7 @@ def _bound(now: Measured, options: MetricOptions) -> Finding:
 def _change(platform: Platform, monitor: Monitor, options: MetricOptions, now: Measured, until: datetime) -> Finding:
     """Fire where the intervals of then and now lie further apart than the share by which it may move."""
     ago = _AGO[options.compare] or timedelta(minutes=monitor.window_minutes)
-    then = _measured(platform, monitor, options.metric, until - ago, options.traffic)
+    then = _measured(platform, monitor, options.metric, until - ago, options.traffic, shown=False)
     if then.value is None or then.value <= 0 or (then.n < max(1, options.min_calls) and not then.exact):
         return _few(then, options)
     ends = [now.value, now.value] if now.exact else [now.low, now.high]
@@ -204,7 +214,7 @@ def _anomaly(platform: Platform, monitor: Monitor, options: MetricOptions, now: 
     """Fire where the value lies far from the median of earlier windows, in units of 1.4826 × MAD (Hampel 1974)."""
     window = timedelta(minutes=monitor.window_minutes)
     earlier = [
-        _measured(platform, monitor, options.metric, until - window * back, options.traffic)
+        _measured(platform, monitor, options.metric, until - window * back, options.traffic, shown=False)
         for back in range(1, options.history + 1)
     ]
     values = [one.value for one in earlier if one.value is not None and one.n]

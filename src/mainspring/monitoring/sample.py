@@ -11,7 +11,7 @@ from typing import Any, Literal
 from mainspring.evals.spans import ENVIRONMENT
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.records import Record
-from mainspring.kernel.spans import Span, SpanFilter, TraceSummary
+from mainspring.kernel.spans import CallTotals, Span, SpanFilter, TraceSummary
 from mainspring.traces.models import ROUTE, nanoseconds
 
 Traffic = Literal["live", "all"]
@@ -64,7 +64,7 @@ def calls(
     }
     # Kind by kind: a trace of many thousand spans would else stand before the calls of a whole day.
     found = [platform.spans.scan(project, SpanFilter(kind=kind, **where), limit=LOOKED_AT) for kind in CALLS]
-    left, later, outer = limit, set[tuple[str, str]](), _Outer(platform, project)
+    left, later, outer = limit, set[tuple[str, str]](), Outer(platform, project)
     for span in islice(merge(*found, key=lambda span: -span.start_ns), LOOKED_AT):
         if traffic == "live" and span.service in NOT_LIVE:
             continue
@@ -82,7 +82,43 @@ def calls(
             return
 
 
-class _Outer:
+def totals(
+    platform: Platform,
+    project: str,
+    target: str,
+    environment: str,
+    *,
+    since: datetime,
+    until: datetime,
+    traffic: Traffic = "live",
+) -> CallTotals:
+    """Return the sums of all calls of a time that `calls` would yield, however many they are."""
+    is_release = target.startswith("release/")
+    begin, end = nanoseconds(since), nanoseconds(until)
+    where = SpanFilter(
+        environment=environment or ("" if traffic == "all" else f"!{EXPERIMENT}"),
+        service="" if traffic == "all" else without("", NOT_LIVE),
+        kind=",".join(CALLS),
+        release=target if is_release else "",
+        deployment="" if is_release else target,
+        since_ns=begin,
+        until_ns=max(end, begin + 1),
+    )
+    found = platform.spans.calls(project, where, step_ns=max(1, end - begin), groups=1)
+    return found[0] if found else CallTotals(at_ns=begin, group="")
+
+
+def one_of_each_session(spans: Iterable[Span]) -> Iterator[Span]:
+    """Yield one call of each session, the first that comes: those of one session are alike."""
+    known: set[str] = set()
+    for span in spans:
+        if span.session_id not in known:
+            yield span
+        if span.session_id:
+            known.add(span.session_id)
+
+
+class Outer:
     """The calls that enclose another: each began before it, and is the same call as its client saw it.
 
     Between the two may stand what carries a call, the span of a route or of an HTTP request. It is looked up once

@@ -18,6 +18,9 @@ from mainspring.monitoring.models import Finding, Monitor, MonitorResult, SetAct
 from mainspring.monitoring.tables import monitor_results, monitors
 
 _log = logging.getLogger(__name__)
+_KEPT = timedelta(days=90)
+"""How long what a monitor found is kept; its alerts stay."""
+_FEW = 10
 
 
 def add(tx: Tx, values: dict[str, Any]) -> Monitor:
@@ -109,9 +112,7 @@ def run(platform: Platform, monitor: Monitor) -> MonitorResult:
     with platform.begin() as tx:
         alert_id = alerts.settle(tx, monitor, finding)
         result = MonitorResult(**finding.model_dump(), monitor=monitor.name, at=tx.now, alert_id=alert_id)
-        tx.execute(insert(monitor_results).values(id=tx.new_id(), project=tx.project, **result.model_dump()))
-        mine = (monitors.c.project == tx.project) & (monitors.c.name == monitor.name)
-        tx.execute(update(monitors).where(mine).values(due_at=tx.now + timedelta(minutes=monitor.every_minutes)))
+        _record(tx, monitor, result.model_dump())
     return result
 
 
@@ -145,6 +146,16 @@ def _failed(platform: Platform, monitor: Monitor, problem: str) -> None:
     }
     with platform.begin() as tx:
         row = {**values, "monitor": monitor.name, "at": tx.now, "summary": problem[:2000], "alert_id": ""}
-        tx.execute(insert(monitor_results).values(id=tx.new_id(), project=tx.project, **row))
-        mine = (monitors.c.project == tx.project) & (monitors.c.name == monitor.name)
-        tx.execute(update(monitors).where(mine).values(due_at=tx.now + timedelta(minutes=monitor.every_minutes)))
+        _record(tx, monitor, row)
+
+
+def _record(tx: Tx, monitor: Monitor, row: dict[str, Any]) -> None:
+    """Keep a result, set the next turn, and let go of a few results that are old."""
+    tx.execute(insert(monitor_results).values(id=tx.new_id(), project=tx.project, **row))
+    mine = (monitors.c.project == tx.project) & (monitors.c.name == monitor.name)
+    tx.execute(update(monitors).where(mine).values(due_at=tx.now + timedelta(minutes=monitor.every_minutes)))
+    r = monitor_results.c
+    first = select(r.id, r.at).where(r.project == tx.project, r.monitor == monitor.name).order_by(r.id).limit(_FEW)
+    old = [one.id for one in tx.execute(first) if one.at < tx.now - _KEPT]
+    if old:
+        tx.execute(delete(monitor_results).where(r.id.in_(old)))

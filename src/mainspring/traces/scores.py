@@ -109,13 +109,16 @@ def find(
     at_least: float | None = None,
     label: str = "",
     since: datetime | None = None,
+    until: datetime | None = None,
     limit: int = 10_000,
 ) -> list[Score]:
-    """Return scores of traces that match, newest first, at most `limit`."""
+    """Return scores of traces that match, newest first, at most `limit`; those of `until` itself do not."""
     query = select(scores).where(*conditions(tx, name=name, at_most=at_most, at_least=at_least, label=label))
     query = query.where(scores.c.trace_id != "")
     if since is not None:
         query = query.where(scores.c.created_at >= since)
+    if until is not None:
+        query = query.where(scores.c.created_at < until)
     return [as_score(row) for row in tx.execute(query.order_by(scores.c.id.desc()).limit(limit)).mappings()]
 
 

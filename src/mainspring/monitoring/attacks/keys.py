@@ -170,7 +170,7 @@ def _shares(
 ) -> dict[str, Shares]:
     found: dict[str, Shares] = defaultdict(Shares)
     start = end - timedelta(hours=hours)
-    for span in calls(platform, project, "", environment, since=start, until=end):
+    for span in calls(platform, project, "", environment, since=start, until=min(end, platform.clock.now())):
         found[_key(span)].spans.append(span)
     if not found:
         return found

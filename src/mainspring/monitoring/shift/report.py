@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from mainspring import stats
@@ -15,7 +16,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.monitoring import reference
 from mainspring.monitoring.drift import TooFew
-from mainspring.monitoring.sample import Traffic, calls
+from mainspring.monitoring.sample import Traffic, calls, one_of_each_session
 from mainspring.monitoring.shift import topics
 from mainspring.monitoring.shift.features import CATEGORIES, NUMBERS, SHARES, Seen, of_row, of_span
 from mainspring.monitoring.shift.models import DriftReport, FeatureKind, FeatureShift, TopicShift
@@ -69,11 +70,12 @@ def report(
         now = tx.now
     start = since or now - timedelta(days=_DAYS)
     spans = _calls(platform, target, environment, start, until, settings)
-    live = _read(platform, spans)
+    known_by = until or now
+    live = _read(platform, spans, known_by)
     release = target if target.startswith("release/") else _release(spans)
     if settings.against == "window":
         before = start - timedelta(days=settings.reference_days)
-        old = _read(platform, _calls(platform, target, environment, before, start, settings))
+        old = _read(platform, _calls(platform, target, environment, before, start, settings), known_by)
         against = f"{before:%Y-%m-%d %H:%M} to {start:%Y-%m-%d %H:%M} (UTC)"
     else:
         old, against = _made_with(platform, release, settings)
@@ -199,24 +201,16 @@ def _calls(
 ) -> list[Span]:
     with platform.read() as tx:
         project = tx.project
-    found: list[Span] = []
-    sessions: set[str] = set()
     seen = calls(platform, project, target, environment, since=since, until=until, traffic=settings.traffic)
-    for span in seen:
-        if span.session_id and span.session_id in sessions:
-            continue
-        sessions.add(span.session_id)
-        found.append(span)
-        if len(found) == settings.limit:
-            break
-    return found
+    return list(islice(one_of_each_session(seen), settings.limit))
 
 
-def _read(platform: Platform, spans: Sequence[Span]) -> list[Seen]:
+def _read(platform: Platform, spans: Sequence[Span], known_by: datetime) -> list[Seen]:
+    """Read calls with the scores that they had by then."""
     given: dict[str, list[tuple[str, float]]] = {}
     with platform.read() as tx:
         for one in score_store.of_traces(tx, [span.trace_id for span in spans]):
-            if one.number is not None:
+            if one.number is not None and one.created_at <= known_by:
                 given.setdefault(one.trace_id, []).append((one.name, one.number))
     return [of_span(span, given.get(span.trace_id, ())) for span in spans]
 
