@@ -270,3 +270,62 @@ def test_a_preview_says_what_would_be_drawn_and_draws_as_the_evaluator_does(plat
     assert service.get("short").counts.done == like.drawn
     assert {call.trace_id for call in like.calls} <= set(given(platform, "short"))
     assert not service.preview(choice=Choice(target="nothing")).calls
+
+
+def test_no_call_is_judged_twice_by_a_run_and_the_evaluator_beside_it(platform, judge):
+    called(platform, 1, 2, 3)
+    platform.clock.advance(hours=1)
+    evaluators = Evaluators(platform)
+    evaluators.create("even", "judge:even", rate=1.0)
+    complete = judge.complete
+
+    def beside(request):
+        # While the run waits for its judge, the worker comes round.
+        judge.complete = complete
+        assert work_due(platform) == 0
+        return complete(request)
+
+    judge.complete = beside
+    assert evaluators.backfill("even").result == {"drawn": 3, "new": 3, "waiting": 0}
+    assert judge.asked == 3 and len(given(platform, "even")) == 3
+
+
+def test_a_call_whose_worker_died_is_anybodys_after_a_while(platform, judge, monkeypatch):
+    from mainspring.monitoring.online import scoring
+
+    Evaluators(platform).create("even", "judge:even", rate=1.0)
+    called(platform, 1)
+    platform.clock.advance(seconds=5)
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(judge, "complete", lambda request: (_ for _ in ()).throw(KeyboardInterrupt))
+        scoring.draw(platform, "even")
+        scoring.work(platform, "even")
+    assert work_due(platform) == 0
+    platform.clock.advance(minutes=16)
+    assert work_due(platform) == 1 and judge.asked == 1
+
+
+def test_calls_that_went_well_without_saying_so_are_drawn_too(platform):
+    evaluators = Evaluators(platform)
+    evaluators.create("length", "length", rate=1.0)
+    evaluators.create("failed", "length", rate=1.0, choice=Choice(status="error"))
+    called(platform, 1)
+    called(platform, 2, status="unset")
+    called(platform, 3, status="error")
+    platform.clock.advance(seconds=5)
+    assert evaluators.preview(rate=1.0).fitting == 2
+    work_due(platform)
+    assert set(given(platform, "length")) == {trace(1), trace(2)}
+    assert set(given(platform, "failed")) == {trace(3)}
+
+
+def test_a_call_that_client_and_gateway_report_is_scored_once(platform):
+    Evaluators(platform).create("length", "length", rate=1.0)
+    called(platform, 1, span_id="a" * 16, service="shop", deployment="")
+    called(platform, 1, span_id="b" * 16, parent_id="c" * 16)
+    called(platform, 1, span_id="c" * 16, parent_id="a" * 16, kind="span", name="POST /v1/chat/completions")
+    platform.clock.advance(seconds=5)
+    assert Evaluators(platform).preview(rate=1.0).drawn == 1
+    assert work_due(platform) == 1
+    [score] = Scores(platform).list_(name="length").items
+    assert score.span_id == "b" * 16

@@ -24,6 +24,7 @@ class Choice(Record):
     environment: Word = ""
     service: Word = ""
     status: Literal["", "ok", "error"] = "ok"
+    """`ok`: calls that did not fail, whether or not their application said so."""
     query: Word = ""
     """Words that must stand in the call."""
     min_duration_ms: Annotated[float, Field(ge=0, le=1e9)] = 0.0

@@ -12,7 +12,7 @@ from mainspring.evals.scorers import Answer
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span, SpanFilter
 from mainspring.monitoring.online.models import Choice, Draw, DrawnCall
-from mainspring.monitoring.sample import CALLS, EXPERIMENT, NOT_LIVE, question, without
+from mainspring.monitoring.sample import CALLS, EXPERIMENT, NOT_LIVE, Outer, question, without
 from mainspring.traces.models import moment
 
 JUDGED = "mainspring.metadata.judged"
@@ -24,9 +24,9 @@ def drawn(
     platform: Platform, project: str, row: RowMapping, since_ns: int, until_ns: int, *, limit: int = _MOST
 ) -> Iterator[Span]:
     """Yield the calls of a time that an evaluator draws, newest first."""
-    left = limit
-    for span in _fitting(platform, project, Choice(**row["choice"]), since_ns, until_ns):
-        if left and _is_call(span) and share(row["id"], span.trace_id) < row["rate"]:
+    left, choice, outer = limit, Choice(**row["choice"]), Outer(platform, project)
+    for span in _fitting(platform, project, choice, since_ns, until_ns):
+        if left and _is_call(span, choice, outer) and share(row["id"], span.trace_id) < row["rate"]:
             left -= 1
             yield span
         if not left:
@@ -39,10 +39,13 @@ def preview(
     """Count the calls of a time that fit and those that would be drawn, and return the latest of these."""
     looked, fit, chosen, oldest = 0, 0, 0, until_ns
     calls: list[DrawnCall] = []
-    for span in _fitting(platform, project, Choice(**row["choice"]), since_ns, until_ns):
+    choice, outer = Choice(**row["choice"]), Outer(platform, project)
+    for span in _fitting(platform, project, choice, since_ns, until_ns):
         looked, oldest = looked + 1, span.start_ns
-        fit += _is_call(span)
-        if not _is_call(span) or share(row["id"], span.trace_id) >= row["rate"]:
+        if not _is_call(span, choice, outer):
+            continue
+        fit += 1
+        if share(row["id"], span.trace_id) >= row["rate"]:
             continue
         chosen += 1
         if len(calls) < shown:
@@ -70,7 +73,7 @@ def _fitting(platform: Platform, project: str, choice: Choice, since_ns: int, un
         release=choice.target if is_release else "",
         deployment="" if is_release else choice.target,
         service=without(choice.service, NOT_LIVE) if live else choice.service,
-        status=choice.status,
+        status="error" if choice.status == "error" else "",
         query=choice.query.strip(),
         min_duration_ms=choice.min_duration_ms,
         since_ns=since_ns,
@@ -84,8 +87,12 @@ def share(evaluator_id: str, trace_id: str) -> float:
     return int.from_bytes(hashlib.sha256(f"{evaluator_id}/{trace_id}".encode()).digest()[:8], "big") / 2**64
 
 
-def _is_call(span: Span) -> bool:
-    return span.kind in CALLS and JUDGED not in span.attributes
+def _is_call(span: Span, choice: Choice, outer: Outer) -> bool:
+    """Tell whether a span is a call to be drawn: of one that client and gateway both report the inner one is."""
+    if span.kind not in CALLS or outer.has(span) or JUDGED in span.attributes:
+        return False
+    # Most instrumentations of OpenTelemetry leave unset how a call ended that went well.
+    return not (choice.status == "ok" and span.status == "error")
 
 
 def answer_of(span: Span, spans: Sequence[Span]) -> Answer:

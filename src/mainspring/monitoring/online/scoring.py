@@ -102,9 +102,9 @@ def draw(platform: Platform, name: str) -> int:
 
 def work(platform: Platform, name: str, run_id: str | None = None) -> int:
     """Score one batch of what waits; return how many calls got their score, or will get none."""
-    with platform.read() as tx:
+    with platform.begin() as tx:
         row = store.find(tx, name)
-        waiting = [] if store.waits(tx, row) else store.due(tx, row, BATCH, run_id)
+        waiting = [] if store.waits(tx, row) else store.take(tx, row, BATCH, run_id)
     known, answers = [], []
     for task in waiting:
         spans = platform.spans.trace(tx.project, task["trace_id"])

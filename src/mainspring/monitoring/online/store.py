@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import RowMapping, func, insert, select, update
@@ -13,6 +13,10 @@ from mainspring.kernel.errors import Conflict, NotFound
 from mainspring.kernel.tx import Tx
 from mainspring.monitoring.online.models import Choice, Counts, Evaluator, Task
 from mainspring.monitoring.online.tables import evaluators, tasks
+
+_KEY = ("evaluator_id", "trace_id", "span_id")
+_TAKEN = timedelta(minutes=15)
+"""After so long a task whose worker said nothing, since it was killed, is anybody's again."""
 
 
 def add(tx: Tx, values: dict[str, Any], seen_ns: int) -> Evaluator:
@@ -87,12 +91,20 @@ def enrol(tx: Tx, row: RowMapping, drawn: Sequence[tuple[str, str]], run_id: str
     return added
 
 
-def due(tx: Tx, row: RowMapping, limit: int, run_id: str | None = None) -> list[RowMapping]:
-    """Return tasks that may be worked on now, oldest first; of a run, where one is named."""
+def take(tx: Tx, row: RowMapping, limit: int, run_id: str | None = None) -> list[RowMapping]:
+    """Take tasks that may be worked on now, oldest first; of a run, where one is named.
+
+    Nobody else is given them for a while: a judge is asked, and paid, once for each.
+    """
     mine = (tasks.c.evaluator_id == row["id"]) & (tasks.c.state == "pending") & (tasks.c.not_before <= tx.now)
     if run_id is not None:
         mine &= tasks.c.run_id == run_id
-    return list(tx.execute(select(tasks).where(mine).order_by(tasks.c.not_before).limit(limit)).mappings())
+    query = select(tasks).where(mine).order_by(tasks.c.not_before).limit(limit).with_for_update(skip_locked=True)
+    taken = list(tx.execute(query).mappings())
+    for one in taken:
+        key = [tasks.c[name] == one[name] for name in _KEY]
+        tx.execute(update(tasks).where(*key).values(not_before=tx.now + _TAKEN))
+    return taken
 
 
 def pending(tx: Tx, row: RowMapping, run_id: str) -> int:
@@ -103,9 +115,8 @@ def pending(tx: Tx, row: RowMapping, run_id: str) -> int:
 
 def finish(tx: Tx, task: RowMapping, state: str, **values: Any) -> bool:
     """Put a task into its state; False where another worker was faster, whose result stays."""
-    key = ("evaluator_id", "trace_id", "span_id")
     mine = tasks.c.attempts == task["attempts"]
-    for name in key:
+    for name in _KEY:
         mine &= tasks.c[name] == task[name]
     change = update(tasks).where(mine, tasks.c.state == "pending")
     return bool(tx.execute(change.values(state=state, attempts=task["attempts"] + 1, at=tx.now, **values)).rowcount)
