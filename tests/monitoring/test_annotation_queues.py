@@ -287,3 +287,36 @@ def test_deleting_a_queue_leaves_the_scores(traced):
     with pytest.raises(NotFound):
         queues.get("fresh")
     assert len(Scores(traced).list_(trace_id=trace(1)).items) == 1
+
+
+def test_fewer_reviewers_bring_what_has_enough_reviews_to_its_end(traced, acting):
+    queues = Queues(traced)
+    queues.create("trio", [HELPFUL], reviewers=3)
+    queues.add("trio", [trace(number) for number in range(1, 5)])
+    said = {"bob": [1, 1, None, 1], "cleo": [1, 0, None]}
+    for member, answers in said.items():
+        with acting("annotator", member):
+            for answer in answers:
+                work = queues.next("trio")
+                given = {} if answer is None else {"helpful": answer}
+                queues.submit("trio", work.item.id, answers=given, skip=answer is None)
+    assert queues.get("trio").progress.open == 4
+    queues.update("trio", reviewers=2)
+    states = {item.trace_id: item.state for item in queues.items("trio").items}
+    assert states == {trace(1): "done", trace(2): "disputed", trace(3): "skipped", trace(4): "open"}
+    [score] = Scores(traced).list_(trace_id=trace(1)).items
+    assert (score.name, score.number) == ("helpful", 1.0)
+
+
+def test_questions_change_until_somebody_has_answered_them(traced):
+    queues = Queues(traced)
+    queues.create("fresh", [HELPFUL])
+    queues.add("fresh", [trace(1)])
+    assert [one.name for one in queues.update("fresh", questions=[TONE, BETTER]).questions] == ["tone", "better"]
+    with pytest.raises(Invalid, match="Two questions"):
+        queues.update("fresh", questions=[TONE, TONE])
+    work = queues.next("fresh")
+    queues.submit("fresh", work.item.id, answers={"tone": "kind"})
+    with pytest.raises(Conflict, match="answered"):
+        queues.update("fresh", questions=[HELPFUL])
+    assert queues.update("fresh", rubric_text="Be fair.").rubric == "Be fair."

@@ -87,18 +87,32 @@ def submit(
         raise Conflict("The item was settled by an adjudicator.", hint="Take the next item.")
     if len(others) >= queue["reviewers"]:
         raise Conflict("Enough others have judged this item.", hint="Take the next item.")
-    questions = store.questions_of(queue)
-    given = {} if skip else rubric.checked(questions, answers)
+    given = {} if skip else rubric.checked(store.questions_of(queue), answers)
     _write(tx, queue, item_id, given, comment, skipped=skip, adjudication=False)
     tx.execute(delete(holds).where(holds.c.item_id == item_id, holds.c.reviewer == me))
     spoken = [one.answers for one in others if not one.skipped] + ([] if skip else [given])
-    if len(others) + 1 < queue["reviewers"]:
-        return _moved(tx, queue, row, questions, "open", None, len(others) + 1)
+    return _concluded(tx, queue, row, spoken, len(others) + 1)
+
+
+def conclude(tx: Tx, queue: RowMapping) -> None:
+    """Bring open items to an end that have as many reviews as the queue asks for now."""
+    enough = (items.c.queue_id == queue["id"]) & (items.c.state == "open") & (items.c.reviews >= queue["reviewers"])
+    for row in tx.execute(select(items).where(enough).with_for_update()).mappings().all():
+        said = [one for one in store.reviews_of(tx, row["id"]) if not one.adjudication]
+        _concluded(tx, queue, row, [one.answers for one in said if not one.skipped], len(said))
+
+
+def _concluded(
+    tx: Tx, queue: RowMapping, row: RowMapping, spoken: Sequence[Mapping[str, Answer]], count: int
+) -> Settled:
+    """Put an item into the state that its reviews come to: `spoken` are those of the `count` that were not skipped."""
+    questions = store.questions_of(queue)
+    if count < queue["reviewers"]:
+        return _moved(tx, queue, row, questions, "open", None, count)
     if not spoken:
-        return _moved(tx, queue, row, questions, "skipped", None, len(others) + 1)
+        return _moved(tx, queue, row, questions, "skipped", None, count)
     final = rubric.settled(questions, spoken)
-    state = "disputed" if final is None else "done"
-    return _moved(tx, queue, row, questions, state, final, len(others) + 1)
+    return _moved(tx, queue, row, questions, "disputed" if final is None else "done", final, count)
 
 
 def adjudicate(tx: Tx, queue: RowMapping, item_id: str, answers: Mapping[str, Answer], comment: str) -> Settled:

@@ -10,7 +10,7 @@ from sqlalchemy import delete, select, update
 
 from mainspring.data.models import DatasetVersion
 from mainspring.data.service import Datasets
-from mainspring.kernel.errors import Invalid
+from mainspring.kernel.errors import Conflict, Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, paginate
 from mainspring.kernel.service import Service
@@ -74,17 +74,26 @@ class Queues(Service):
     @operation("PATCH /queues/{name}", permission="queue.manage")
     def update(
         self, name: Name, *, rubric_text: Long | None = None, reviewers: Reviewers | None = None,
-        members: Members | None = None, closed: bool | None = None,
+        members: Members | None = None, questions: Questions | None = None, closed: bool | None = None,
     ) -> Queue:  # fmt: skip
-        """Change who judges how often by what rubric, or close a queue; what is settled stays as it is."""
-        given = {"rubric": rubric_text, "reviewers": reviewers, "members": members}
+        """Change who judges how often by what rubric, or close a queue; what is settled stays as it is.
+
+        With fewer reviewers, items that as many have judged already come to their end. Questions may be changed until
+        somebody has answered them.
+        """
+        rubric.check_questions(questions or [])
+        asked = None if questions is None else [question.model_dump(mode="json") for question in questions]
+        given = {"rubric": rubric_text, "reviewers": reviewers, "members": members, "questions": asked}
         values = {key: value for key, value in given.items() if value is not None}
         if closed is not None:
             values["state"] = "closed" if closed else "open"
         with self.begin() as tx:
             row = store.find(tx, name)
+            if asked is not None and store.is_judged(tx, row["id"]):
+                raise Conflict(f"Reviewers have answered {name} already.", hint="Create another queue.")
             if values:
                 tx.execute(update(queues).where(queues.c.id == row["id"]).values(**values))
+            reviewing.conclude(tx, store.find(tx, name))
             return store.shown(tx, store.find(tx, name))
 
     @operation("DELETE /queues/{name}", permission="queue.manage")

@@ -65,6 +65,11 @@ def progress(tx: Tx, queue_id: str) -> Progress:
     )
 
 
+def is_judged(tx: Tx, queue_id: str) -> bool:
+    """Tell whether anybody has said anything of a queue's items, adjudicators included."""
+    return tx.execute(select(reviews.c.item_id).where(reviews.c.queue_id == queue_id).limit(1)).first() is not None
+
+
 def item(tx: Tx, queue: RowMapping, item_id: str) -> RowMapping:
     """Return the row of an item, locked until the transaction ends. Raises NotFound."""
     mine = (items.c.id == item_id) & (items.c.queue_id == queue["id"])
