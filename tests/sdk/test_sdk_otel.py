@@ -81,3 +81,40 @@ with mainspring.span("ours"):
     [ours] = [span for span in spans if span["name"] == "ours"]
     [theirs] = [span for span in spans if span["name"] == "theirs"]
     assert theirs["parentSpanId"] == ours["spanId"] and theirs["traceId"] == ours["traceId"]
+
+
+def test_numbers_that_json_has_no_word_for_spoil_no_batch(sink, tracer):
+    with tracer.start_as_current_span("odd") as odd:
+        for name, value in {"nan": float("nan"), "endless": float("inf"), "list": [1.5, float("-inf")]}.items():
+            odd.set_attribute(name, value)
+    with tracer.start_as_current_span("plain"):
+        pass
+    assert set(sink.named()) == {"odd", "plain"}
+
+
+def test_the_instrumentation_that_made_a_span_is_named(sink):
+    provider = TracerProvider()
+    provider.add_span_processor(mainspring.otel_processor())
+    for name, version in (("instrumentation.one", "1.2"), ("instrumentation.two", "")):
+        with provider.get_tracer(name, version).start_as_current_span(name):
+            pass
+    found = sink.named()
+    assert found["instrumentation.one"].resource["otel.scope.name"] == "instrumentation.one"
+    assert found["instrumentation.one"].resource["otel.scope.version"] == "1.2"
+    assert found["instrumentation.two"].resource["otel.scope.name"] == "instrumentation.two"
+
+
+def test_memory_is_bounded_by_the_bytes_of_opentelemetrys_spans_too(server):
+    server.gate.clear()
+    assert mainspring.init(server.url, "key", interval=0.05, max_queue_bytes=1_000_000)
+    provider = TracerProvider()
+    provider.add_span_processor(mainspring.otel_processor())
+    tracer = provider.get_tracer("test")
+    try:
+        for _ in range(100):
+            with tracer.start_as_current_span("x") as span:
+                span.set_attribute("gen_ai.input.messages", "y" * 60_000)
+        assert mainspring.counters()["dropped"] > 50
+    finally:
+        server.gate.set()
+        mainspring.shutdown(5)

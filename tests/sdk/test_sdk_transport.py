@@ -158,3 +158,37 @@ def test_much_text_goes_in_many_requests(sink, server):
     assert len(sink.spans()) == 60
     sizes = [len(body) for path, _, body in server.received if path == "/v1/traces"]
     assert len(sizes) >= 3 and max(sizes) < 1_300_000
+
+
+def test_a_long_comment_arrives_as_it_is(sink):
+    mainspring.score("helpful", 1, comment="It is good. " * 500, trace_id="a" * 32)
+    [score] = sink.scores()
+    assert (score["comment"], score["number"]) == ("It is good. " * 500, 1.0)
+
+
+def test_a_judgement_that_is_none_breaks_nothing(sink, caplog):
+    mainspring.score("helpful", "many", trace_id="a" * 32)  # type: ignore[arg-type]
+    mainspring.feedback("a" * 32, object())  # type: ignore[arg-type]
+    mainspring.score("helpful", 1, label=7, comment="x" * 50_000, trace_id="a" * 32)  # type: ignore[arg-type]
+    [score] = sink.scores()
+    assert (score["label"], len(score["comment"])) == ("7", 20_000) and caplog.text.count("was not taken") == 2
+
+
+def test_the_hook_of_a_score_sees_its_words_alone(server):
+    assert mainspring.init(server.url, "key", interval=0.05, redact=lambda value: value.replace("ann", "***"))
+    mainspring.score("helpful", 1, comment="ann said so", trace_id="a" * 32)
+    assert mainspring.shutdown(5)
+    [body] = [json.loads(body) for path, _, body in server.received if path == "/api/v1/scores"]
+    assert (body["number"], body["trace_id"], body["comment"]) == (1.0, "a" * 32, "*** said so")
+
+
+def test_a_span_that_cannot_be_written_takes_no_other_with_it(server, caplog):
+    odd: dict[object, object] = {}
+    odd["self"] = odd
+    assert mainspring.init(server.url, "key", interval=0.05, redact=lambda value: odd if value == "spoil" else value)
+    for said in ("good", "spoil", "better"):
+        with mainspring.span("x", input=said):
+            pass
+    assert mainspring.flush(30)
+    assert mainspring.counters() == {"sent": 2, "dropped": 1, "rejected": 0}
+    assert "cannot be written" in caplog.text and mainspring.shutdown(5)

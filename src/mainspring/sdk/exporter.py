@@ -29,6 +29,8 @@ _SCORES = 1_000
 _TIMEOUT = 10.0
 _LONGEST_PAUSE = 30.0
 _KEEPS_TRYING = 300.0
+_WORDS = ("label", "comment", "correction")
+"""What a score says in words, which the application's hook redacts."""
 _AGAIN = (408, 429, 500, 502, 503, 504)
 
 
@@ -172,12 +174,30 @@ class Exporter:
             if not spans:
                 break
             running = []
-            body = wire.request(spans, self.target.resource, self.target.redact)
-            self._deliver("/v1/traces", body, len(batch))
+            body, ended = self._written(spans)
+            if body:
+                self._deliver("/v1/traces", body, ended)
         while self._scores:
             score = self._scores.popleft()
-            said = {name: wire.redacted(value, self.target.redact) for name, value in score.items()}
-            self._deliver("/api/v1/scores", json.dumps(said).encode(), 1)
+            said = {name: wire.redacted(score[name], self.target.redact) for name in _WORDS if name in score}
+            self._deliver("/api/v1/scores", json.dumps({**score, **said}, default=str).encode(errors="replace"), 1)
+
+    def _written(self, spans: list[tuple[Any, bool]]) -> tuple[bytes, int]:
+        """Return spans as a request, and how many of them have ended; what cannot be written is dropped alone."""
+        try:
+            return wire.request(spans, self.target.resource, self.target.redact), _ended(spans)
+        except Exception as problem:
+            self._tell("unwritten", f"a span cannot be written ({type(problem).__name__}: {problem})")
+        fitting = [one for one in spans if self._fits(one)]
+        self.stats.dropped += _ended(spans) - _ended(fitting)
+        body = wire.request(fitting, self.target.resource, self.target.redact) if fitting else b""
+        return body, _ended(fitting)
+
+    def _fits(self, span: tuple[Any, bool]) -> bool:
+        try:
+            return bool(wire.request([span], self.target.resource, self.target.redact))
+        except Exception:  # whatever it is, the other spans are sent
+            return False
 
     def _take(self) -> list[tuple[Any, int]]:
         """Take a batch from the queue."""
@@ -217,12 +237,10 @@ class Exporter:
         import http.client
 
         headers = {**self.target.headers, "Content-Type": "application/json"}
-        if len(body) > 1024:
+        if path == "/v1/traces" and len(body) > 1024:
             import gzip
 
             body, headers["Content-Encoding"] = gzip.compress(body, 1), "gzip"
-        if path != "/v1/traces":
-            headers.pop("Content-Encoding", None)
         try:
             fresh = self._connection is None
             self._connection = self._connection or self._connect()
@@ -262,6 +280,10 @@ class Exporter:
         if what not in self._told:
             self._told.add(what)
             log.warning("mainspring: traces: %s", problem)
+
+
+def _ended(spans: list[tuple[Any, bool]]) -> int:
+    return sum(not running for _, running in spans)
 
 
 def _rejected(reply: bytes) -> int:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from mainspring.sdk.active import exporter
+from mainspring.sdk.active import exporter, log
 from mainspring.sdk.context import current_trace_id
+
+_LONGEST = 20_000
+"""Characters of a comment or a correction: what the server takes."""
 
 
 def score(
@@ -24,22 +27,26 @@ def score(
 
     Without a target it is the trace that the present code belongs to. It never raises, and never waits.
     """
-    sender = exporter()
-    if not session_id:
-        trace_id = trace_id or current_trace_id()
-    if sender is None or not (trace_id or session_id):
-        return
-    said: dict[str, Any] = {"name": name, "source": source, "comment": comment, "correction": correction}
-    said |= {"number": float(number)} if number is not None else {}
-    said |= {"label": label[:200]} if label is not None else {}
-    said |= {"trace_id": trace_id} if trace_id else {}
-    said |= {"span_id": span_id} if span_id else {}
-    said |= {"session_id": session_id} if session_id else {}
-    sender.put_score(said)
+    try:
+        sender = exporter()
+        if not session_id:
+            trace_id = trace_id or current_trace_id()
+        if sender is None or not (trace_id or session_id):
+            return
+        said: dict[str, Any] = {"name": str(name), "source": source}
+        said |= {"comment": str(comment)[:_LONGEST], "correction": str(correction)[:_LONGEST]}
+        said |= {"number": float(number)} if number is not None else {}
+        said |= {"label": str(label)[:200]} if label is not None else {}
+        said |= {"trace_id": trace_id} if trace_id else {}
+        said |= {"span_id": span_id} if span_id else {}
+        said |= {"session_id": session_id} if session_id else {}
+        sender.put_score(said)
+    except Exception as problem:  # a judgement is never worth the application's own work
+        log.warning("mainspring: the score %s was not taken: %s: %s", name, type(problem).__name__, problem)
 
 
 def feedback(
     trace_id: str, good: bool | float, *, name: str = "thumb", comment: str = "", correction: str = ""
 ) -> None:
     """Pass on what a user of the application thinks of an answer: good or not, or a number of your own scale."""
-    score(name, float(good), trace_id=trace_id, comment=comment, correction=correction, source="human")
+    score(name, good, trace_id=trace_id, comment=comment, correction=correction, source="human")

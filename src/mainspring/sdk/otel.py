@@ -65,7 +65,7 @@ def otel_processor() -> Any:
 
             sender = exporter()
             if sender is not None and span.context is not None and span.context.trace_flags.sampled:
-                sender.put(span, 2000)
+                sender.put(span, _size(span))
 
         def force_flush(self, timeout_millis: int = 5000) -> bool:
             """Send what is queued."""
@@ -74,6 +74,18 @@ def otel_processor() -> Any:
             return flush(timeout_millis / 1000)
 
     return MainspringProcessor()
+
+
+def _size(span: Any) -> int:
+    """Return about how many bytes of memory an ended span takes."""
+    held = [span.attributes or {}, *(event.attributes or {} for event in span.events)]
+    return 2_000 + sum(_length(value) for values in held for value in values.values())
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str | bytes):
+        return 50 + len(value)
+    return sum(map(_length, value)) if isinstance(value, list | tuple) else 50
 
 
 def join_provider() -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -11,25 +12,28 @@ from mainspring.sdk.live import LiveSpan
 Redact = Callable[[Any], Any]
 RUNNING = "mainspring.running"
 _CALLS = ("chat", "text_completion", "generate_content")
-_RESOURCE = 64
+_ENDLESS = {math.inf: "Infinity", -math.inf: "-Infinity"}
 
 
 def request(spans: Iterable[tuple[Any, bool]], resource: Mapping[str, Any], redact: Redact | None) -> bytes:
     """Return the body of a request; each span comes with whether it is told of while it runs."""
     ours: list[dict[str, Any]] = []
-    groups: dict[int, dict[str, Any]] = {}
+    groups: dict[tuple[Any, ...], dict[str, Any]] = {}
     for span, running in spans:
         if isinstance(span, LiveSpan):
             ours.append(_ours(span, running, redact))
         else:
-            about = {"attributes": _pairs(_merged(resource, span.resource.attributes))}
-            group = groups.setdefault(id(span.resource), {"resource": about, "spans": []})
-            group["spans"].append(_theirs(span, redact))
-    said = [{"resource": {"attributes": _pairs(resource)}, "scopeSpans": [_scope("mainspring", ours)]}] if ours else []
-    said += [
-        {"resource": group["resource"], "scopeSpans": [_scope("opentelemetry", group["spans"])]}
-        for group in groups.values()
-    ]
+            scope = getattr(span, "instrumentation_scope", None)
+            made_by = (str(scope.name), str(scope.version or "")) if scope is not None else ("opentelemetry", "")
+            key = (id(span.resource), *made_by)
+            if key not in groups:
+                about = {"attributes": _pairs(_merged(resource, span.resource.attributes))}
+                groups[key] = {"resource": about, "scopeSpans": [_scope(*made_by, [])]}
+            groups[key]["scopeSpans"][0]["spans"].append(_theirs(span, redact))
+    said = (
+        [{"resource": {"attributes": _pairs(resource)}, "scopeSpans": [_scope("mainspring", "", ours)]}] if ours else []
+    )
+    said += groups.values()
     return json.dumps({"resourceSpans": said}, separators=(",", ":"), ensure_ascii=False).encode(errors="replace")
 
 
@@ -39,8 +43,8 @@ def _merged(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> dict[str, Any
     return {**ours, **{name: value for name, value in theirs.items() if not (unnamed and name == "service.name")}}
 
 
-def _scope(name: str, spans: list[dict[str, Any]]) -> dict[str, Any]:
-    return {"scope": {"name": name}, "spans": spans}
+def _scope(name: str, version: str, spans: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"scope": {"name": name} | ({"version": version} if version else {}), "spans": spans}
 
 
 def _ours(span: LiveSpan, running: bool, redact: Redact | None) -> dict[str, Any]:
@@ -121,7 +125,8 @@ def _value(value: Any) -> dict[str, Any]:
     if isinstance(value, int):
         return {"intValue": str(value)}
     if isinstance(value, float):
-        return {"doubleValue": value}
+        # JSON has no word for them: as protobuf's JSON says them, they do not spoil what they are sent with.
+        return {"doubleValue": value if math.isfinite(value) else _ENDLESS.get(value, "NaN")}
     if isinstance(value, str):
         return {"stringValue": value}
     if isinstance(value, tuple):
