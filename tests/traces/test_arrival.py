@@ -222,3 +222,12 @@ def test_logs_and_metrics_that_say_nothing_of_calls_are_answered_plainly(client)
     partial = ExportMetricsServiceResponse.FromString(answer.content).partial_success
     assert partial.rejected_data_points == 2 and "OTEL_METRICS_EXPORTER" in partial.error_message
     assert client.post("/v1/metrics", content=b"\xff", headers=protobuf).status_code == 400
+
+
+def test_what_an_evaluation_says_is_masked_before_it_is_written(client, platform):
+    said = [pair("gen_ai.evaluation.name", "tone"), pair("gen_ai.evaluation.score.value", 0.5),
+            pair("gen_ai.evaluation.explanation", "It tells ann@example.org of it.")]  # fmt: skip
+    Captures(platform).set(mask=[MaskRule(fields=["events.gen_ai.evaluation.*"])])
+    assert client.post("/v1/logs", content=logs(log("gen_ai.evaluation.result", said)), headers=JSON).status_code == 200
+    [score] = Scores(platform).list_().items
+    assert (score.number, "ann@" in score.comment, "It tells" in score.comment) == (0.5, False, True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import gzip
 import json
@@ -9,6 +10,8 @@ import zlib
 
 import msgspec
 import pytest
+import zstandard
+from google.protobuf import json_format
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
@@ -357,3 +360,38 @@ def test_no_body_breaks_the_server(body, document):
     for name in ("gzip", "deflate"):
         with contextlib.suppress(Invalid):
             otlp.inflate(body, name, 1000)
+
+
+def test_a_body_of_several_gzip_members_is_read_to_its_end():
+    first, second = json.dumps(request({"n": 1})).encode(), b" " * 50
+    several = gzip.compress(first) + gzip.compress(second)
+    assert otlp.inflate(several, "gzip", 10_000) == first + second
+    with pytest.raises(TooLarge):
+        otlp.inflate(several, "gzip", len(first) + 10)
+    for damaged in (several[:-3], several + b"more", gzip.compress(b"x") * 65):
+        with pytest.raises(Invalid):
+            otlp.inflate(damaged, "gzip", 10_000)
+    with pytest.raises(Invalid, match="goes on"):
+        otlp.inflate(zstandard.compress(first) + zstandard.compress(second), "zstd", 10_000)
+
+
+def test_a_resource_that_is_no_otlp_is_refused_and_breaks_nothing():
+    for value in ({"intValue": "many"}, {"doubleValue": []}, {"intValue": []}):
+        document = request({})
+        document["resourceSpans"][0]["resource"]["attributes"] = [{"key": "a", "value": value}]
+        with pytest.raises(Invalid, match="resource"):
+            otlp.decode(json.dumps(document).encode(), "json", project="p")
+
+
+@pytest.mark.parametrize("encoding", ["json", "protobuf"])
+def test_a_large_resource_of_many_spans_is_refused_before_it_fills_the_memory(encoding):
+    document = request(*[{}] * 140)
+    document["resourceSpans"][0]["resource"]["attributes"] += pairs({"note": "x" * 1_000_000})
+    body = json.dumps(document).encode()
+    if encoding == "protobuf":
+        for span in document["resourceSpans"][0]["scopeSpans"][0]["spans"]:
+            for name in ("traceId", "spanId"):
+                span[name] = base64.b64encode(bytes.fromhex(span[name])).decode()
+        body = json_format.ParseDict(document, ExportTraceServiceRequest()).SerializeToString()
+    with pytest.raises(TooLarge, match="resources"):
+        otlp.decode(body, encoding, project="p")

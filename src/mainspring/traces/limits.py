@@ -15,6 +15,8 @@ ITEMS: Final = 10_000
 """Values in one attribute, nested ones included."""
 NAME: Final = 512
 """Characters of a name, a key, a user or a session."""
+REPEATED: Final = 128 << 20
+"""Bytes of JSON that the resources of one request may come to in its spans: each span is stored with its own."""
 TEXT: Final = 1_000_000
 """Characters of one text; what is longer is cut and says so."""
 

@@ -61,7 +61,7 @@ def store(platform: Platform, intake: Intake, caller: Caller, data: bytes, encod
     with access.acting_as(caller):
         if judged:
             access.require(caller, "score.write")
-            _judge(platform, judged)
+            _judge(platform, intake, caller, judged)
         if said:
             _await(platform, intake, caller, said)
     return _reply(encoding, ExportLogsServiceResponse(), "LogRecords", rejected, "; ".join(reasons))
@@ -123,10 +123,10 @@ def _merged(held: Any, parts: list[Any]) -> Any:
     return found or held
 
 
-def _judge(platform: Platform, records: list[dict[str, Any]]) -> None:
+def _judge(platform: Platform, intake: Intake, caller: Caller, records: list[dict[str, Any]]) -> None:
+    masked = [_masked(intake, caller, record) for record in records]
     with platform.begin() as tx:
-        for record in records:
-            said = record["attributes"]
+        for record, said in zip(records, masked, strict=True):
             name = re.sub(r"[^a-z0-9._-]+", "-", str(said.get("gen_ai.evaluation.name", "evaluation")).lower())
             number, label = said.get("gen_ai.evaluation.score.value"), said.get("gen_ai.evaluation.score.label")
             score_store.put_once(
@@ -138,6 +138,21 @@ def _judge(platform: Platform, records: list[dict[str, Any]]) -> None:
                 label=str(label)[:200] if label is not None else None,
                 comment=str(said.get("gen_ai.evaluation.explanation", ""))[:10_000],
             )
+
+
+def _masked(intake: Intake, caller: Caller, record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a judgement says as it may be written: as an event of its span would be."""
+    span = Span(
+        trace_id=record["trace_id"],
+        span_id=record["span_id"],
+        project=caller.project,
+        environment=caller.environment,
+        start_ns=1,
+        end_ns=1,
+        events=[{"name": EVALUATION, "time_ns": 1, "attributes": record["attributes"]}],
+    )
+    said: dict[str, Any] = intake.prepared(span).events[0]["attributes"]
+    return said
 
 
 def _await(

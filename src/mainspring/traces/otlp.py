@@ -24,6 +24,8 @@ _HEX: Final = "0123456789abcdef"
 _ZEROS: Final = "0" * 32
 _TOLD = 10
 _ZSTD_WINDOW, _ZSTD_STEP = 8 << 20, 256
+_MEMBERS = 64
+"""Streams that one body may be made of: what follows each is copied."""
 RUNNING = "mainspring.running"
 """The attribute of a span that is sent at its start, before it has an end."""
 Told = tuple[Any, dict[str, Any]]
@@ -54,21 +56,14 @@ def inflate(body: bytes, content_encoding: str, limit: int) -> bytes:
     """Undo gzip, deflate or zstd. Raises TooLarge before more than `limit` bytes exist, Invalid for what is neither."""
     name = content_encoding.strip().lower()
     if name in ("", "identity"):
-        data, rest = body, b""
+        data = body
     elif name == "zstd":
-        data, rest = _unzstd(body, limit), b""
+        data = _unzstd(body, limit)
     elif name in ("gzip", "deflate"):
-        machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
-        try:
-            data = machine.decompress(body, limit + 1)
-        except zlib.error as error:
-            raise Invalid(f"The body is not valid {name}: {error}.") from None
-        rest = machine.unconsumed_tail
-        if not machine.eof and not rest and len(data) <= limit:
-            raise Invalid(f"The body is not whole: its {name} stream has no end.")
+        data = _unzip(body, name, limit)
     else:
         raise Invalid(f"The content encoding is '{name[:100]}'.", hint="Send gzip, deflate, zstd or none.")
-    if rest or len(data) > limit:
+    if len(data) > limit:
         raise TooLarge(f"The request is over {limit:,} bytes.", hint="Send fewer spans at a time.")
     return data
 
@@ -77,21 +72,31 @@ def decode(body: bytes, encoding: Encoding, *, project: str, environment: str = 
     """Read the spans of a request on behalf of a key's project and environment.
 
     A span that cannot be is rejected alone. Raises Invalid where the body as a whole cannot be read, TooLarge for
-    more spans than one request may have.
+    more spans than one request may have, or resources that are too large to be stored with each.
     """
     spans: list[Span] = []
     rejected, reasons = 0, []
+    repeated = weight = 0
+    about: dict[str, Any] | None = None
     came: Iterator[RawSpan | Told] = protobuf.spans(body) if encoding == "protobuf" else _json(body)
     for number, found in enumerate(came):
+        if number >= limits.SPANS:
+            raise TooLarge(f"The request has over {limits.SPANS:,} spans.", hint="Send fewer at a time.")
         try:
             raw = _checked(found) if isinstance(found, RawSpan) else _checked(_hexed(_from_json(*found)))
+            if raw.resource is not about:
+                about, weight = raw.resource, len(msgspec.json.encode(raw.resource))
             spans.append(to_span(raw, project=project, environment=environment))
         except (Invalid, ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
             rejected += 1
             if rejected <= _TOLD:
                 reasons.append(f"span {number}: {_reason(error)}")
-        if number >= limits.SPANS:
-            raise TooLarge(f"The request has over {limits.SPANS:,} spans.", hint="Send fewer at a time.")
+            continue
+        repeated += weight
+        if repeated > limits.REPEATED:
+            raise TooLarge(
+                "The resources of the request are too large for so many spans.", hint="Send fewer at a time."
+            )
     if rejected > _TOLD:
         reasons.append(f"and {rejected - _TOLD} more")
     return Decoded(spans, rejected, "; ".join(reasons))
@@ -101,21 +106,43 @@ def _reason(error: Exception) -> str:
     return error.message[:300] if isinstance(error, Invalid) else f"it is not formed as OTLP says ({error})"[:300]
 
 
+def _unzip(body: bytes, name: str, limit: int) -> bytes:
+    """Undo gzip or deflate, of which a body may hold several one after the other (RFC 1952, section 2.2)."""
+    data = bytearray()
+    for _ in range(_MEMBERS):
+        machine = zlib.decompressobj(wbits=zlib.MAX_WBITS | 32)
+        try:
+            data += machine.decompress(body, limit + 1 - len(data))
+        except zlib.error as error:
+            raise Invalid(f"The body is not valid {name}: {error}.") from None
+        if len(data) > limit:
+            return bytes(data)
+        if not machine.eof:
+            raise Invalid(f"The body is not whole: its {name} stream has no end.")
+        body = machine.unused_data
+        if not body:
+            return bytes(data)
+    raise Invalid(f"The body has over {_MEMBERS} parts of {name}.", hint="Compress it as a whole.")
+
+
 def _unzstd(body: bytes, limit: int) -> bytes:
     import zstandard
 
     machine = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW).decompressobj()
-    data = bytearray()
+    data, read = bytearray(), 0
     try:
         # A little at a time, since one call inflates all that it is given: 256 bytes make at most 8 MiB.
         for at in range(0, len(body), _ZSTD_STEP):
             data += machine.decompress(body[at : at + _ZSTD_STEP])
+            read = at + _ZSTD_STEP
             if machine.eof or len(data) > limit:
                 break
     except zstandard.ZstdError as error:
         raise Invalid(f"The body is not valid zstd: {error}.") from None
-    if not machine.eof and len(data) <= limit:
+    if len(data) <= limit and not machine.eof:
         raise Invalid("The body is not whole: its zstd stream has no end.")
+    if len(data) <= limit and (machine.unused_data or read < len(body)):
+        raise Invalid("The body goes on after its zstd frame.", hint="Compress it as a whole.")
     return bytes(data)
 
 
@@ -160,12 +187,19 @@ def _json(body: bytes) -> Iterator[Told]:
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise Invalid("The body is not valid JSON.") from None
     for group in _list(request, "resourceSpans", "resource_spans"):
-        resource = json_attributes(_field(_field(group, "resource") or {}, "attributes"))
+        resource = _resource(_field(group, "resource") or {})
         for scope in _list(group, "scopeSpans", "scope_spans"):
             named = _field(scope, "scope") or {}
             about = with_scope(resource, str(_field(named, "name") or ""), str(_field(named, "version") or ""))
             for span in _list(scope, "spans"):
                 yield span, about
+
+
+def _resource(given: Any) -> dict[str, Any]:
+    try:
+        return json_attributes(_field(given, "attributes"))
+    except (ValueError, TypeError, OverflowError) as error:
+        raise Invalid(f"A resource is not formed as OTLP says ({error})"[:300] + ".") from None
 
 
 def _from_json(span: Any, resource: dict[str, Any]) -> RawSpan:

@@ -13,7 +13,8 @@ from mainspring.safety import Policy, Rule, apply
 _MASK = Policy(rules=[Rule(detector="pii", action="mask"), Rule(detector="secrets", action="mask")])
 _CONTENT = re.compile(
     r"message|prompt|completion|content|input|output|text|quer|document|argument|result|args|instruction|body"
-    r"|definition|statement|question|answer|response\.object|exception\.|metadata|value|tool\.description",
+    r"|definition|statement|question|answer|response\.object|exception\.|metadata|value|tool\.description"
+    r"|explanation|rationale",
     re.I,
 )
 _OURS = "mainspring.guard."
