@@ -184,7 +184,9 @@ def _keep_what_the_start_made(threshold: int) -> None:
 def _tick(platform: Platform, stop: threading.Event) -> None:
     """Do what rooms want done regularly, beside runs and deliveries, so that long ones do not hold it up."""
     from mainspring.kernel import hooks
+    from mainspring.surfaces.processes import errands
 
+    errands.part()
     while not stop.wait(1.0):
         hooks.tick(platform, time.monotonic())
 
