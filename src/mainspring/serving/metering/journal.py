@@ -67,8 +67,15 @@ class Journal:
         draft = self.folder / "journal.new"
         kept = b"".join([*self._open.values(), *(line for _, line in self._settled)])
         file = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-        os.write(file, kept)
-        os.fsync(file)
+        try:
+            whole = os.write(file, kept) == len(kept)
+            os.fsync(file)
+        except OSError:
+            whole = False
+        if not whole:  # a full disk has room for a part of it: the long file stays
+            os.close(file)
+            draft.unlink(missing_ok=True)
+            return
         draft.replace(self.folder / "journal")
         os.close(self._file)
         self._file, self._size, self._synced = file, len(kept), len(kept)
@@ -88,7 +95,7 @@ class Journal:
             raise Unkept(f"Usage cannot be noted ({error.strerror}).", hint="Is the disk full?") from error
         if written < len(line):  # what is there of the line is no line; the next one must not continue it
             with contextlib.suppress(OSError):
-                os.write(self._file, b"\n")
+                os.ftruncate(self._file, self._size)
             raise Unkept("Usage cannot be noted.", hint="Is the disk full?")
         self.number = entry.number
         self._size += written
