@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anthropic
@@ -232,6 +234,27 @@ def test_a_retry_waits_as_long_as_it_is_asked_to(staging: OpenAI, vendor: Vendor
     assert text(raw) == "Hello there." and raw.headers["x-mainspring-attempts"] == "2"
     first, second = vendor.arrivals
     assert second - first >= 0.99
+
+
+def test_calls_that_are_told_to_wait_one_after_another_are_all_answered(
+    staging: OpenAI, vendor: Vendor, vendor_server: Served, make: Any
+) -> None:
+    make("acme/big", retries=1, backoff={"base_seconds": 0.01, "most_seconds": 5})
+    vendor.fail, vendor.fail_headers = (429, {"error": {"message": "later"}}), {"retry-after": "1"}
+    vendor.fail_first = 4
+    came: list[int] = []
+
+    async def in_turn(scope: Any, receive: Any, send: Any) -> None:
+        came.append(mine := len(came))
+        while len(came) < 4:
+            await asyncio.sleep(0.01)  # a step of waiting until all of them are asked
+        await asyncio.sleep(0.05 * mine if mine < 4 else 0)
+        await vendor.app(scope, receive, send)
+
+    vendor_server.app = in_turn
+    with ThreadPoolExecutor(4) as callers:
+        attempts = [raw.headers["x-mainspring-attempts"] for raw in callers.map(lambda _: asked(staging), range(4))]
+    assert attempts == ["2"] * 4
 
 
 def test_an_anthropic_client_falls_back_over_dialects(

@@ -33,7 +33,7 @@ from mainspring.serving.upstream import ContextExceeded, TimedOut
 
 T = TypeVar("T")
 _MOMENT = 0.005
-"""Seconds in which no candidate answers."""
+"""Seconds in which no candidate answers; loops that count milliseconds wake somebody up to one too early."""
 _WORD = 120
 """Characters of what a trace says of one candidate."""
 
@@ -278,16 +278,27 @@ class _Walk:
 
     async def _start_again(self) -> None:
         """Wait, and begin the next round. Raises what the call ends with."""
-        if not self._again or self._round >= self._route.retries or not self._board.may_retry(self._key):
+        if not self._again or self._round >= self._route.retries:
             raise self._end()
         backoff = self._route.backoff
         longest = min(backoff.most_seconds, backoff.base_seconds * 2**self._round)
         pause = max(random.uniform(0, longest), self._wait)  # noqa: S311 - no secret
-        if self._is_late(pause):
+        if self._is_late(pause) or not self._board.may_retry(self._key):
             raise self._end()
         self._round += 1
         self._left, self._again, self._wait = self._again, [], 0.0
         await asyncio.sleep(pause)
+        # Meanwhile others, that were asked at the same time, may have been told to leave them alone for longer.
+        ends = time.monotonic() + backoff.most_seconds
+        while (rests := min(map(self._rests, self._left))) and time.monotonic() + rests < ends:
+            if self._is_late(rests):
+                raise self._end()
+            await asyncio.sleep(rests + _MOMENT)
+
+    def _rests(self, choice: Option) -> float:
+        """Return the seconds until a candidate may be asked that asked to be left alone."""
+        assert choice.target is not None
+        return max(0.0, self._board.upstream(choice.target).resting - self._board.now())
 
     def _is_late(self, more: float = 0.0) -> bool:
         """Tell whether the time for the whole call is over, now or in some seconds more."""
