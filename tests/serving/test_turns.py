@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+import threading
 
 import pytest
+from tests.serving.conftest import FixedEngine
 
-from mainspring.kernel.errors import LimitReached
+from mainspring.kernel.errors import LimitReached, Unavailable
+from mainspring.kernel.ports import Endpoint, EngineSpec
+from mainspring.serving.engines import Engines
 from mainspring.serving.queueing import Turns
 
 
@@ -114,3 +118,35 @@ def test_waiting_is_bounded() -> None:
         await first
 
     asyncio.run(run())
+
+
+class Loading(FixedEngine):
+    """An engine that takes its time, and does not come up."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.ended = threading.Event()
+
+    def ensure(self, spec: EngineSpec) -> Endpoint:
+        """Wait until the test has seen enough."""
+        self.ended.wait(30)
+        raise Unavailable("The engine is not ready.")
+
+
+def test_a_key_with_many_calls_holds_nobody_up_while_a_model_is_loaded() -> None:
+    async def run() -> tuple[list[int], list[int]]:
+        engine = Loading()
+        engines = Engines(engine, queue=2, timeout=30)
+        spec = EngineSpec(base="0" * 64, slots=1)
+        calls = {key: [asyncio.ensure_future(engines.complete(spec, "/", {}, key)) for _ in range(5)] for key in "ab"}
+        await settled()
+        refused = [sum(call.done() for call in some) for some in calls.values()]
+        load = list(engines.load)
+        engine.ended.set()
+        ends = await asyncio.gather(*calls["a"], *calls["b"], return_exceptions=True)
+        assert sum(isinstance(end, LimitReached) for end in ends) == sum(refused)
+        assert engines.load == (0, 0)
+        await engines.close()
+        return refused, load
+
+    assert asyncio.run(run()) == ([2, 3], [0, 5])

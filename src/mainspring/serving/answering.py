@@ -142,7 +142,8 @@ class Answerer:
         try:
             reserved = await self.asked(exchange)
             body = {name: value for name, value in reserved.items() if name != "max_tokens"}
-            replies.append(await self._sources.embed(exchange.target.spec, body))
+            key = exchange.question.origin.key_id
+            replies.append(await self._sources.embed(exchange.target.spec, body, key))
             exchange.take("", (), decoding.usage(replies[0]))
         except GeneratorExit:
             self._settle(exchange, given_up=True)  # it is closed, and may not wait any more

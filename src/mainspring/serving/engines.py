@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import time
+from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -35,8 +36,13 @@ class _Lane:
     known: dict[EngineSpec, tuple[Endpoint, float]] = field(default_factory=dict)
     """Endpoints, and when each was told."""
     asking: dict[EngineSpec, asyncio.Lock] = field(default_factory=dict)
-    loading: int = 0
-    """Requests that wait for an engine to come up; none of them holds a turn of those that are up."""
+    loading: Counter[str] = field(default_factory=Counter)
+    """By key, requests that wait for an engine to come up; none of them holds a turn of those that are up."""
+
+    def has_room(self, key: str, most: int) -> bool:
+        """Tell whether one more may wait: where `most` do, only of a key that has less than its share of these."""
+        waiting, keys = self.loading.total(), len(self.loading.keys() | {key})
+        return waiting < most or self.loading[key] * keys < most
 
 
 class Engines:
@@ -61,7 +67,7 @@ class Engines:
         `key` says whose turn it takes. Raises LimitReached where too many wait already, Invalid, ContextExceeded,
         NotFound or Unavailable.
         """
-        lane = await self._ready(spec)
+        lane = await self._ready(spec, key)
         async with lane.turns.turn(key):
             for attempt in range(_ATTEMPTS):
                 endpoint = await self._endpoint(spec, lane)
@@ -75,7 +81,7 @@ class Engines:
 
     async def stream(self, spec: EngineSpec, path: str, body: Mapping[str, JSON], key: str = "") -> Events:
         """Post a request and yield the events of the answer; it is asked again only before the first event came."""
-        lane = await self._ready(spec)
+        lane = await self._ready(spec, key)
         async with lane.turns.turn(key):
             for attempt in range(_ATTEMPTS):
                 endpoint = await self._endpoint(spec, lane)
@@ -96,12 +102,12 @@ class Engines:
     def load(self) -> tuple[int, int]:
         """How many requests are being answered, and how many wait, over all engines."""
         lanes = list(self._lanes.values())
-        return sum(lane.turns.running for lane in lanes), sum(lane.turns.waiting + lane.loading for lane in lanes)
+        return sum(lane.turns.running for lane in lanes), sum(map(_waiting, lanes))
 
     def waiting(self, spec: EngineSpec) -> int:
         """How many requests wait here for a model's turn."""
         lane = self._lanes.get(replace(spec, adapter="", parts=()))
-        return lane.turns.waiting + lane.loading if lane is not None else 0
+        return _waiting(lane) if lane is not None else 0
 
     async def close(self) -> None:
         """Release the connections."""
@@ -117,17 +123,19 @@ class Engines:
             self._lanes[name] = _Lane(Turns(spec.slots, most=self._queue, patience=self._patience))
         return self._lanes[name]
 
-    async def _ready(self, spec: EngineSpec) -> _Lane:
+    async def _ready(self, spec: EngineSpec, key: str) -> _Lane:
         """Return the lane of a model that is up. Raises LimitReached where too many wait for that already."""
         lane = self._lane(spec)
-        if lane.loading >= self._queue + spec.slots:
-            message = f"{lane.loading} requests wait for this model to be loaded already."
+        if not lane.has_room(key, self._queue + spec.slots):
+            message = f"{lane.loading.total()} requests wait for this model to be loaded already."
             raise LimitReached(message, hint="Ask again in a moment.", retry_after=lane.turns.retry_after)
-        lane.loading += 1
+        lane.loading[key] += 1
         try:
             await self._endpoint(spec, lane)
         finally:
-            lane.loading -= 1
+            lane.loading[key] -= 1
+            if not lane.loading[key]:
+                del lane.loading[key]
         return lane
 
     async def _endpoint(self, spec: EngineSpec, lane: _Lane) -> Endpoint:
@@ -143,6 +151,10 @@ class Engines:
 
 
 _open: WeakSet[Engines] = WeakSet()
+
+
+def _waiting(lane: _Lane) -> int:
+    return lane.turns.waiting + lane.loading.total()
 
 
 def queued(spec: EngineSpec) -> int:

@@ -59,12 +59,12 @@ class Sources:
         options = {"stream_options": {"include_usage": True}}
         return self._engines.stream(spec, _PATHS[operation], {**body, **options}, key)
 
-    async def embed(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> dict[str, Any]:
+    async def embed(self, spec: EngineSpec | Remote, body: Mapping[str, JSON], key: str = "") -> dict[str, Any]:
         """Return embeddings as a provider, or a local model that makes them, answered. Raises Invalid for another."""
         if isinstance(spec, Remote):
             return await self.remotes.embed(spec, body)
         if spec.embeds:
-            return await self._engines.complete(spec, "/v1/embeddings", body)
+            return await self._engines.complete(spec, "/v1/embeddings", body, key)
         raise Invalid("This model makes no embeddings.", hint="GET /v1/models lists one that does.", param="model")
 
     async def count(self, spec: EngineSpec | Remote, body: Mapping[str, JSON]) -> int:
