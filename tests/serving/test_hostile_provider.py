@@ -62,6 +62,20 @@ def test_an_answer_without_usage_is_not_free(client: OpenAI, platform: Platform,
     assert span.attributes["mainspring.usage.estimated"] is True
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_refusal_is_told(client: OpenAI, platform: Platform, says: Says, stream: bool) -> None:
+    refused = {"content": None, "refusal": "I cannot help."}
+    says.whole = {"choices": [{"index": 0, "finish_reason": "stop", "message": {"role": "assistant", **refused}}]}
+    says.events = [
+        *({"choices": [{"index": 0, "delta": {"refusal": part}}]} for part in ("I cannot", " help.")),
+        {"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]},
+    ]
+    made: Any = client.chat.completions.create(model="acme/big", messages=HI, stream=stream)
+    pieces = [chunk.choices[0].delta.content or "" for chunk in made] if stream else [made.choices[0].message.content]
+    assert "".join(pieces) == "I cannot help."
+    assert last_span(platform).output[0]["parts"] == [{"type": "text", "content": "I cannot help."}]
+
+
 def test_vectors_without_usage_are_not_free(client: OpenAI, platform: Platform, says: Says) -> None:
     says.whole = {"object": "list", "data": [{"object": "embedding", "index": 0, "embedding": [0.5]}]}
     client.embeddings.create(model="acme/big", input="word " * 300, encoding_format="float")
@@ -125,7 +139,7 @@ def test_a_guard_reads_what_a_provider_gets_beside_the_messages(client: OpenAI, 
     message = {"role": "assistant", "content": "Hi"}
     says.whole = {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]}
     choice: Any = {"type": "function", "function": {"name": ADDRESS}}
-    more = {"prompt_cache_key": ADDRESS}
+    more = dict.fromkeys(("prompt_cache_key", "service_tier", "verbosity", "reasoning_effort"), ADDRESS)
     client.chat.completions.create(
         model=release, messages=HI, stop=[ADDRESS, "END"], tool_choice=choice, extra_body=more
     )

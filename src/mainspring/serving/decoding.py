@@ -43,7 +43,8 @@ def whole(reply: Mapping[str, Any]) -> tuple[str, list[dict[str, Any]], str, str
     choice = reply["choices"][0]
     message = choice.get("message") or {"content": choice.get("text")}
     calls = list(message.get("tool_calls") or [])
-    return message.get("content") or "", calls, choice.get("finish_reason") or "stop", _stopped_by(choice)
+    text = message.get("content") or message.get("refusal") or ""
+    return text, calls, choice.get("finish_reason") or "stop", _stopped_by(choice)
 
 
 def piece(event: Mapping[str, Any] | Piece) -> Piece:
@@ -56,7 +57,7 @@ def piece(event: Mapping[str, Any] | Piece) -> Piece:
     choice = choices[0]
     delta = choice.get("delta") or {"content": choice.get("text")}
     return Piece(
-        text=delta.get("content") or "",
+        text=delta.get("content") or delta.get("refusal") or "",
         tool_calls=delta.get("tool_calls") or (),
         finish_reason=choice.get("finish_reason") or "",
         stop_sequence=_stopped_by(choice),

@@ -19,7 +19,7 @@ _SLOW = 1_000_000
 """What a detector counts for that takes milliseconds over any text, in characters."""
 _READ_BY_THE_MODEL = ("tools", "response_format")
 """Options whose text reaches the model, and so passes the guard."""
-_SENT_ALONG = ("tool_choice", "stop", "prompt_cache_key")
+_SENT_ALONG = ("tool_choice", "stop", "prompt_cache_key", "reasoning_effort", "verbosity", "service_tier")
 """Options that a provider gets: what stands in them passes the guard, but they are no text to be judged as a whole."""
 
 
