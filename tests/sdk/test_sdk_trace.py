@@ -324,3 +324,16 @@ def test_importing_loads_nothing_of_the_server():
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
     assert done.stdout.strip() == "[] []"
+
+
+def test_odd_names_and_classes_break_nothing(sink, caplog):
+    @mainspring.trace
+    class Thing:
+        def work(self):
+            return 1
+
+    assert isinstance(Thing, type) and Thing().work() == 1 and "takes functions" in caplog.text
+    with mainspring.span(None, kind=None) as span:  # type: ignore[arg-type]
+        span.event(None).event(7).fail(None)  # type: ignore[arg-type]
+    found = sink.one()
+    assert (found.name, [event["name"] for event in found.events[:2]]) == ("None", ["None", "7"])

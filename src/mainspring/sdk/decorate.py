@@ -108,12 +108,16 @@ def trace(
     """Record each call of a function, method, coroutine, generator or asynchronous generator as a span.
 
     `kind` is one of agent, tool, llm, embedding, retriever, reranker, chain, guardrail, evaluator, or a word of your
-    own. A generator's span lasts until it is exhausted or closed, and its output is what it yielded.
+    own. A generator's span lasts until it is exhausted or closed, and its output is what it yielded. A class stays as
+    it is.
     """
 
     def decorate(given: Any) -> Any:
         if isinstance(given, staticmethod | classmethod):
             return type(given)(decorate(given.__func__))
+        if isinstance(given, type):
+            log.warning("mainspring: trace takes functions, and leaves the class %s as it is", given.__qualname__)
+            return given
         said = name or str(getattr(given, "__qualname__", given)).replace("<locals>.", "")
         return _Call(given, said, kind, capture_input, capture_output).traced()
 

@@ -51,7 +51,7 @@ class LiveSpan:
     )
 
     def __init__(self, name: str, kind: str, limit: int) -> None:
-        self.name, self.kind = name, KINDS.get(kind, kind)
+        self.name, self.kind = str(name), KINDS.get(kind, kind)
         self.trace_id = ""
         self.parent_id = ""
         self.span_id = f"{ids.getrandbits(64) or 1:016x}"
@@ -93,7 +93,7 @@ class LiveSpan:
         """Note that something happened now."""
         if len(self.events) < _EVENTS:
             said = {key: self.kept(value) for key, value in attributes.items()}
-            self.events.append({"name": name[:200], "time_ns": time.time_ns(), "attributes": said})
+            self.events.append({"name": str(name)[:200], "time_ns": time.time_ns(), "attributes": said})
         return self
 
     def fail(self, problem: BaseException | str) -> LiveSpan:
