@@ -329,3 +329,18 @@ def test_a_call_that_client_and_gateway_report_is_scored_once(platform):
     assert work_due(platform) == 1
     [score] = Scores(platform).list_(name="length").items
     assert score.span_id == "b" * 16
+
+
+def test_a_judge_that_refuses_says_why_and_can_be_asked_again(platform, judge, monkeypatch):
+    Evaluators(platform).create("even", "judge:even", rate=1.0)
+    called(platform, 2)
+    platform.clock.advance(seconds=5)
+    with monkeypatch.context() as patched:
+        patched.setattr(judge, "complete", lambda request: NotFound("There is no model/judge@1 any more."))
+        assert work_due(platform) == 1
+        [tried] = Evaluators(platform).test("even", count=1)
+        assert (tried.value, tried.note) == (None, "There is no model/judge@1 any more.")
+    [call] = Evaluators(platform).calls("even", state="failed").items
+    assert call.error == "There is no model/judge@1 any more."
+    assert Evaluators(platform).retry("even").count == 1
+    assert work_due(platform) == 1 and given(platform, "even")[trace(2)].number == 1.0

@@ -364,6 +364,8 @@ def test_calls_are_summed_by_step_and_group(store):
         assert {one.group for one in store.calls("default", where, by=by, step_ns=HOUR)} == set(groups)
     narrow = SpanFilter(since_ns=START, model="!a,c", user_id="u0")
     assert [one.calls for one in store.calls("default", narrow, step_ns=HOUR)] == [1]
+    kinds = SpanFilter(since_ns=START, kind="chat,text_completion", service="!shadow,loadtest")
+    assert [one.calls for one in store.calls("default", kinds, step_ns=HOUR)] == [8]
     assert store.calls("other", where, step_ns=HOUR) == []
     for wrong in ({"by": "odd", "step_ns": HOUR}, {"step_ns": 0}, {"step_ns": 1}, {"step_ns": HOUR, "groups": 51}):
         with pytest.raises(Invalid):

@@ -99,6 +99,15 @@ def test_usage_sums_by_what_is_asked(platform):
         Traces(platform).usage(by="moon")
 
 
+def test_usage_of_too_many_parts_is_refused_and_not_cut(platform, monkeypatch):
+    now = int(platform.clock.now().timestamp() * 1e9)
+    platform.spans.append([span(n, model=f"m{n}", start_ns=now, end_ns=now + 1) for n in range(1, 5)])
+    monkeypatch.setattr("mainspring.traces.service._PARTS", 3)
+    with pytest.raises(Invalid, match="4 parts"):
+        Traces(platform).usage(by="model")
+    assert len(Traces(platform).usage(by="")) == 1
+
+
 def test_sessions_gather_traces_and_scores(platform):
     platform.spans.append([span(n, session_id="a/b c" if n < 3 else "z", user_id="u") for n in (1, 2, 3)])
     Scores(platform).create("ok", session_id="a/b c", label="yes")

@@ -225,7 +225,7 @@ class UsageHour(Record):
     cost: float
     mean_ms: float
     p50_ms: float
-    """Within a tenth: from counts in buckets whose edges are a fifth apart."""
+    """Within a fifth: from counts in buckets whose edges are a fifth apart."""
     p95_ms: float
 
 

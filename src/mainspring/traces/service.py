@@ -8,7 +8,7 @@ from typing import Annotated
 from pydantic import Field
 from sqlalchemy import select
 
-from mainspring.kernel.errors import NotFound
+from mainspring.kernel.errors import Invalid, NotFound
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, decode_cursor, encode_cursor, paginate
 from mainspring.kernel.service import Service
@@ -38,7 +38,7 @@ from mainspring.traces.models import (
 from mainspring.traces.tables import scores
 from mainspring.traces.usage import dimensions, grouped
 
-_SCORED = 1000
+_PARTS = 10_000
 
 
 class Traces(Exploring):
@@ -128,7 +128,14 @@ class Traces(Exploring):
             since_ns=nanoseconds(since) or max(0, week),
             until_ns=nanoseconds(until),
         )
-        return grouped(self.platform.spans.usage(self.caller.project, where), dimensions(by), hourly=hourly)[:10_000]
+        found = grouped(self.platform.spans.usage(self.caller.project, where), dimensions(by), hourly=hourly)
+        if len(found) > _PARTS:
+            raise Invalid(
+                f"These totals have {len(found):,} parts; {_PARTS:,} are given at once.",
+                hint="Keep less apart with `by`, take a shorter time, or leave out `hourly`.",
+                param="by",
+            )
+        return found
 
     @operation("GET /traces/{trace_id}", permission="trace.read", mcp=True)
     def get(self, trace_id: TraceId, *, limit: Limit = 1000, cursor: Cursor = "") -> TraceDetail:

@@ -41,7 +41,7 @@ class Counts(Record):
     inapplicable: int
     """The scorer did not apply, or a judge did not answer in the form asked for."""
     failed: int
-    """Given up after several attempts; `retry` takes them up again."""
+    """Given up after several attempts, or since a judge refused; `retry` takes them up again."""
 
 
 class Evaluator(Record):

@@ -44,6 +44,8 @@ class _Asking:
     cost: dict[str, float] = field(default_factory=dict)
     away: dict[str, str] = field(default_factory=dict)
     """Why no judge answered about a call, by the call's key."""
+    refused: dict[str, str] = field(default_factory=dict)
+    """Why a judge cannot be asked about a call, which will not be otherwise by itself."""
     said: dict[str, Sequence[Judgement]] = field(default_factory=dict)
 
     def ask(self, requests: Sequence[ChatRequest]) -> list[ChatReply | None]:
@@ -56,8 +58,8 @@ class _Asking:
                 found.append(reply)
                 continue
             found.append(None)
-            if not isinstance(reply, MainspringError) or isinstance(reply, Unavailable | LimitReached):
-                self.away[key] = str(reply)[:500] or type(reply).__name__
+            passing = not isinstance(reply, MainspringError) or isinstance(reply, Unavailable | LimitReached)
+            (self.away if passing else self.refused)[key] = str(reply)[:500] or type(reply).__name__
         return found
 
     def keep(self, key: str, said: Sequence[Judgement]) -> None:
@@ -153,6 +155,8 @@ def _record(
         with platform.begin() as tx:
             store.finish(tx, task, "pending", not_before=tx.now + wait, error=asking.away[key], cost=cost)
         return False
+    if value is None and key in asking.refused and len(said) == 0:
+        return _close(platform, row, task, "failed", error=asking.refused[key], cost=cost)
     if value is None:
         note = "The judge did not answer in the form asked for." if row["metric"].startswith("judge:") else ""
         return _close(platform, row, task, "inapplicable", error=note, cost=cost)

@@ -171,7 +171,9 @@ class Evaluators(Service):
         environment = Choice(**row["choice"]).environment or self.caller.environment
         values, asking = scoring.score(self.platform, str(row["metric"]), answers, environment)
         notes = [
-            asking.away.get(answer.key, "") or " ".join(one.reason for one in asking.said.get(answer.key, ()))
+            asking.away.get(answer.key, "")
+            or asking.refused.get(answer.key, "")
+            or " ".join(one.reason for one in asking.said.get(answer.key, ()))
             for answer in answers
         ]
         return [
