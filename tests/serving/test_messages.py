@@ -98,6 +98,7 @@ def test_a_stream(claude: Anthropic, providers: Providers, vendor: Vendor, model
     assert [(block.id, block.name, block.input) for block in final.content[1:]] == [tuple(c.values()) for c in CALLS]
     used = final.usage
     assert (used.input_tokens, used.cache_read_input_tokens) == (30 if model == "anth/big" else 40, 60)
+    assert (used.cache_creation_input_tokens, used.cache_creation) == (10 if model == "anth/big" else 0, None)
 
 
 @BOTH

@@ -118,7 +118,9 @@ class _Telling:
 
     def opened(self) -> bytes:
         begun = {**_head(self._head), "content": [], "stop_reason": None, "stop_sequence": None}
-        return _event("message_start", message={**begun, "usage": tokens(Usage())}) + _event("ping")
+        # Clients keep what only the beginning tells, though the end knows better: better nothing than 0.
+        usage = {**tokens(Usage()), "cache_creation": None}
+        return _event("message_start", message={**begun, "usage": usage}) + _event("ping")
 
     def told(self, piece: Piece) -> bytes:
         made = b""
