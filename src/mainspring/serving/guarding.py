@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from mainspring.kernel.errors import Invalid
@@ -21,6 +24,13 @@ _READ_BY_THE_MODEL = ("tools", "response_format")
 """Options whose text reaches the model, and so passes the guard."""
 _SENT_ALONG = ("tool_choice", "stop", "prompt_cache_key", "reasoning_effort", "verbosity", "service_tier")
 """Options that a provider gets: what stands in them passes the guard, but they are no text to be judged as a whole."""
+
+
+_PLAIN_ID = re.compile(r"[\w.:/+=|-]{0,128}")
+"""What ids of tool calls look like; prose has no place in them, and some chat templates show them to the model."""
+_ESCAPE = re.compile(r"\\(?:u(?:[dD][89abAB]..\\u[dD][c-fC-F]..|....)|.)", re.DOTALL)
+_KEPT = ('"', "\\")
+"""What stands escaped in JSON whatever is meant by it."""
 
 
 class Blocked(Invalid):
@@ -99,7 +109,7 @@ def guard_options(policy: Policy, options: Mapping[str, JSON], findings: Finding
     for name in (*_READ_BY_THE_MODEL, *_SENT_ALONG):
         if name in kept:
             rules = policy if name in _READ_BY_THE_MODEL else _of_parts(policy)
-            text = _apply(rules, json.dumps(kept[name], ensure_ascii=False), "input", findings, "tools")
+            text = _apply_json(rules, json.dumps(kept[name], ensure_ascii=False), "input", findings, "tools")
             try:
                 kept[name] = json.loads(text)
             except ValueError:
@@ -113,16 +123,21 @@ def guard_values(policy: Policy, value: JSON, findings: Findings) -> JSON:
 
     Raises Blocked.
     """
+    return _values(policy, value, "input", findings, "variables")
+
+
+def _values(policy: Policy, value: JSON, stage: Stage, findings: Findings, source: Source | None) -> JSON:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, Mapping):
         return {
-            guard_values(policy, name, findings): guard_values(policy, item, findings) for name, item in value.items()
+            _values(policy, name, stage, findings, source): _values(policy, item, stage, findings, source)
+            for name, item in value.items()
         }
     if isinstance(value, list | tuple):
-        return [guard_values(policy, item, findings) for item in value]
+        return [_values(policy, item, stage, findings, source) for item in value]
     text = str(value)
-    guarded = _apply(policy, text, "input", findings, "variables")
+    guarded = _apply(policy, text, stage, findings, source)
     return value if guarded == text else guarded
 
 
@@ -221,6 +236,8 @@ def _guarded(policy: Policy, message: Message, findings: Findings) -> Message:
         kept["tool_calls"] = [
             _guarded_call(_of_calls(policy), call, "input", findings, source) for call in kept["tool_calls"]
         ]
+    if kept.get("tool_call_id"):
+        kept["tool_call_id"] = _id(policy, str(kept["tool_call_id"]))
     return kept
 
 
@@ -251,10 +268,55 @@ def _guarded_call(
 ) -> Mapping[str, Any]:
     given = call.get("function") or {}
     function = {
-        field: _apply(policy, str(given.get(field, "")), stage, findings, source) for field in ("name", "arguments")
+        "name": _apply(policy, str(given.get("name", "")), stage, findings, source),
+        "arguments": _apply_json(policy, str(given.get("arguments", "")), stage, findings, source),
     }
     # Nothing else passes: a detector has not read what other fields, or calls of another kind, say.
-    return {"id": str(call.get("id", "")), "type": "function", "function": function}
+    return {"id": _id(policy, str(call.get("id") or "")), "type": "function", "function": function}
+
+
+def _id(policy: Policy, text: str) -> str:
+    """Return the id of a tool call to go on with: one that says something is replaced by its hash, always the same.
+
+    So a call and its result still belong together.
+    """
+    rules = [rule for rule in _of_parts(policy).rules if rule.action != "log"]
+    if _PLAIN_ID.fullmatch(text) and not guards.findings(rules, text, 0):
+        return text
+    return f"call_{hashlib.sha256(text.encode('utf-8', 'replace')).hexdigest()[:24]}"
+
+
+def _apply_json(policy: Policy, text: str, stage: Stage, findings: Findings, source: Source | None = None) -> str:
+    """Return a text of JSON to go on with: read as whoever decodes it reads it, also where something is escaped twice.
+
+    Raises Blocked.
+    """
+    if "\\" not in text:
+        return _apply(policy, text, stage, findings, source)
+    begun, plain = len(findings.hits), _ESCAPE.sub(lambda match: _unescaped(match[0]), text)
+    guarded = _apply(policy, plain, stage, findings, source)
+    known = findings.hits[begun:]
+    try:
+        meant = json.loads(guarded, strict=False)
+    except (ValueError, RecursionError):
+        return text if guarded == plain else guarded
+    values = _values(_of_parts(policy), meant, stage, findings, source) if "\\" in plain else meant
+    kinds = {(hit["detector"], hit["kind"]) for hit in known}
+    findings.hits[begun:] = [
+        *known, *(hit for hit in findings.hits[begun + len(known) :] if (hit["detector"], hit["kind"]) not in kinds)
+    ]  # fmt: skip
+    return text if guarded == plain and values == meant else json.dumps(values, ensure_ascii=False)
+
+
+@lru_cache(1000)
+def _unescaped(escape: str) -> str:
+    """Return what an escape of JSON stands for, or itself where that cannot stand in a text as it is."""
+    try:
+        made: str = json.loads(f'"{escape}"')
+    except ValueError:
+        return escape
+    kept = made in _KEPT or (made < " " and made not in "\n\r\t") or "\ud800" <= made <= "\udfff"
+    return escape if kept else made
 
 
 def _apply(policy: Policy, text: str, stage: Stage, findings: Findings, source: Source | None = None) -> str:
