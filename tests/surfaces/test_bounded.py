@@ -124,3 +124,23 @@ def test_one_connection_too_many_is_refused_and_the_others_go_on() -> None:
         assert (await reader.readuntil(b"\r\n\r\n0")).startswith(b"HTTP/1.1 200")
 
     talking(app, talk, Few)
+
+
+def test_a_client_that_does_not_read_is_given_up() -> None:
+    ended = asyncio.Event()
+
+    async def endless(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await receive()
+        gone = asyncio.ensure_future(receive())
+        while not gone.done():
+            await send({"type": "http.response.body", "body": b"y" * 65_536, "more_body": True})
+            await asyncio.sleep(0)
+        ended.set()
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ended.clear()
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")
+        await ended.wait()
+
+    talking(endless, talk, Hasty)

@@ -34,7 +34,7 @@ class Bounded(HttpToolsProtocol):
     """
 
     seconds = HEAD_SECONDS
-    """A head may take so long, and so may `BODY_BYTES` of a body."""
+    """A head may take so long, and so may `BODY_BYTES` of a body, and a client that reads nothing of an answer."""
     most = max(64, resource.getrlimit(resource.RLIMIT_NOFILE)[0] - _SPARE)
     """Connections of one process at the same time: with no descriptor left it could not even refuse one."""
 
@@ -60,6 +60,7 @@ class Bounded(HttpToolsProtocol):
         """That of the last turn."""
         self._idling: asyncio.TimerHandle | None = None
         self._idle_since: float | None = None
+        self._unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Begin."""
@@ -73,8 +74,9 @@ class Bounded(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """End."""
         self._rest()
-        if self._idling is not None:
-            self._idling.cancel()
+        for timer in (self._idling, self._unread):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
         if self._turn is not None and not self._turn.response_complete:
             self._turn.lost()
@@ -103,6 +105,19 @@ class Bounded(HttpToolsProtocol):
                 self.send_400_response("The head of the request is too long.")
         elif self._waiting is None:
             self._wait()
+
+    def pause_writing(self) -> None:
+        """Wait for the client to read, and not for ever: an answer that stands still holds an engine, or a provider."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """Go on: the client has read."""
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
+        super().resume_writing()
 
     def on_message_begin(self) -> None:
         """Begin a request; its scope is made once it is known to need one."""
