@@ -147,3 +147,18 @@ def test_retention_differs_by_environment_and_kind(platform, clock):
         expire(platform)
         left.append(sorted(int(line.trace_id, 16) for line in Traces(platform).list_().items))
     assert left == [[1, 2, 3, 4], [2, 3, 4], [3, 4], [4]]
+
+
+def test_a_number_is_masked_by_its_digits_and_hashed_like_a_text(platform):
+    card, one = 4111111111111111, [{"role": "assistant", "parts": [{"type": "tool_call", "arguments": {"card": 0}}]}]
+    one[0]["parts"][0]["arguments"] = {"card": card, "n": 7, "yes": True}
+    rules = [
+        MaskRule(fields=["input"], kinds=["card"]),
+        MaskRule(fields=["attributes.shop.customer"], action="hash"),
+    ]
+    Captures(platform).set(mask=rules)
+    Intake(platform).append([span(input=one, attributes={"shop.customer": 77_310_055, "shop.items": 3})])
+    [stored] = platform.spans.trace("default", f"{1:032x}")
+    assert stored.input[0]["parts"][0]["arguments"] == {"card": "[CARD]", "n": 7, "yes": True}
+    assert stored.attributes["shop.customer"].startswith("hash:") and stored.attributes["shop.items"] == 3
+    assert b"77310055" not in written(platform) and str(card).encode() not in written(platform)

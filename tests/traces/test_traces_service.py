@@ -281,3 +281,22 @@ def test_a_moment_at_the_end_of_the_calendar_is_taken_in_utc(platform, at):
     given = Scores(platform).create("helpful", trace_id=ONE, number=1.0, at=moment)
     assert given.created_at.year == (1 if moment.year == 1 else platform.clock.now().year)
     assert Usages(platform).report(since=moment) is not None and Usages(platform).report(until=moment) is not None
+
+
+def test_with_redaction_no_field_and_no_number_holds_personal_data(platform):
+    strict(platform, capture_redact=True)
+    mail, card = "ann@example.org", 4111111111111111
+    fields = ("name", "kind", "service", "model", "provider", "deployment", "release", "prompt", "session_id")
+    said = span(
+        **dict.fromkeys(fields, mail),
+        input=[{"role": "user", "parts": [{"type": "data", "content": {"card": card, "whole": float(card), "n": 5}}]}],
+        attributes={"card": card, mail: [card, 3]},
+        events=[{"name": mail, "time_ns": 1_790_000_000_000_000_000, "attributes": {"card": card}}],
+    )
+    Intake(platform).append([said])
+    [stored] = platform.spans.trace("default", ONE)
+    assert stored.input[0]["parts"][0]["content"] == {"card": "[CARD]", "whole": "[CARD]", "n": 5}
+    assert stored.attributes == {"card": "[CARD]", "[EMAIL]": ["[CARD]", 3]}
+    assert stored.events[0]["time_ns"] == 1_790_000_000_000_000_000
+    blob = b"".join(path.read_bytes() for path in (platform.home / "spans").rglob("*") if path.is_file())
+    assert mail.encode() not in blob and str(card).encode() not in blob

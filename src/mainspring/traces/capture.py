@@ -121,11 +121,14 @@ def _applied(span: Span, fields: tuple[str, ...], change: Change) -> Span:
 
 
 def _changed(value: Any, change: Change, depth: int) -> Any:
-    """Return a value with every text in it changed; what is not text is taken away with an action that drops."""
+    """Return a value with every text in it changed, and every number, which is its digits; `drop` takes all away."""
     if isinstance(value, str):
         return change(value)
     if change("") is None:
         return None
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        changed = change(str(value))
+        return value if changed == str(value) else changed
     if depth >= _DEEPEST:
         return "[too deep]"
     if isinstance(value, list):
@@ -139,7 +142,7 @@ def _change(rule: MaskRule, key: bytes) -> Change:
     if rule.action == "drop":
         return lambda text: None
     if rule.action == "hash":
-        return lambda text: _hashed(text, key)
+        return lambda text: hashed(text, key)
     policy = Policy(rules=list(_guards(rule)))
 
     def mask(text: str) -> str:
@@ -158,5 +161,6 @@ def _guards(rule: MaskRule) -> Iterable[Rule]:
         yield Rule(detector=detector, action="mask", kinds=rule.kinds if detector != "terms" else [], terms=terms)
 
 
-def _hashed(text: str, key: bytes) -> str:
+def hashed(text: str, key: bytes) -> str:
+    """Return what stands in the place of a text."""
     return f"hash:{hmac.new(key, text.encode(errors='replace'), hashlib.sha256).hexdigest()[:24]}" if text else ""

@@ -19,6 +19,11 @@ _CONTENT = re.compile(
 )
 _OURS = "mainspring.guard."
 """Attributes that guards write: kinds and places of what was found, never the text."""
+_PROMOTED = ("name", "status_message", "user_id", "session_id", "kind", "service", "model", "provider", "deployment",
+             "release", "prompt")  # fmt: skip
+"""Fields that attributes of anybody's choosing become."""
+_LEAST_CARD, _MOST_CARD = 10**12, 10**19
+"""Numbers with as many digits as those of cards lie between."""
 _SHORT = 128
 _FEW = 100
 _DEEPEST = 64
@@ -41,10 +46,7 @@ def redacted(span: Span) -> Span:
     """Return the span with personal data and secrets masked in every text that it holds, its ids aside."""
     return msgspec.structs.replace(
         span,
-        name=_mask(span.name),
-        status_message=_mask(span.status_message),
-        user_id=_mask(span.user_id),
-        session_id=_mask(span.session_id),
+        **{name: _mask(getattr(span, name)) for name in _PROMOTED},
         input=_masked(span.input, 0),
         output=_masked(span.output, 0),
         attributes=_masked(span.attributes, 0),
@@ -86,6 +88,10 @@ def _masked(value: Any, depth: int) -> Any:
         return [_masked(item, depth + 1) for item in value]
     if isinstance(value, dict):
         return {_mask(key): _masked(item, depth + 1) for key, item in value.items()}
+    if _is_number(value) and _LEAST_CARD <= value < _MOST_CARD:
+        text = str(int(value))
+        masked = _mask(text)
+        return value if masked == text else masked
     return value
 
 
