@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import inspect
+from importlib import import_module
 
 import pytest
 from sqlalchemy import func, select
 
-from mainspring.kernel import access
+from mainspring.kernel import access, jobs
 from mainspring.kernel.access import ROLES, Caller
 from mainspring.kernel.errors import Denied
 from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import audit_rows
-from mainspring.surfaces.nouns import NOUNS
+from mainspring.surfaces.nouns import JOB_MODULES, NOUNS
+from mainspring.tuning.service import starting
 
 OPERATIONS = [(noun, spec) for noun in NOUNS for spec in operations(noun.load())]
 NOBODY = Caller("nobody", "key-of-nobody", "default", "production", "viewer", frozenset())
@@ -41,3 +43,13 @@ def test_an_operation_is_refused_and_the_refusal_is_audited(bare_platform: Platf
 def test_no_role_but_admin_may_do_everything(role: str) -> None:
     caller = Caller("bob", "key", "default", "production", role, ROLES[role])
     assert not all(caller.may(spec.permission) for _, spec in OPERATIONS)
+
+
+def test_whoever_resumes_a_run_needs_what_starting_it_takes() -> None:
+    started = {(noun.name, spec.permission) for noun, spec in OPERATIONS if spec.status == 202}
+    for module in JOB_MODULES:
+        import_module(module)
+    kinds = [kind for kind, job in jobs._jobs.items() if job.__module__.startswith("mainspring.")]
+    assert len(kinds) > 8
+    for kind in kinds:
+        assert (kind.partition(".")[0], starting(kind)) in started, kind

@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from mainspring.evals import remote
 from mainspring.kernel import runs
+from mainspring.kernel.access import require
 from mainspring.kernel.errors import Unavailable
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.platform import Platform
@@ -23,6 +24,7 @@ from mainspring.serving.loading import Aim, Loader, Shots
 from mainspring.serving.loads import LoadLevel, LoadTest
 from mainspring.serving.loadtests import KIND, keep
 from mainspring.serving.models import LOADTEST
+from mainspring.workspace import require_asked
 from mainspring.workspace.key_service import add_key
 from mainspring.workspace.tables import keys
 
@@ -116,14 +118,17 @@ async def _aimed(task: Job) -> AsyncIterator[tuple[ClientSession, Aim]]:
 
 
 def _key(task: Job, seconds: float) -> tuple[str, str]:
-    """Make a key of the caller's own that may ask deployments and nothing else."""
+    """Make a key of the caller's own that may ask this deployment alone, and say that it is a load test."""
+    # Whoever resumes a test may not be who started it.
+    require(task.caller, "deployment.use")
+    require_asked(task.caller, task.params["deployment"])
     with task.begin() as tx:
         fields = {
             "environment": tx.caller.environment,
             "member": tx.caller.member,
             "note": f"load test {task.run_id}",
             "roams": False,
-            "permissions": ["deployment.use"],
+            "permissions": ["deployment.use", "loadtest.write"],
             "models": [f"deployment/{task.params['deployment']}"],
             "expires_at": tx.now + timedelta(seconds=seconds + 900),
         }

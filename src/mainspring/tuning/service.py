@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints, ValidationError
 
-from mainspring.kernel import runs, versions
+from mainspring.kernel import access, runs, versions
 from mainspring.kernel.errors import Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Record, RefText
@@ -21,6 +21,7 @@ RunId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{8,64}$")]
 Kind = Annotated[str, StringConstraints(max_length=100)]
 After = Annotated[int, Field(ge=0)]
 _LOOK_SECONDS = 0.25
+_ERASURES = "erasure."
 
 
 class RunNews(Record):
@@ -100,8 +101,14 @@ class Runs(Service):
 
     @operation("POST /runs/{run_id}/cancel", permission="run.write")
     def cancel(self, run_id: RunId) -> Run:
-        """Ask a run to stop: at once where it waits, at its next step where it is under way."""
+        """Ask a run to stop: at once where it waits, at its next step where it is under way.
+
+        An erasure is stopped only by who may ask for one.
+        """
         with self.begin() as tx:
+            kind = runs.get(tx, run_id).kind
+            if kind.startswith(_ERASURES):
+                access.require(self.caller, starting(kind))
             run = runs.cancel(tx, run_id)
         if self.platform.runner_port is not None:
             self.platform.runner.cancel(run_id)
@@ -109,14 +116,23 @@ class Runs(Service):
 
     @operation("POST /runs/{run_id}/resume", permission="run.write", status=202)
     def resume(self, run_id: RunId) -> Run:
-        """Let a run that failed or was cancelled go on from its last finished step or checkpoint."""
+        """Let a run that failed or was cancelled go on from its last finished step or checkpoint.
+
+        It takes the permission that starting it took, too.
+        """
         with self.begin() as tx:
+            access.require(self.caller, starting(runs.get(tx, run_id).kind))
             run = runs.resume(tx, run_id)
         if not self.platform.writing and self.platform.runner_port is not None:
             self.platform.runner.submit(run_id)
             with self.read() as tx:
                 return runs.get(tx, run_id)
         return run
+
+
+def starting(kind: str) -> str:
+    """Return the permission that starting a run of a kind takes: that to write what it is a run of."""
+    return f"{kind.partition('.')[0]}.write"
 
 
 def checked_config(config: SftConfig | None) -> SftConfig:
