@@ -88,7 +88,8 @@ class Exploring(Service):
         )  # fmt: skip
         detail = {key: value[:200] for key, value in given.items() if value}
         stands_for = partial(self.platform.keyring.pseudonym, self.caller.project)
-        detail |= {"user_id": stands_for(user_id)} if user_id else {}
+        named = {"user_id": user_id, "session_id": session_id}
+        detail |= {key: stands_for(value) for key, value in named.items() if value}
         detail |= {"query": f"[{len(query)} characters]"} if query else {}
         told = attributes.told(attribute, stands_for)
         detail |= {"attribute": told[:200], "status": status or "", "score": score[:200]}

@@ -11,6 +11,7 @@ from mainspring.kernel import events
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.spans import Span
 from mainspring.kernel.tx import Tx
+from mainspring.traces.capture import hashed
 from mainspring.traces.models import nanoseconds
 from mainspring.traces.tables import forgotten_users
 
@@ -20,13 +21,20 @@ _KEPT = timedelta(days=30)
 """How long late spans are looked out for: no exporter tries for as long."""
 
 
+def names_of(platform: Platform, project: str, user_id: str) -> tuple[str, str]:
+    """Return what spans may call a user: by the name, or by the hash that a rule of capture put in its place."""
+    return user_id, hashed(user_id, platform.keyring.key(f"capture/{project}"))
+
+
 def forget(tx: Tx, user_id: str) -> str:
     """Take no more of what a user did until now; return the user's pseudonym, which is all that is kept of the user."""
-    subject = tx.platform.keyring.pseudonym(tx.project, user_id)
+    names = names_of(tx.platform, tx.project, user_id)
+    subjects = [tx.platform.keyring.pseudonym(tx.project, name) for name in names]
     f = forgotten_users.c
-    tx.execute(delete(forgotten_users).where(f.project == tx.project, (f.subject == subject) | _old(tx)))
-    tx.execute(insert(forgotten_users).values(project=tx.project, subject=subject, before=tx.now))
-    return subject
+    tx.execute(delete(forgotten_users).where(f.project == tx.project, f.subject.in_(subjects) | _old(tx)))
+    for subject in subjects:
+        tx.execute(insert(forgotten_users).values(project=tx.project, subject=subject, before=tx.now))
+    return subjects[0]
 
 
 def forgotten(tx: Tx) -> dict[str, int]:

@@ -17,6 +17,7 @@ from mainspring.kernel.tables import row_edges
 from mainspring.kernel.tx import Tx
 from mainspring.traces import choosing
 from mainspring.traces.erasure import counted
+from mainspring.traces.forgetting import names_of
 
 PART = 2_000
 """Traces that are erased together."""
@@ -36,9 +37,12 @@ _CALLED = {
 
 def traces_by(platform: Platform, project: str, user_id: str, limit: int, until_ns: int = 0) -> list[str]:
     """Return the newest traces of a user that began before a moment, at most `limit`."""
-    where = SpanFilter(user_id=user_id, until_ns=until_ns)
-    pages = choosing.pages(platform, project, where, size=1000, limit=limit)
-    return [line.trace_id for lines, _ in pages for line in lines]
+    found: dict[str, None] = {}
+    for name in names_of(platform, project, user_id):
+        where = SpanFilter(user_id=name, until_ns=until_ns)
+        pages = choosing.pages(platform, project, where, size=1000, limit=limit - len(found))
+        found |= dict.fromkeys(line.trace_id for lines, _ in pages for line in lines)
+    return list(found)
 
 
 def mentioning(platform: Platform, project: str, user_id: str, until_ns: int) -> list[str]:
@@ -47,8 +51,9 @@ def mentioning(platform: Platform, project: str, user_id: str, until_ns: int) ->
 
 
 def _named(platform: Platform, project: str, user_id: str, until_ns: int) -> Iterator[str]:
-    for status in ("", "running"):
-        where = SpanFilter(user_id=user_id, status=status, until_ns=until_ns)
+    ways = [(name, status) for name in names_of(platform, project, user_id) for status in ("", "running")]
+    for name, status in ways:
+        where = SpanFilter(user_id=name, status=status, until_ns=until_ns)
         for span in platform.spans.scan(project, where, limit=_SCANNED):
             yield span.trace_id
 
