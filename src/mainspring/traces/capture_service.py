@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import Annotated
 
 from pydantic import Field
-from sqlalchemy import delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from mainspring.kernel.operation import operation
 from mainspring.kernel.service import Service
@@ -83,6 +84,12 @@ class Retentions(Service):
             values = {"days": days, "rules": plain, "changed_at": tx.now, "changed_by": tx.caller.member}
             tx.execute(insert(retentions).values(project=tx.project, **values))
             return Retention(days=days, rules=rules or [], changed_at=tx.now, changed_by=tx.caller.member)
+
+
+def masks(conn: Connection, project: str, field: str) -> bool:
+    """Tell whether a rule of the project takes something out of a field."""
+    rules = conn.execute(select(captures.c.rules).where(captures.c.project == project)).scalar_one_or_none() or {}
+    return any(fnmatchcase(field, wanted) for rule in rules.get("mask", ()) for wanted in rule["fields"])
 
 
 def captured(tx: Tx) -> CaptureRules:

@@ -27,7 +27,8 @@ from mainspring.serving.cache.cache import running
 from mainspring.serving.cache.service import Caches
 from mainspring.serving.metering import Limits, Usages
 from mainspring.serving.routing import Routes
-from mainspring.traces import Prices
+from mainspring.traces import Captures, Prices
+from mainspring.traces.models import MaskRule
 
 COLD: Any = {"temperature": 0}
 
@@ -340,3 +341,17 @@ def test_the_keys_of_two_projects_and_environments_differ(platform: Platform, st
         assert caches.stats() == []
     with access.acting_as(replace(access.current(), environment="production")):
         assert caches.stats() == []
+
+
+def test_nothing_is_kept_that_a_rule_of_capture_takes_out_of_answers(
+    platform: Platform, staging: OpenAI, caches: Caches
+) -> None:
+    caches.set("docs")
+    Captures(platform).set(mask=[MaskRule(fields=["output"], kinds=["email"])])
+    assert [asked(staging)[1] for _ in range(2)] == ["miss", "miss"]
+    kept(platform)
+    assert asked(staging)[1] == "miss"
+    Captures(platform).set()
+    assert asked(staging)[1] == "miss"
+    kept(platform)
+    assert asked(staging)[1].startswith("hit")

@@ -26,6 +26,7 @@ from mainspring.serving.cache.keys import asked, key_of, may_share, space_of
 from mainspring.serving.cache.models import HEADER, CachePolicy, Hit, Lookup, NotCached
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.totals import Totals
+from mainspring.traces.capture_service import masks
 
 _WAITING = 1000
 """Answers that wait to be written; more are not kept."""
@@ -53,7 +54,9 @@ class Cache:
         self._counts: dict[Place, Counter[str]] = defaultdict(Counter)
         self._totals: Counter[str] = Counter()
         self._timer: asyncio.TimerHandle | None = None
-        self._redacts = bool(platform.settings["capture.redact"])
+        settings = platform.settings
+        self._keeps = bool(settings["capture.content"]) and not settings["capture.redact"]
+        """Whether what is answered may be stored as it is."""
         _running.setdefault(platform, WeakSet()).add(self)
 
     async def find(self, exchange: Exchange, body: JSON) -> None:
@@ -63,7 +66,7 @@ class Cache:
             if wish == "only":
                 raise NotCached("This call is not answered from the cache.", hint="Ask without the header.")
             return
-        lookup = Lookup(policy, key_of(exchange, body, policy), stores=wish != "no-store" and not self._redacts)
+        lookup = Lookup(policy, key_of(exchange, body, policy), stores=wish != "no-store" and self._keeps)
         exchange.lookup = lookup
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(self._threads, self._look, exchange, lookup, wish != "no-cache")
@@ -143,6 +146,9 @@ class Cache:
         project, policy = exchange.target.project, lookup.policy
         if policy.mode == "semantic":
             lookup.space = space_of(exchange, policy)
+        if lookup.stores:
+            with self._platform.records.read() as conn:
+                lookup.stores = not masks(conn, project, "output")
         if reads:
             with self._platform.records.read() as conn:
                 row = entries.by_key(conn, project, lookup.key, self._platform.clock.now())
