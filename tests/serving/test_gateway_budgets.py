@@ -19,7 +19,7 @@ from mainspring.serving.metering import Budgets, Limits, Usages
 from mainspring.serving.metering.records import UsageRow
 from mainspring.serving.targets import resolve
 from mainspring.traces import Prices
-from mainspring.workspace import Members, first_start
+from mainspring.workspace import Keys, Members, first_start
 
 HI: Any = [{"role": "user", "content": "Say hi"}]
 
@@ -117,3 +117,37 @@ def test_limits_are_for_somebody_who_exists(platform: Platform) -> None:
         Limits(platform).delete(first.id)
     with pytest.raises(Invalid, match="no dimension 'colour'"):
         Usages(platform).report(by="colour")
+
+
+def test_a_key_that_was_rotated_goes_on_under_the_same_limits(
+    platform: Platform, gateway_url: str, small_model: str
+) -> None:
+    old = Keys(platform).create("ann")
+    Limits(platform).set(2, measure="requests", per="hour", key=old.id)
+    new = Keys(platform).rotate(Keys(platform).rotate(old.id).id)
+
+    def ask(secret: str) -> None:
+        with OpenAI(base_url=f"{gateway_url}/v1", api_key=secret, max_retries=0) as asking:
+            asking.chat.completions.create(model=small_model, messages=HI)
+
+    ask(old.secret)
+    ask(new.secret)
+    for key in (old, new):
+        with pytest.raises(openai.RateLimitError, match="2 requests a hour"):
+            ask(key.secret)
+    ask(Keys(platform).create("ann").secret)
+
+
+def test_a_key_of_an_application_does_not_pass_itself_off_as_a_load_test(
+    platform: Platform, gateway_url: str, small_model: str
+) -> None:
+    narrow = Keys(platform).create("ann", permissions=["model.use"])
+    for secret in (narrow.secret, Keys(platform).create("ann").secret):
+        with OpenAI(base_url=f"{gateway_url}/v1", api_key=secret, max_retries=0) as asking:
+            for source in ("loadtest", "playground"):
+                marked = {"x-mainspring-source": source}
+                asking.chat.completions.create(model=small_model, messages=HI, extra_headers=marked)
+    platform.spans.flush()
+    found = platform.spans.scan("default", SpanFilter(), limit=10)
+    told = [(span.attributes["mainspring.key_id"] == narrow.id, span.service) for span in found]
+    assert sorted(told) == [(False, "loadtest"), (False, "playground"), (True, "mainspring"), (True, "mainspring")]

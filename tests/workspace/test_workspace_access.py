@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from mainspring.kernel import access, audit, jobs, runs
 from mainspring.kernel.access import ROLES, Caller
-from mainspring.kernel.errors import Conflict, Denied, NotFound, Unauthenticated
+from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from mainspring.kernel.jobs import Job, job
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tables import audit_rows
+from mainspring.traces import Traces
 from mainspring.workspace import Environments, Keys, Members, Projects, authenticate, first_start, projects_of
 from mainspring.workspace import keys as key_store
 from mainspring.workspace.keys import covers, meet
@@ -356,3 +357,17 @@ def test_a_key_that_is_rotated_or_expires_leaves_its_runs(owner, clock) -> None:
     Keys(platform).rotate(made.id, overlap_hours=0.5)
     clock.advance(hours=2)
     assert state_of(platform, run) == "queued"
+
+
+def test_nobody_is_called_what_the_audit_log_calls_the_product(owner) -> None:
+    platform, _ = owner
+    with pytest.raises(Invalid, match="the product itself"):
+        Members(platform).add("system", "viewer")
+
+
+def test_a_key_that_sends_traces_deletes_none(owner) -> None:
+    platform, _ = owner
+    key = Keys(platform).create("owner", permissions=["trace.write", "score.write"])
+    with access.acting_as(authenticate(platform, key.secret)), pytest.raises(Denied, match=r"trace\.delete"):
+        Traces(platform).delete("a" * 32)
+    assert all(Caller("x", "", "p", "e", r, ROLES[r]).may("trace.delete") for r in ("developer", "operator", "admin"))

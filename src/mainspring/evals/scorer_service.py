@@ -121,7 +121,7 @@ class Scorers(Service):
         with self.read() as tx:
             return custom.shown(versions.resolve(tx, f"{kind}/{name}@{selector}" if selector else f"{kind}/{name}"))
 
-    @operation("POST /scorers/try", permission="scorer.use", audit=False)
+    @operation("POST /scorers/try", permission="scorer.use")
     def try_(
         self,
         metric: MetricText,

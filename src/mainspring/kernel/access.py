@@ -20,6 +20,7 @@ ROLES: dict[str, frozenset[str]] = {
     "annotator": frozenset({"*.read", "score.write", "queue.write", "comment.write", "view.write"}),
     "developer": frozenset(
         {"*.read", "*.use", "run.write", "prompt.label", "queue.manage", "queue.adjudicate", "trace.export"}
+        | {"trace.delete"}
         | {
             f"{noun}.write"
             for noun in (
@@ -30,7 +31,7 @@ ROLES: dict[str, frozenset[str]] = {
     ),
     "operator": frozenset(
         {"*.read", "*.use", "run.write", "release.approve", "prompt.label", "prompt.promote", "queue.adjudicate"}
-        | {"trace.export"}
+        | {"trace.export", "trace.delete"}
         | {
             f"{noun}.write"
             for noun in (

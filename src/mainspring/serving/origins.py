@@ -10,6 +10,9 @@ from mainspring.kernel.clock import Ids
 from mainspring.serving.models import LOADTEST, PLAYGROUND, Origin, Question, Target
 from mainspring.serving.streaming import TRACE_HEADER, Call
 
+_SOURCES = {PLAYGROUND: "prompt.read", LOADTEST: "loadtest.write"}
+"""What a call may say that it is, so that monitors leave it out, and the permission to say so: who holds a stolen key
+of an application is not to hide from them."""
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}")
 
 
@@ -31,7 +34,7 @@ def origin_of(call: Call, caller: Caller, client: str, ids: Ids, user: str, meta
         parent_id=parent[2] if parent else "",
         session_id=session,
         user_id=who,
-        service=source if source in (PLAYGROUND, LOADTEST) else "mainspring",
+        service=source if source in _SOURCES and caller.may(_SOURCES[source]) else "mainspring",
         metadata=metadata,
     )
 

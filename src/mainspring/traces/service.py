@@ -164,7 +164,7 @@ class Traces(Exploring):
             next_cursor=encode_cursor(following) if following else None,
         )
 
-    @operation("DELETE /traces/{trace_id}", permission="trace.write")
+    @operation("DELETE /traces/{trace_id}", permission="trace.delete")
     def delete(self, trace_id: TraceId) -> Erased:
         """Erase a trace and its scores, from the search index and the write-ahead file too, and what was made of it.
 

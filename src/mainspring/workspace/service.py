@@ -9,8 +9,9 @@ from sqlalchemy import ColumnElement, func, insert, select, true, update
 from sqlalchemy import delete as sql_delete
 from sqlalchemy.exc import IntegrityError
 
+from mainspring.kernel import access
 from mainspring.kernel.access import ROLES, Role
-from mainspring.kernel.errors import Conflict, NotFound
+from mainspring.kernel.errors import Conflict, Invalid, NotFound
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, paginate
 from mainspring.kernel.service import Service
@@ -91,6 +92,8 @@ class Members(Service):
     @operation("POST /members", permission="member.write", status=201)
     def add(self, name: Name, role: Role, *, email: Email = "") -> Member:
         """Add a member to the project; the role may allow nothing that the caller may not do."""
+        if name == access.system().member:
+            raise Invalid(f"'{name}' is what the audit log calls the product itself.", hint="Choose another name.")
         with self.begin() as tx:
             self._may_grant(role)
             return _add_member(tx, tx.project, name, role, email)

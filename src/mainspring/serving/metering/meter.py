@@ -237,9 +237,11 @@ class Meter:
                 return
         with self._platform.records.read() as conn:
             found = store.of_project(conn, project)
+            after = store.rotated(conn, project) if any(one.scope == "key" for one in found) else {}
         rules: Rules = {}
         for allowance in found:
-            rules.setdefault((allowance.scope, allowance.name), []).append(allowance)
+            for name in (allowance.name, *(after.get(allowance.name, ()) if allowance.scope == "key" else ())):
+                rules.setdefault((allowance.scope, name), []).append(allowance)
         with self._lock:
             self._state.rules[project] = (time.monotonic() + _RULES_SECONDS, rules)
 

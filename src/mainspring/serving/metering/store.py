@@ -16,6 +16,7 @@ from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
 from mainspring.serving.metering.models import Allowance, Amounts, Payer, window_end
 from mainspring.serving.metering.tables import allowances, leases, usage_hours, windows
+from mainspring.workspace.tables import keys
 
 BUDGET_REACHED = "budget.reached"
 """Topic of the event that a budget is spent to 80 % and to 100 %."""
@@ -39,6 +40,19 @@ def of_project(conn: Connection, project: str) -> list[Allowance]:
     """Return all that is allowed in a project."""
     rows = conn.execute(select(allowances).where(allowances.c.project == project)).mappings()
     return [as_allowance(row) for row in rows]
+
+
+def rotated(conn: Connection, project: str) -> dict[str, list[str]]:
+    """Return for each key that was rotated the keys that came in its place: what it is allowed is theirs, together."""
+    query = select(keys.c.id, keys.c.replaced_by).where(keys.c.project == project, keys.c.replaced_by != "")
+    following = {row.id: row.replaced_by for row in conn.execute(query)}
+    found: dict[str, list[str]] = {}
+    for first in following:
+        name = first
+        while name in following:
+            name = following[name]
+            found.setdefault(first, []).append(name)
+    return found
 
 
 def as_allowance(row: RowMapping) -> Allowance:
