@@ -6,8 +6,10 @@ import json
 import os
 import signal
 import socket
+import sqlite3
 import urllib.request
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import psutil
@@ -168,6 +170,16 @@ def test_a_server_in_the_background_is_stopped_by_down(tmp_path: Path) -> None:
     finally:
         assert server.run("down").returncode == 0
     wait_for("the supervisor to end", lambda: not alive(state["pid"]))
+
+
+def test_a_server_in_the_background_that_cannot_start_says_what_to_do(tmp_path: Path) -> None:
+    server = Server(tmp_path / "home")
+    (tmp_path / "home").mkdir(mode=0o700)
+    with closing(sqlite3.connect(tmp_path / "home" / "records.db")) as conn:
+        conn.execute("CREATE TABLE runs (id TEXT)")
+    started = server.run("up", "--port=0", "--detach")
+    assert started.returncode == 5
+    assert "another state of Mainspring" in started.stderr and "Start on a new home folder" in started.stderr
 
 
 def test_down_by_force_leaves_nothing_behind(launch: Launch) -> None:

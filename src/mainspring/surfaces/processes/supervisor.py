@@ -305,7 +305,9 @@ def start_detached(
     given = [f"--{name.replace('.', '-')}={flags[name]}" for name in ("host", "port", "api.processes") if name in flags]
     given += ["--no-worker"] if flags.get("worker.enabled") is False else []
     command = [sys.executable, "-P", "-m", "mainspring", "up", f"--home={config.home}", "--json", *given]
-    with (config.home / "logs" / "up.log").open("ab") as log:
+    said = config.home / "logs" / "up.log"
+    with said.open("ab") as log:
+        before = log.tell()
         process = subprocess.Popen(
             command + (["--allow-remote"] if allow_remote else []),
             stdin=subprocess.DEVNULL,
@@ -320,11 +322,17 @@ def start_detached(
     killer.cancel()
     if not line:
         code = process.wait()
-        said = (config.home / "logs" / "up.log").read_text(errors="replace").strip().splitlines()
-        problem = next((text for text in reversed(said) if text.startswith("Error: ")), "Error: The server ended.")
+        lines = said.read_bytes()[before:].decode(errors="replace").splitlines()
+        problem = _told(lines, "Error: ") or "The server ended."
+        hint = _told(lines, "Hint: ") or f"See {config.home / 'logs'}."
         kind = Conflict if code == Conflict.exit_code else Denied if code == Denied.exit_code else Unavailable
-        raise kind(problem.removeprefix("Error: "), hint=f"See {config.home / 'logs'}.")
+        raise kind(problem, hint=hint)
     told: dict[str, Any] = json.loads(line)
     key = str(told.pop("owner_key", ""))
     told.pop("home")
     return ServerState(**told), key
+
+
+def _told(lines: list[str], label: str) -> str:
+    """Return what the last line with this label says; empty where there is none."""
+    return next((line.removeprefix(label) for line in reversed(lines) if line.startswith(label)), "")
