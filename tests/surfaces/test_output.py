@@ -95,3 +95,39 @@ def test_families_of_attacks_are_a_table_with_their_intervals(capsys: pytest.Cap
     assert head.split() == ["family", *counts, "value", "low", "high"]
     assert first.split()[0] == "encoding" and first.split()[-3:] == ["0.2", "0.11", "0.34"]
     assert second.split()[0] == "languages" and second.split()[-1] == "0.5"
+
+
+def test_what_a_record_is_asked_for_by_stands_first(capsys: pytest.CaptureFixture[str]) -> None:
+    for record, first in (
+        ({"connect_seconds": 5.0, "name": "acme"}, "name"),
+        ({"input_per_million": 0.1, "model": "small"}, "model"),
+        ({"trace_id": "a1", "name": "chat"}, "trace_id"),
+        ({"day": "2026-01-01", "model": "small"}, "day"),
+    ):
+        show([record], as_json=False)
+        assert capsys.readouterr().out.split()[0] == first
+        show(record, as_json=False)
+        assert capsys.readouterr().out.split()[0] == first
+
+
+def test_a_text_that_is_empty_shows_as_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    show([{"name": "a", "canary": ""}, {"name": "b", "canary": "release/a@2"}], as_json=False)
+    assert '""' not in capsys.readouterr().out
+
+
+def test_levels_of_a_load_test_are_a_table(capsys: pytest.CaptureFixture[str]) -> None:
+    spread = {name: {"value": 12.5, "low": None, "high": None} for name in ("p50", "p95", "p99")}
+    level = {
+        "arrivals": "closed", "load": 2.0, "requests": 9, "answered": 9, "requests_per_second": 3.5,
+        "tokens_per_second": 70.0, "ttft": spread, "itl": None, "e2e": spread, "met": 1.0, "goodput": 3.5,
+    }  # fmt: skip
+    show({"id": "t", "levels": [level]}, as_json=False)
+    head, row = (line.split() for line in capsys.readouterr().out.splitlines()[-2:])
+    assert dict(zip(head, row, strict=True))["ttft_p95"] == "12.5"
+    show([{"id": "t", "levels": [level, level | {"load": 4.0}]}], as_json=False)
+    assert "2, 4" in capsys.readouterr().out
+
+
+def test_a_list_that_is_empty_says_where_it_was_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
+    show([], as_json=False, empty="Nothing found in this environment; --environment names another")
+    assert capsys.readouterr().err == "Nothing found in this environment; --environment names another.\n"

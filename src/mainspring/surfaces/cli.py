@@ -46,11 +46,22 @@ class LazyGroup(TyperGroup):
         return TyperGroup(name=cmd_name, help=helps[cmd_name])
 
     def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
-        """Import the command that is to be run."""
+        """Import the command that is to be run. Of one that is not there, say which is near."""
+        if args and self.get_command(ctx, args[0]) is None and (near := self._near(ctx, args[0])):
+            ctx.fail(f"No such command '{args[0]}'. Did you mean {near}?")
         name, stand_in, rest = super().resolve_command(ctx, args)
         if stand_in is None or name is None:
             return name, stand_in, rest
         return name, load_command(name), rest
+
+    def _near(self, ctx: Any, word: str) -> str:
+        """Return the commands whose names are most like a word that is none, or nothing."""
+        from difflib import get_close_matches
+
+        known = self.list_commands(ctx)
+        found = [name for name in known if len(word) > 2 and name.startswith(word)]
+        found += [name for name in get_close_matches(word, known) if name not in found]
+        return " or ".join(f"'{name}'" for name in found[:3])
 
 
 def load_command(name: str) -> Command:

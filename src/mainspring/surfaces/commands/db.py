@@ -9,7 +9,7 @@ import typer
 
 from mainspring.kernel import settings
 
-app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, add_completion=False)
 Place = Annotated[Path, typer.Argument(help="A file of the export, or a folder of them.")]
 Dry = Annotated[bool, typer.Option("--dry-run", help="Read it and say what would be taken; send nothing.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

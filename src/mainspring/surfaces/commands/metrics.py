@@ -6,7 +6,7 @@ import json
 
 import typer
 
-app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True)
+app = typer.Typer(pretty_exceptions_enable=False, no_args_is_help=True, add_completion=False)
 
 
 @app.callback()

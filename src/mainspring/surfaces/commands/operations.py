@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import re
 import types
 from collections.abc import Callable
 from datetime import datetime
@@ -18,10 +19,14 @@ from mainspring.kernel.errors import GateFailed, Invalid
 from mainspring.kernel.operation import Operation, operations
 from mainspring.kernel.runs import Run
 from mainspring.surfaces.client import Client, call, is_file, is_secret
+from mainspring.surfaces.commands.options import told
 from mainspring.surfaces.commands.output import follow, show
 from mainspring.surfaces.nouns import Noun
 
 _PLAIN = (str, int, float, bool)
+_RAISES = re.compile(r"(?:^|(?<=\. ))Raises [A-Z].*?\.(?= |$)")
+SCOPE = {"environment": "Environment to work in.", "project": "Project to work in."}
+"""Options of every command that may as well stand before it."""
 BY_HAND: dict[str, tuple[str, ...]] = {"prompt": ("prompt_sync",)}
 """By noun, modules `<noun>_<verb>` whose function `run` is a command beside those of the operations."""
 
@@ -32,11 +37,13 @@ AFTER: dict[tuple[str, str], str] = {("experiment", "run"): "experiment_reports"
 
 def group(noun: Noun) -> Any:
     """Build the command group of a noun."""
-    application = typer.Typer(name=noun.name, help=noun.help, no_args_is_help=True, pretty_exceptions_enable=False)
+    application = typer.Typer(
+        name=noun.name, help=noun.help, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
+    )
     service = noun.load()
     for spec in operations(service):
-        made = command(spec, AFTER.get((noun.name, spec.verb), ""))
-        application.command(spec.verb.replace("_", "-"), help=inspect.getdoc(spec.function))(made)
+        made = command(noun.name, spec, AFTER.get((noun.name, spec.verb), ""))
+        application.command(spec.verb.replace("_", "-"), help=_prose(inspect.getdoc(spec.function) or ""))(made)
     for module in BY_HAND.get(noun.name, ()):
         application.command(module.rpartition("_")[2])(import_module(f"mainspring.surfaces.commands.{module}").run)
     application.callback()(lambda: None)
@@ -45,17 +52,28 @@ def group(noun: Noun) -> Any:
     return built
 
 
-def command(spec: Operation, after: str = "") -> Callable[..., None]:
+def _prose(text: str) -> str:
+    """Return a docstring as a reader of `--help` wants it: without its line breaks, and without what it raises."""
+    parts = (" ".join(part.split()) for part in text.split("\n\n"))
+    return "\n\n".join(part for part in (_RAISES.sub("", part).strip() for part in parts) if part)
+
+
+def command(noun: str, spec: Operation, after: str = "") -> Callable[..., None]:
     """Build the function of one command: positional parameters are arguments, keyword-only ones options."""
     then = import_module(f"mainspring.surfaces.commands.{after}") if after else None
     signature = spec.signature
     long = signature.return_annotation is Run and spec.status == 202
 
+    faces_of = signature.parameters.items()
+    helps = {name: told(noun, spec.verb, name, one, _plain(one.annotation)[1]) for name, one in faces_of}
+    scope = [name for name in SCOPE if name not in signature.parameters]
+
     def run(ctx: typer.Context, as_json: bool, detach: bool = False, **given: Any) -> None:
-        settings = ctx.obj or {}
+        chosen = {name: given.pop(name) for name in scope}
+        settings = {**(ctx.obj or {}), **{name: value for name, value in chosen.items() if value is not None}}
         own = {name: given.pop(name) for name in (then.OPTIONS if then else ())}
         arguments = {
-            name: _value(name, signature.parameters[name].annotation, value)
+            name: _value(name, signature.parameters[name].annotation, value, helps[name])
             for name, value in given.items()
             if value is not None
         }
@@ -71,11 +89,14 @@ def command(spec: Operation, after: str = "") -> Callable[..., None]:
                     raise
                 if then:
                     then.after(client, run_id, own)
-            show(result, as_json=as_json)
+            placed = "environment" in signature.parameters and "environment" not in {*arguments, *settings}
+            where = " in this environment; --environment names another" if placed else ""
+            show(result, as_json=as_json, empty=("Nothing found" if arguments else "Nothing here yet") + where)
 
     first = inspect.Parameter("ctx", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    faces = [first, *(_face(name, parameter) for name, parameter in signature.parameters.items())]
+    faces = [first, *(_face(noun, spec.verb, name, one) for name, one in signature.parameters.items())]
     faces += [_path(name, text) for name, text in (then.OPTIONS.items() if then else ())]
+    faces += [_text(name, SCOPE[name]) for name in scope]
     faces.append(_flag("as_json", "--json", "Print one JSON document."))
     if long:
         faces.append(_flag("detach", "--detach", "Print the run and do not wait for it."))
@@ -104,12 +125,18 @@ def _path(name: str, text: str) -> inspect.Parameter:
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=None)
 
 
-def _face(name: str, parameter: inspect.Parameter) -> inspect.Parameter:
+def _text(name: str, text: str) -> inspect.Parameter:
+    kind = Annotated[str | None, typer.Option(help=text, show_default=False)]
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=None)
+
+
+def _face(noun: str, verb: str, name: str, parameter: inspect.Parameter) -> inspect.Parameter:
     """Return a parameter that Typer understands: plain types as they are, anything else as text."""
     if is_secret(parameter.annotation):
         face = _flag(name, f"--{name.replace('_', '-')}-stdin", "Read it from standard input, or ask for it.")
         return face.replace(annotation=Annotated[bool | None, get_args(face.annotation)[1]], default=None)
-    kind, text = _plain(parameter.annotation)
+    kind, form = _plain(parameter.annotation)
+    text = told(noun, verb, name, parameter, form)
     required = parameter.default is inspect.Parameter.empty
     optional_kind = kind if required else kind | None
     if parameter.kind is inspect.Parameter.KEYWORD_ONLY:
@@ -148,8 +175,8 @@ def _base(annotation: Any) -> Any:
     return annotation
 
 
-def _value(name: str, annotation: Any, value: Any) -> Any:
-    """Turn what stood on the command line into what the operation takes. Raises Invalid."""
+def _value(name: str, annotation: Any, value: Any, words: str = "") -> Any:
+    """Turn what stood on the command line into what the operation takes. Raises Invalid, with `words` on it."""
     if is_file(annotation):
         return Path(value)
     if is_secret(annotation):
@@ -157,15 +184,15 @@ def _value(name: str, annotation: Any, value: Any) -> Any:
     kind, _ = _plain(annotation)
     base = _base(annotation)
     if kind is str and base not in (str, datetime) and get_origin(base) is not Literal:
-        value = _document(name, value, plain=annotation is Any)
+        value = _document(name, value, plain=annotation is Any, many=get_origin(base) is list)
     try:
         return TypeAdapter(annotation).validate_python(value)
     except ValidationError as problem:
-        words = "; ".join(
+        wrong = "; ".join(
             ".".join(str(part) for part in error["loc"]) + (": " if error["loc"] else "") + error["msg"]
             for error in problem.errors()[:5]
         )
-        raise Invalid(f"{name.replace('_', '-')} is not valid: {words}", hint="See --help.") from None
+        raise Invalid(f"{name.replace('_', '-')} is not valid: {wrong}", hint=f"{words} See --help.".lstrip()) from None
 
 
 def _asked(name: str) -> str:
@@ -176,8 +203,11 @@ def _asked(name: str) -> str:
     return str(typer.prompt(label, hide_input=True)) if sys.stdin.isatty() else sys.stdin.readline().strip()
 
 
-def _document(name: str, text: str, *, plain: bool = False) -> Any:
-    """Read JSON, or a JSON or YAML file, or `plain` text. Raises Invalid with the place of the fault."""
+def _document(name: str, text: str, *, plain: bool = False, many: bool = False) -> Any:
+    """Read JSON, or a JSON or YAML file, or `plain` text; of `many` also one, or several with commas between them.
+
+    Raises Invalid with the place of the fault.
+    """
     import yaml
 
     path = Path(text.removeprefix("@"))
@@ -186,7 +216,7 @@ def _document(name: str, text: str, *, plain: bool = False) -> Any:
         return json.loads(text) if inline else yaml.safe_load(path.read_text())
     except OSError:
         try:
-            return json.loads(text)
+            return json.loads(f"[{text}]" if many else text)
         except ValueError:
             if plain:
                 return text

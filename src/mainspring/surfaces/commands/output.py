@@ -25,16 +25,48 @@ _LEAST = 24
 _EMPTY: tuple[Any, ...] = (None, "", [], {})
 _COMPARED = ("metric", "baseline", "candidate", "difference", "low", "high", "p_adjusted", "verdict", "needed")
 _ATTACKED = ("family", "attacks", "succeeded", "resisted", "blocked", "unclear", "unanswered", "value", "low", "high")
+_FIRST = ("id", "ref", "name")
+"""What a record is asked for by: the first of these stands first."""
+_LOADED = (
+    "load",
+    "requests",
+    "answered",
+    "requests_per_second",
+    "tokens_per_second",
+    "ttft_p50",
+    "ttft_p95",
+    "e2e_p50",
+    "e2e_p95",
+    "met",
+    "goodput",
+)
 _NESTED: dict[str, tuple[tuple[str, ...], ...]] = {
     "figures": (("metric", "value", "low", "high", "n", "unit", "method", "note"),),
     "metrics": (_COMPARED,),
     "families": (_ATTACKED, _COMPARED),
+    "levels": (_LOADED,),
+    "differences": (("load", "time", "quantile", "baseline", "candidate", "ratio", "low", "high", "verdict"),),
+    "steps": (("rank", "candidate", "model", "state", "running", "why"),),
+    "hits": (("detector", "kind", "start", "end", "score"),),
+    "timings": (("detector", "ms"),),
+    "findings": (("kind", "met", "summary"),),
+    "features": (("feature", "drifted", "reference", "now", "effect", "min_effect", "adjusted", "n", "n_reference"),),
+    "topics": (("moved", "reference", "now", "adjusted", "words"),),
+    "events": (("at", "kind", "state", "member", "note"),),
+    "spans": (("name", "kind", "duration_ms", "status", "model", "input_tokens", "output_tokens", "cost", "span_id"),),
+    "bins": (("start", "traces", "errors"),),
+    "looks": (("at", "state", "value", "n", "summary"), ("at", "units", "difference", "low", "high")),
+    "upstream": (("ref", "kind", "depth", "run"),),
+    "downstream": (("ref", "kind", "depth", "run"),),
 }
 """By field, what a person is shown of a list of records, as a table below the other fields; `--json` has the rest."""
 
 
-def show(result: Any, *, as_json: bool) -> None:
-    """Print a result on stdout; what comes as a stream a line of JSON each, whether or not it is asked for."""
+def show(result: Any, *, as_json: bool, empty: str = "Nothing here yet") -> None:
+    """Print a result on stdout; what comes as a stream a line of JSON each, whether or not it is asked for.
+
+    `empty` is what is said of a list that is empty.
+    """
     if isinstance(result, Iterator):
         for item in result:
             typer.echo(item.model_dump_json())
@@ -44,11 +76,11 @@ def show(result: Any, *, as_json: bool) -> None:
         typer.echo(json.dumps(document, ensure_ascii=False, indent=2))
         return
     if isinstance(result, Page):
-        _rows([item.model_dump() if isinstance(item, BaseModel) else item for item in result.items])
+        _rows([item.model_dump() if isinstance(item, BaseModel) else item for item in result.items], empty)
         if result.next_cursor:
-            people.print(f"[dim]More: --cursor {result.next_cursor}[/dim]")
+            people.print(f"[dim]More: --cursor {result.next_cursor}[/dim]", soft_wrap=True)
     elif isinstance(result, list):
-        _rows([item.model_dump() if isinstance(item, BaseModel) else item for item in result])
+        _rows([item.model_dump() if isinstance(item, BaseModel) else item for item in result], empty)
     elif isinstance(result, BaseModel):
         _fields(result.model_dump())
     elif isinstance(result, dict):
@@ -57,15 +89,26 @@ def show(result: Any, *, as_json: bool) -> None:
         typer.echo(str(result))
 
 
-def _rows(items: list[Any]) -> None:
+def _rows(items: list[Any], empty: str) -> None:
     if not items:
-        people.print("[dim]Nothing here yet.[/dim]")
+        people.print(f"[dim]{empty}.[/dim]", soft_wrap=True)
         return
     if not all(isinstance(item, dict) for item in items):
         for item in items:
             typer.echo(_cell(item))
         return
-    _print(list(items[0]), items)
+    _print(_ordered(items[0]), items)
+
+
+def _ordered(record: dict[str, Any]) -> list[str]:
+    """Return the fields of a record, what it is asked for by first."""
+    names = list(record)
+    if not names or names[0].endswith("_id"):
+        return names
+    # A price has no name but its model's; what begins with a number begins with what it has in common with others.
+    wanted = (*_FIRST, "model") if isinstance(record[names[0]], int | float) else _FIRST
+    first = next((name for name in wanted if name in names), names[0])
+    return [first, *(name for name in names if name != first)]
 
 
 def _print(columns: Sequence[str], items: list[dict[str, Any]]) -> None:
@@ -107,7 +150,8 @@ def _fields(item: dict[str, Any]) -> None:
     table.add_column(overflow="fold")
     nested = {name: value for name, value in item.items() if _columns(name, value)}
     diff = item["lines"] if {"left", "right", "lines", "parts"} <= set(item) else []
-    for name, value in item.items():
+    for name in _ordered(item):
+        value = item[name]
         told = _told(value)
         if told not in _EMPTY and name not in nested and not (diff and name in ("lines", "parts")):
             table.add_row(name, _cell(told, wide=2000))
@@ -137,13 +181,20 @@ def _columns(name: str, value: Any) -> tuple[str, ...]:
 
 
 def _flat(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record with its figure's fields beside its own."""
+    """Return a record with the fields of its figure, and the quantiles of its times, beside its own."""
     figure = record.get("figure")
-    return {**figure, **record} if isinstance(figure, dict) else record
+    if isinstance(figure, dict):
+        return {**figure, **record}
+    if "arrivals" not in record:
+        return record
+    spreads = {name: record.get(name) or {} for name in ("ttft", "itl", "e2e")}
+    return record | {
+        f"{name}_{at}": (spread.get(at) or {}).get("value") for name, spread in spreads.items() for at in ("p50", "p95")
+    }
 
 
 def _cell(value: Any, wide: int = WIDE) -> str:
-    if value is None:
+    if value is None or value == "":
         return ""
     if isinstance(value, datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}Z"
@@ -160,6 +211,8 @@ def _said(value: Any) -> str:
     parts = value if isinstance(value, list) and value and all(isinstance(one, dict) for one in value) else []
     if parts and all({"role", "content"} <= set(one) for one in parts):
         return str(parts[-1]["content"])
+    if parts and all({"load", "arrivals"} <= set(one) for one in parts):
+        return ", ".join(f"{one['load']:g}" for one in parts)
     if parts and all({"answer", "experiment"} <= set(one) for one in parts):
         return " | ".join(str(one["answer"] or one.get("error"))[:_SHORT] for one in parts)
     return ""
