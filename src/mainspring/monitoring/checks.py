@@ -66,7 +66,8 @@ def settings_of(kind: str, given: dict[str, Any]) -> Record:
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "settings"
-        raise Invalid(f"The settings of a {kind} monitor: {place}: {first['msg']}.") from None
+        known = ", ".join(_kinds[kind].settings.model_fields)
+        raise Invalid(f"Settings of the kind {kind}: {place}: {first['msg']}.", hint=f"It takes {known}.") from None
 
 
 def look(platform: Platform, monitor: Monitor) -> Finding:

@@ -89,7 +89,8 @@ def require_deployable(tx: Tx, ref: str, *, protected: bool) -> Release:
     if protected and release.state != "approved":
         raise Denied(
             f"{release.ref} is {release.state.replace('_', ' ')}; the environment takes approved releases only.",
-            hint=f"`mainspring release check {release.name}`, then have another member approve it.",
+            hint=f"`mainspring release check {release.name}`, then have another member approve it. An environment "
+            "that is not protected, such as staging, takes it as it is.",
         )
     return release
 
