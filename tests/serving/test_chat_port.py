@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from tests.serving.conftest import FixedEngine, Upstream, register_model
 
 from mainspring.backends.engine_llamacpp import EngineLimits, EnginePool
 from mainspring.evals.scorers import Answer, metric
+from mainspring.kernel import access
 from mainspring.kernel.errors import Invalid, NotFound, Unavailable
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import ChatReply, ChatRequest
@@ -18,6 +20,8 @@ from mainspring.prompts.service import Prompts
 from mainspring.registry.models import Parameters
 from mainspring.registry.service import Releases
 from mainspring.serving.chat import EngineChat
+from mainspring.serving.service import Deployments
+from mainspring.workspace import Projects
 
 SCHEMA = {"type": "object", "properties": {"kind": {"enum": ["a", "b"]}}, "required": ["kind"]}
 
@@ -91,6 +95,21 @@ def test_a_bare_name_of_a_model_is_told_from_a_deployments(chat: EngineChat, sma
     with pytest.raises(NotFound, match="There is no deployment") as caught:
         chat.complete(request(name))
     assert caught.value.hint == f"Did you mean model/{name}?"
+
+
+def test_a_deployment_of_another_environment_is_told_of(
+    chat: EngineChat, platform: Platform, small_model: str
+) -> None:
+    Projects(platform).create("default")
+    made = Releases(platform).create("asked", model=small_model).ref
+    with access.acting_as(replace(access.current(), environment="staging")):
+        Deployments(platform).create("asked", made)
+    with pytest.raises(NotFound, match="There is no deployment asked in production") as caught:
+        chat.complete(request("asked"))
+    assert caught.value.hint == "There is one in staging: send the header x-mainspring-environment."
+    with pytest.raises(NotFound) as found:
+        Deployments(platform).get("asked")
+    assert found.value.hint == "There is one in staging; name the environment."
 
 
 def test_a_release_brings_its_prompt_and_parameters(

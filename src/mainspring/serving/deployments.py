@@ -83,8 +83,18 @@ def get(tx: Tx, environment: str, name: str) -> Deployment:
     """Return a deployment as it is now. Raises NotFound."""
     found = find(tx, environment, name)
     if found is None:
-        raise NotFound(f"There is no deployment {name} in {environment}.", hint="`mainspring deployment list`.")
+        other = ", ".join(elsewhere(tx, name))
+        hint = f"There is one in {other}; name the environment." if other else "`mainspring deployment list`."
+        raise NotFound(f"There is no deployment {name} in {environment}.", hint=hint)
     return found
+
+
+def elsewhere(tx: Tx, name: str) -> list[str]:
+    """Return the environments that have a deployment of that name, for a caller who may look at deployments."""
+    if not tx.caller.may("deployment.read"):
+        return []
+    mine = (table.c.project == tx.project) & (table.c.name == name)
+    return list(tx.execute(select(table.c.environment).where(mine).distinct().order_by(table.c.environment)).scalars())
 
 
 def page(tx: Tx, environment: str, limit: int, cursor: str = "") -> tuple[list[Deployment], str | None]:

@@ -114,9 +114,11 @@ def _tried(tx: Tx, ref: str, environment: str, place: dict[str, Any]) -> Target 
 
 
 def _meant(tx: Tx, text: str) -> str:
-    """Say how a model or a release is asked whose bare name was taken for a deployment's; empty where none has it."""
+    """Say how what was meant is asked for, in another environment or by its whole name; empty where nothing has it."""
     if text.startswith("embed-"):
         return "It makes embeddings: ask /v1/embeddings."
+    if other := ", ".join(deployments.elsewhere(tx, text)):
+        return f"There is one in {other}: send the header x-mainspring-environment."
     for kind in ("release", "model"):
         with suppress(MainspringError):
             return f"Did you mean {versions.resolve(tx, f'{kind}/{text}').ref.partition('@')[0]}?"

@@ -17,6 +17,8 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 STATIC = Path(__file__).with_name("static")
 POLICY = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 HEADERS = {"Content-Security-Policy": POLICY, "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"}
+_NO_PAGES = {"assets", "api", "v1", "mcp"}
+"""What begins so is asked by programs: where it is not there they are told so, and given no page."""
 ABSENT = (
     "<!doctype html><title>Mainspring</title><p>The server runs, but the web UI was not built into this "
     "installation. Install a wheel, or run <code>make install</code> in a checkout.</p>"
@@ -31,7 +33,7 @@ class SinglePage(StaticFiles):
         try:
             reply = await super().get_response(path, scope)
         except HTTPException as error:
-            if error.status_code != 404 or path.startswith("assets/"):
+            if error.status_code != 404 or path.partition("/")[0] in _NO_PAGES:
                 raise
             reply = await super().get_response("index.html", scope)
         cached = path.startswith("assets/")
