@@ -236,8 +236,9 @@ def _settle(platform: Platform, run_id: str, state: str, **values: Any) -> None:
 
 def make_experiments(platform: Platform, dataset: str, prompt: str, base: str, tuned: str) -> list[str]:
     """Score the base and the tuned model on the test rows; return the ids of both."""
-    from mainspring.evals.service import Experiments
+    from mainspring.evals.service import Experiments, Suites
 
+    Suites(platform).create("docs", dataset, ["json", "schema", "field:package"], note="what a release has to pass")
     service = Experiments(platform)
     options: dict[str, Any] = {"prompt": prompt, "scorers": ["json", "schema", "field:package", "rougeL:summary"]}
     targets = {"zero-shot": base, "tuned": tuned}

@@ -119,3 +119,13 @@ def test_a_large_comparison_loads_a_page_at_a_time(visit: Visitor) -> None:
     page.wait_for_function(TO_THE_END, arg=f"{MANY:,} rows")
     assert rows.count() < 100
     assert visit.complaints == []
+
+
+def test_on_a_phone_a_figure_stands_beside_its_interval(visit: Visitor) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    page = visit.open("/experiments/{experiment}".format(**visit.site.names))
+    figures = page.get_by_role("group", name="Figures")
+    mark = figures.get_by_role("img", name=re.compile("interval from")).first
+    box, room = mark.bounding_box(), figures.bounding_box()
+    assert box and room and box["x"] + box["width"] <= room["x"] + room["width"]
+    assert visit.violations() == []

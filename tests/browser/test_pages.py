@@ -54,6 +54,9 @@ PAGES = {
     "/experiments/{under_way}": "nightly",
     "/experiments/compare?ids={baseline},{experiment},{third}": "Compare",
     "/experiments/compare?ids={baseline},{experiment}&tab=Rows&metric=json&show=improved&peek=r0003": "Compare",
+    "/suites": "Suites",
+    "/suites/docs": "docs",
+    "/suites/docs?tab=Versions": "docs",
     "/scorers": "Scorers",
     "/scorers?tab=Python": "Scorers",
     "/scorers?tab=Built+in": "Scorers",
@@ -141,6 +144,7 @@ LISTS = (
     "/runs",
     "/experiments",
     "/experiments/compare",
+    "/suites",
     "/scorers",
     "/releases",
     "/deployments",
@@ -356,3 +360,10 @@ def test_a_calibration_says_what_a_judge_is_worth(visit: Visitor) -> None:
     page.get_by_role("button", name="Definition").click()
     expect(page.get_by_text("A good answer is JSON")).to_be_visible()
     assert visit.complaints == []
+
+
+def test_a_program_that_asks_for_what_is_not_there_gets_no_page(visit: Visitor) -> None:
+    for path in ("/v1/nothing", "/api/nothing", "/mcp/nothing"):
+        reply = visit.page.context.request.get(visit.site.url + path)
+        assert (reply.status, reply.json()["error"]["code"]) == (404, "not_found")
+    assert "<div id=" in visit.page.context.request.get(visit.site.url + "/nothing").text()

@@ -56,10 +56,48 @@ def test_a_load_test_under_way_shows_how_far_it_is(visit: Visitor) -> None:
     row.click()
     expect(page.get_by_role("progressbar", name="Progress")).to_have_attribute("aria-valuenow", "25")
     expect(page.get_by_role("log")).to_contain_text("30 of 30 answered")
+    expect(page.get_by_role("img", name=re.compile("Time by requests"))).to_be_visible()
+    expect(page.get_by_role("group", name="Levels").get_by_role("row")).to_have_count(2)
     page.get_by_role("button", name="Stop").click()
     expect(page.locator(".page-head")).to_contain_text("cancelling")
     assert visit.violations() == []
     assert visit.complaints == []
+
+
+def test_a_suite_is_made_changed_and_run(visit: Visitor) -> None:
+    page = visit.open("/suites")
+    page.get_by_role("button", name="Create a suite").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label("Name", exact=True).fill("short")
+    dialog.get_by_label("Rows", exact=True).fill("docstrings")
+    expect(dialog).to_contain_text("dataset/ and a name")
+    dialog.get_by_label("Rows", exact=True).fill("dataset/docstrings")
+    dialog.get_by_label("Scorers").fill("unheard-of")
+    assert visit.violations() == []
+    assert visit.out_of_reach() == []
+    create = dialog.get_by_role("button", name="Create", exact=True)
+    create.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("unheard-of")
+    dialog.get_by_label("Scorers").fill("json")
+    dialog.get_by_label("Rows at most").fill("4")
+    create.click()
+    expect(page.locator("main h1")).to_have_text("short")
+    expect(page.get_by_role("region", name="Settings")).to_contain_text("limit")
+    expect(page.get_by_role("region", name="Latest experiments")).to_contain_text("No experiment over this version")
+    page.get_by_role("button", name="Create a version").click()
+    dialog.get_by_label("Scorers").fill("json\nschema")
+    dialog.get_by_role("button", name="Store a version").click()
+    expect(page.get_by_label("Version", exact=True)).to_have_value("2")
+    page.get_by_role("link", name="Run an experiment").click()
+    expect(dialog.get_by_label("Rows", exact=True)).to_have_value("suite/short@2")
+    dialog.get_by_label("Target", exact=True).fill("model/docs-lora")
+    dialog.get_by_label("Prompt", exact=True).fill("prompt/docs@1")
+    dialog.get_by_label("Name", exact=True).fill("of-the-suite")
+    dialog.get_by_role("button", name="Run", exact=True).click()
+    expect(page.locator("main h1")).to_have_text("of-the-suite")
+    page.get_by_role("link", name="suite/short@2").first.click()
+    expect(page.get_by_role("region", name="Latest experiments")).to_contain_text("of-the-suite")
+    assert [one for one in visit.complaints if "422" not in one and "404" not in one] == []
 
 
 def test_an_experiment_is_started_of_a_suite_with_a_budget(visit: Visitor) -> None:

@@ -126,3 +126,12 @@ def test_drift_names_what_moved_how_far_and_which_calls(visit: Visitor) -> None:
     expect(topics).to_contain_text("refund")
     topics.get_by_role("link").first.click()
     expect(page).to_have_url(re.compile(r"/traces/[0-9a-f]{32}$"))
+
+
+def test_on_a_phone_the_question_of_drift_takes_three_lines(visit: Visitor) -> None:
+    visit.page.set_viewport_size({"width": 390, "height": 844})
+    form = visit.open("/drift").get_by_role("form", name="What to compare")
+    box = form.bounding_box()
+    assert box and box["height"] < 4 * 28 + 3 * 8
+    for name in ("Target", "Environment", "Time", "Against", "Days before"):
+        expect(form.get_by_label(name, exact=True)).to_be_visible()

@@ -88,6 +88,9 @@ def test_a_deployment_is_asked_through_the_gateway_with_a_key_that_ends(platform
     assert [(one.arrivals, one.load) for one in test.levels] == [("closed", 1.0), ("closed", 2.0), ("closed", 4.0)]
     assert test.release == deployed and test.knee in (1.0, 2.0, 4.0)
     assert all(one.errors == {} and one.answered > 0 for one in test.levels)
+    with platform.read() as tx:
+        told = [event.body for event in runs.events_of(tx, run.id) if "level" in event.body]
+    assert [loads.LoadLevel(**body["level"]) for body in told] == test.levels, "each is told as soon as it is done"
     platform.spans.flush()
     spans = list(platform.spans.scan("default", SpanFilter(deployment="docs"), limit=10_000))
     assert {span.service for span in spans} == {"loadtest"}

@@ -89,10 +89,10 @@ class Job:
             tx.execute(update(runs).where(runs.c.id == self.run_id).values(progress=state))
             run_store.log(tx, self.run_id, "progress", state)
 
-    def log(self, text: str) -> None:
-        """Append a line to the run's log."""
+    def log(self, text: str, **more: JSON) -> None:
+        """Append a line to the run's log, with what it tells in fields."""
         with self.begin() as tx:
-            run_store.log(tx, self.run_id, "log", {"text": text[:10_000]})
+            run_store.log(tx, self.run_id, "log", {"text": text[:10_000], **more})
 
     def link(self, *, inputs: tuple[str, ...] = (), outputs: tuple[str, ...] = ()) -> None:
         """Record lineage between the run and versions that it read and wrote."""

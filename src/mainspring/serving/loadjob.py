@@ -46,7 +46,7 @@ def run(task: Job) -> JSON:
         shots = Shots(p["arrivals"], load, p["seconds"], p["seed"] + index)
         found = task.step(f"level {load:g}", partial(_sent, task, shots))
         levels.append(LoadLevel(**found))
-        task.log(_told(levels[-1]))
+        task.log(_told(levels[-1]), level=levels[-1].model_dump(mode="json"))
     test = LoadTest(
         id=task.run_id,
         target=p["url"].partition("?")[0] or p["deployment"],

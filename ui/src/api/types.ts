@@ -44,6 +44,7 @@ export type UsageHour = Schemas["UsageHour"];
 export type Score = Schemas["Score"];
 export type ScorerInfo = Schemas["ScorerInfo"];
 export type ScorerVersion = Schemas["ScorerVersion"];
+export type Suite = Schemas["Suite"];
 export type Span = Schemas["SpanDetail"];
 export type Trace = Schemas["TraceDetail"];
 export type TraceLine = Schemas["TraceLine"];

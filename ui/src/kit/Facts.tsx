@@ -15,7 +15,7 @@ function Fact({ value }: { value: unknown }): ReactNode {
   if (typeof value === "number") return figure(value, 4);
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "string") {
-    if (/^(dataset|model|prompt|release|deployment|experiment|run)\/\S+$/.test(value)) return <RefLink value={value} />;
+    if (/^(dataset|suite|model|prompt|release|deployment|experiment|run)\/\S+$/.test(value)) return <RefLink value={value} />;
     if (/^[0-9a-f]{64}$/.test(value)) return <Id value={value} length={12} />;
     return value.length > 400 ? <pre className="code" tabIndex={0}>{value}</pre> : value;
   }

@@ -155,7 +155,7 @@ export function IntervalMark({ value, low, high, min, max, mark = 0 }: Interval 
   const at = (v: number) => 6 + ((v - min) / (max - min || 1)) * (width - 12);
   const tone = mark === null ? "var(--accent)" : low > mark ? "var(--ok)" : high < mark ? "var(--error)" : "var(--text-3)";
   return (
-    <svg width={width} height={20} role="img" aria-labelledby={id}>
+    <svg className="interval" width={width} height={20} viewBox={`0 0 ${width} 20`} role="img" aria-labelledby={id}>
       <title id={id}>{`${figure(value)}, interval from ${figure(low)} to ${figure(high)}`}</title>
       {mark !== null && mark >= min && mark <= max && <line x1={at(mark)} x2={at(mark)} y1={1} y2={19} className="chart-zero" />}
       <line x1={at(low)} x2={at(high)} y1={10} y2={10} stroke={tone} strokeWidth={2} strokeLinecap="round" />

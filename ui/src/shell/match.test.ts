@@ -9,6 +9,7 @@ it.each([
   ["judge/helpful@2", "/scorers/helpful?version=2"],
   ["run/01a20a3a-82a5-756f-ad6f-ed3ee19df559", "/runs/01a20a3a-82a5-756f-ad6f-ed3ee19df559"],
   ["dataset/faq@3#r1", "/datasets/faq?version=3"],
+  ["suite/faq@2", "/suites/faq?version=2"],
   ["guard/usual@1", "/guards/usual?version=1"],
   ["nothing", undefined],
 ])("finds the page of %s", (ref, page) => expect(pageOf(ref)).toBe(page));

@@ -7,6 +7,7 @@ const KINDS: Record<string, [string, IconName]> = {
   judge: ["/scorers", "check"],
   release: ["/releases", "release"],
   deployment: ["/deployments", "deploy"],
+  suite: ["/suites", "suite"],
   experiment: ["/experiments", "experiment"],
   guard: ["/guards", "guard"],
   run: ["/runs", "run"],

@@ -18,6 +18,7 @@ export const PLACES: { group: string; places: Place[] }[] = [
       { label: "Models", to: "/models", icon: "model" },
       { label: "Runs", to: "/runs", icon: "run" },
       { label: "Experiments", to: "/experiments", icon: "experiment" },
+      { label: "Suites", to: "/suites", icon: "suite" },
       { label: "Scorers", to: "/scorers", icon: "check" },
     ],
   },

@@ -102,7 +102,7 @@ function Figures({ experiment, run }: { experiment: Experiment; run?: Run }) {
                 ["Prompt", experiment.prompt ? <RefLink key="p" value={experiment.prompt} /> : <span className="faint">none</span>],
                 ["Dataset", experiment.dataset ? <RefLink key="d" value={experiment.dataset} /> : <span className="faint">rows from elsewhere</span>],
                 ["Split", experiment.split || "all"],
-                ...(experiment.suite ? [["Suite", experiment.suite] as [string, string]] : []),
+                ...(experiment.suite ? [["Suite", <RefLink key="s" value={experiment.suite} />] as [string, React.ReactNode]] : []),
                 ["Answers", experiment.constrained ? "held to the response schema" : "free"],
                 ...(experiment.baseline ? [["Held against", <RefLink key="b" value={`experiment/${experiment.baseline}`} />] as [string, React.ReactNode]] : []),
                 ["By", experiment.created_by],
@@ -139,7 +139,7 @@ function Range({ figure: one }: { figure: Figure }) {
   if (one.low == null || one.high == null || one.value == null) return <span className="faint">none</span>;
   const bounded = one.unit === "share" || (!isSpeed(one.unit) && one.low >= 0 && one.high <= 1);
   return (
-    <span className="row">
+    <span className="row range">
       <IntervalMark value={one.value} low={one.low} high={one.high} min={Math.min(0, one.low)} max={bounded ? 1 : one.high * 1.1 || 1} mark={null} />
       <span className="num faint nowrap">{span(one.low, one.high, one.unit)}</span>
     </span>

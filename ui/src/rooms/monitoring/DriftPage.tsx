@@ -76,7 +76,7 @@ function Ask({ url, go, busy }: { url: Asked; go: (next: Asked) => void; busy: b
   const deployments = $api.useQuery("get", "/deployments", { params: { query: { environment: url.environment, limit: 500 } } });
   return (
     <form
-      className="row wrap"
+      className="row wrap ask"
       aria-label="What to compare"
       onSubmit={(event) => {
         event.preventDefault();
@@ -84,12 +84,12 @@ function Ask({ url, go, busy }: { url: Asked; go: (next: Asked) => void; busy: b
       }}
     >
       <span className="dim">Calls of</span>
-      <input className="input" aria-label="Target" list="targets" style={{ width: 160 }} value={draft.target} placeholder="all traffic" onChange={(event) => set({ target: event.target.value.trim() })} />
+      <input className="input" aria-label="Target" list="targets" value={draft.target} placeholder="all traffic" onChange={(event) => set({ target: event.target.value.trim() })} />
       <datalist id="targets">
         {deployments.data?.items.flatMap((one) => [one.name, one.baseline]).map((value) => <option key={value} value={value} />)}
       </datalist>
       <span className="dim">in</span>
-      <input className="input" aria-label="Environment" style={{ width: 140 }} value={draft.environment} placeholder="all environments" onChange={(event) => set({ environment: event.target.value.trim() })} />
+      <input className="input" aria-label="Environment" value={draft.environment} placeholder="all environments" onChange={(event) => set({ environment: event.target.value.trim() })} />
       <select className="select" aria-label="Traffic" value={draft.traffic} onChange={(event) => set({ traffic: event.target.value })}>
         <option value="live">live</option>
         <option value="all">with what is tried out</option>
@@ -102,7 +102,7 @@ function Ask({ url, go, busy }: { url: Asked; go: (next: Asked) => void; busy: b
         ))}
       </select>
       <span className="dim">against</span>
-      <select className="select" aria-label="Against" value={draft.against} onChange={(event) => set({ against: event.target.value })}>
+      <select className="select short" aria-label="Against" value={draft.against} onChange={(event) => set({ against: event.target.value })}>
         {AGAINST.map((one) => (
           <option key={one.value} value={one.value}>
             {one.label}
@@ -110,7 +110,7 @@ function Ask({ url, go, busy }: { url: Asked; go: (next: Asked) => void; busy: b
         ))}
       </select>
       {draft.against === "window" && (
-        <select className="select" aria-label="Days before" value={draft.days} onChange={(event) => set({ days: event.target.value })}>
+        <select className="select short" aria-label="Days before" value={draft.days} onChange={(event) => set({ days: event.target.value })}>
           {["1", "7", "14", "28"].map((value) => (
             <option key={value} value={value}>
               {plural(Number(value), "day")} before

@@ -22,7 +22,7 @@ interface Property {
 }
 
 export const SEVERITIES = ["info", "warning", "critical"] as const;
-export const METRICS = ["requests", "errors", "error_rate", "guard_rate", "cut_rate", "latency_p50", "latency_p95", "latency_p99", "ttft_p50", "ttft_p95", "input_tokens", "output_tokens", "cached_tokens", "cost", "score/"];
+export const METRICS = ["requests", "errors", "error_rate", "guard_rate", "cut_rate", "loop_rate", "longest_output", "latency_p50", "latency_p95", "latency_p99", "ttft_p50", "ttft_p95", "input_tokens", "output_tokens", "cached_tokens", "cost", "score/"];
 
 export const words = (name: string) => name.replaceAll("_", " ");
 

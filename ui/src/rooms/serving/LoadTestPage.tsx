@@ -11,7 +11,7 @@ import { Page, Show } from "../../kit/page";
 import { RefLink } from "../../shell/RefLink";
 import { RunActions } from "../tuning/RunActions";
 import { UnderWay, useRun } from "../tuning/UnderWay";
-import { unitOf } from "./loads";
+import { levelsSoFar, unitOf, type Found } from "./loads";
 
 /** One load test: while it runs how far it is, then its curves over the load, each level in figures, and another beside it. */
 export function LoadTestPage() {
@@ -36,8 +36,39 @@ export function LoadTestPage() {
       }
       actions={pending && run.data && <RunActions run={run.data} />}
     >
-      {pending ? <Show query={run}>{(found) => <UnderWay run={found} wordless />}</Show> : <Show query={query}>{(test) => <Body test={test} />}</Show>}
+      {pending ? (
+        <Show query={run}>{(one) => <UnderWay run={one} wordless found={(logs) => <SoFar levels={levelsSoFar(logs)} slo={(one.params.slo ?? {}) as Found["slo"]} />} />}</Show>
+      ) : (
+        <Show query={query}>{(test) => <Body test={test} />}</Show>
+      )}
     </Page>
+  );
+}
+
+/** The levels that are done, drawn and in figures, while others are still to come or will not come. */
+function SoFar(test: Found) {
+  return (
+    test.levels.length > 0 && (
+      <>
+        <Curves test={test} />
+        <Levels test={test} />
+      </>
+    )
+  );
+}
+
+/** Time and throughput over the load; of the test beside it in broken lines. */
+function Curves({ test, before }: { test: Found; before?: Found }) {
+  const unit = unitOf(test);
+  return (
+    <>
+      <Card title="Time over load">
+        <LineChart label={`Time by ${unit}`} x={unit} zero format={duration} series={[...spread(test), ...(before ? spread(before, "there: ") : [])]} />
+      </Card>
+      <Card title="Throughput over load">
+        <LineChart label={`Answered requests a second by ${unit}`} x={unit} zero series={[...throughput(test), ...(before ? throughput(before, "there: ") : [])]} />
+      </Card>
+    </>
   );
 }
 
@@ -51,12 +82,7 @@ function Body({ test }: { test: LoadTest }) {
   return (
     <div className="columns">
       <div className="stack">
-        <Card title="Time over load">
-          <LineChart label={`Time by ${unit}`} x={unit} zero format={duration} series={[...spread(test), ...(before ? spread(before, "there: ") : [])]} />
-        </Card>
-        <Card title="Throughput over load">
-          <LineChart label={`Answered requests a second by ${unit}`} x={unit} zero series={[...throughput(test), ...(before ? throughput(before, "there: ") : [])]} />
-        </Card>
+        <Curves test={test} before={before} />
         <Levels test={test} />
         <Beside test={test} />
       </div>
@@ -81,12 +107,12 @@ function Body({ test }: { test: LoadTest }) {
 }
 
 /** Answered requests, and those that met the objectives where there are any; of the test beside it in broken lines. */
-function throughput(test: LoadTest, before = ""): Series[] {
+function throughput(test: Found, before = ""): Series[] {
   const line = (name: string, tone: number, of: (level: LoadLevel) => number): Series => ({ name: `${before}${name}`, tone, before: before !== "", points: test.levels.map((one) => [one.load, of(one)]) });
   return [line("answered requests/s", 1, (one) => one.requests_per_second), ...(Object.keys(test.slo).length ? [line("within the objectives", 2, (one) => one.goodput)] : [])];
 }
 
-function spread(test: LoadTest, before = ""): Series[] {
+function spread(test: Found, before = ""): Series[] {
   const line = (name: string, tone: number, of: (level: LoadLevel) => number | undefined): Series => ({
     name: `${before}${name}`,
     tone,
@@ -103,7 +129,7 @@ function spread(test: LoadTest, before = ""): Series[] {
   ].filter((series) => series.points.length > 0);
 }
 
-function Levels({ test }: { test: LoadTest }) {
+function Levels({ test }: { test: Found }) {
   const time = (of: LoadLevel["ttft"], name: "p50" | "p95" | "p99") => {
     if (!of) return "–";
     const { value, low, high } = of[name];

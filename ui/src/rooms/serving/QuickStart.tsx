@@ -52,8 +52,8 @@ export function QuickStart() {
               <Refused error={models.error} />
               {models.data?.length === 0 ? (
                 <>
-                  <p className="dim">There is nothing to ask for yet. Fetch the small model that comes with Mainspring, and put it behind a name:</p>
-                  <Snippet code={"mainspring model pull smollm2\nmainspring release create hello --model model/smollm2\nmainspring deployment create hello release/hello --environment staging"} />
+                  <p className="dim">There is nothing to ask for yet. Fetch the small model that comes with Mainspring, or connect a <Link className="link" to="/providers">provider</Link>:</p>
+                  <Snippet code="mainspring model pull smollm2" />
                 </>
               ) : (
                 <label className="row wrap">

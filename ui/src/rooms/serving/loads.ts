@@ -1,10 +1,19 @@
-import type { LoadTest } from "../../api/types";
+import type { LoadLevel, LoadTest, RunEvent } from "../../api/types";
 import { partsOf } from "../../kit/bounds";
 
 export type Arrivals = "open" | "closed";
 
+/** What a load test has found, whether or not it has ended. */
+export type Found = Pick<LoadTest, "levels" | "slo">;
+
+/** The levels that a run has told of in its log, from the least; one that is told twice, after a crash, counts once. */
+export function levelsSoFar(logs: readonly RunEvent[]): LoadLevel[] {
+  const told = logs.flatMap((event) => (event.body as { level?: LoadLevel }).level ?? []);
+  return [...new Map(told.map((level) => [level.load, level])).values()].sort((a, b) => a.load - b.load);
+}
+
 /** The unit of a load test's levels. */
-export const unitOf = (test: LoadTest) => (test.levels[0]?.arrivals === "closed" ? "clients" : "requests/s");
+export const unitOf = (test: Pick<LoadTest, "levels">) => (test.levels[0]?.arrivals === "closed" ? "clients" : "requests/s");
 
 /** The levels as they are typed, each once, from the least. */
 export function levelsOf(text: string): number[] {

@@ -1,5 +1,6 @@
+import type { ReactNode } from "react";
 import { $api, ApiError } from "../../api/client";
-import type { Run } from "../../api/types";
+import type { Run, RunEvent } from "../../api/types";
 import { Bar, Blank, Card, KeyValues, Status, Time } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
 import { count, duration } from "../../kit/format";
@@ -20,8 +21,11 @@ export function useRun(id: string, wanted: boolean) {
   );
 }
 
-/** A run that is to become what its page shows, or did not become it; `wordless` where what is done says nothing as a number. */
-export function UnderWay({ run, wordless }: { run: Run; wordless?: boolean }) {
+/**
+ * A run that is to become what its page shows, or did not become it; `wordless` where what is done says nothing as a number, `found` for
+ * what it has found so far.
+ */
+export function UnderWay({ run, wordless, found }: { run: Run; wordless?: boolean; found?: (logs: RunEvent[]) => ReactNode }) {
   const logs = useEvents(run).filter((event) => event.kind === "log");
   const left = remaining(run, Date.now());
   const over = finished(run.state);
@@ -40,6 +44,7 @@ export function UnderWay({ run, wordless }: { run: Run; wordless?: boolean }) {
       )}
       <div className="columns">
         <div className="stack">
+          {found?.(logs)}
           <Card title="Log" flush>
             {logs.length ? <RunLog events={logs} follow={!over} /> : <Blank small icon="clock" title="Nothing logged yet" />}
           </Card>
