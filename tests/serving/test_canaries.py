@@ -245,6 +245,28 @@ def test_latency_is_judged_by_its_logarithm(platform: Platform, traffic: Traffic
     assert " ms in " in found.reason and "it is worse" in found.reason
 
 
+@pytest.mark.parametrize("metric", ["latency", "error"])
+def test_what_a_warm_cache_answers_says_nothing_of_a_release(
+    platform: Platform, traffic: Traffic, known: dict[str, list[str]], metric: str
+) -> None:
+    release = known["approved"][1]
+    start(platform, release, metric=metric, margin=0.1, horizon_units=100_000)
+    spans = [_taking(traffic.call(), 300) for _ in range(800)]
+    slow = {span.trace_id for span in spans[::4]}
+    spans = [failing(span) if metric == "error" and span.trace_id in slow else span for span in spans]
+    hit = {"mainspring.cache": "hit"}
+    traffic.serve(
+        _taking(msgspec.structs.replace(span, status="ok", attributes={**span.attributes, **hit}), 2)
+        if span.release != release and number % 2
+        else span
+        for number, span in enumerate(spans)
+    )
+    judge_due(platform)
+    found = Canaries(platform).get("docs")
+    assert found.state != "rolled_back", found.reason
+    assert found.now.baseline.units < found.now.canary.units
+
+
 def _taking(span: Span, milliseconds: int) -> Span:
     return msgspec.structs.replace(span, end_ns=span.start_ns + milliseconds * 10**6)
 

@@ -22,6 +22,7 @@ LEFT = "the client went away"
 """The status message of a call whose client did not wait: it says nothing about the release."""
 _TRIED = (PLAYGROUND, SHADOW, LOADTEST)
 """Services whose calls are no traffic."""
+_KEPT = ("hit", "semantic")
 _MOST = 20_000
 _SECOND = 10**9
 
@@ -36,7 +37,7 @@ class Call(NamedTuple):
     release: str
     at_ns: int
     failed: bool | None
-    """None where nobody waited for the answer."""
+    """None where nobody waited for the answer, and where no model made it."""
     latency_ms: float
     ttft_ms: float | None
     cost: float | None
@@ -182,7 +183,9 @@ def _of(scope: Scope, span: Span) -> list[Call]:
     if span.start_ns < scope.since_ns or "mainspring.arm" not in span.attributes:
         return []
     names = {"request": span.trace_id, "user": span.user_id, "session": span.session_id}
-    failed = None if span.status_message == LEFT else span.status == "error"
+    # The baseline's cache is warm, and the candidate's cold: what it answers says nothing of either.
+    kept = span.attributes.get("mainspring.cache") in _KEPT
+    failed = None if kept or span.status_message == LEFT else span.status == "error"
     unit = _hashed(scope.canary_id, names[scope.split])
     taken = (span.end_ns - span.start_ns) / 1e6
     return [
