@@ -208,3 +208,23 @@ def test_http_clients_carry_the_trace(sink, server):
 def test_what_is_not_known_is_left_alone(sink, caplog):
     thing = object()
     assert mainspring.wrap(thing) is thing and "does not know" in caplog.text
+
+
+def test_the_gateway_is_told_session_and_user_and_nobody_else_is(client, sink, server):
+    names = ("x-mainspring-session", "x-mainspring-user")
+
+    def told(asking):
+        asking.chat.completions.create(model="gpt", messages=ASKED)
+        return [server.asked[-1][1].get(name) for name in names]
+
+    with mainspring.session("s-1"), mainspring.user("ann"):
+        assert told(client) == ["s-1", "ann"]
+        elsewhere = openai.OpenAI(api_key="k", base_url=server.url.replace("127.0.0.1", "localhost") + "/v1")
+        assert told(mainspring.wrap(elsewhere)) == [None, None]
+    with mainspring.session("zwölf\n"), mainspring.user("ann\r\nX-Evil: 1"):
+        assert told(client) == [None, None], "what no header can hold is left out"
+    with mainspring.session(" s "), mainspring.user(" "):
+        assert told(client) == [None, None]
+    assert mainspring.init(server.url, "key", interval=0.05, redact=lambda value: value)
+    with mainspring.user("ann"):
+        assert told(client) == [None, None]

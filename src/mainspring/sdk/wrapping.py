@@ -6,9 +6,10 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from mainspring.sdk import anthropic_calls, context, openai_calls
-from mainspring.sdk.active import log
+from mainspring.sdk.active import exporter, log
 from mainspring.sdk.decorate import begin, finish, troubled
 from mainspring.sdk.live import LiveSpan
 
@@ -98,7 +99,8 @@ def _recorded(original: Callable[..., Any], call: Call, server: str) -> Callable
         _safely(call.asked, span, kwargs)
         span.set(**{"server.address": server})
         given = kwargs.get("extra_headers")
-        kwargs["extra_headers"] = {"traceparent": span.traceparent, **(given if isinstance(given, dict) else {})}
+        said = {"traceparent": span.traceparent, **_whose(span, server)}
+        kwargs["extra_headers"] = {**said, **(given if isinstance(given, dict) else {})}
         entered = context.enter(span)
         try:
             result = original(*args, **kwargs)
@@ -113,6 +115,19 @@ def _recorded(original: Callable[..., Any], call: Call, server: str) -> Callable
 
     setattr(recorded, _MARK, True)
     return recorded
+
+
+def _whose(span: LiveSpan, server: str) -> dict[str, str]:
+    """Return the headers that tell the gateway session and user; nobody else is told, nor where a hook redacts them."""
+    sender = exporter()
+    if sender is None or sender.target.redact is not None or urlsplit(sender.target.url).netloc != server:
+        return {}
+    said = {"x-mainspring-session": span.session_id, "x-mainspring-user": span.user_id}
+    return {
+        name: value
+        for name, value in said.items()
+        if value and value.isascii() and value.isprintable() and value == value.strip()
+    }
 
 
 async def _awaited(waiting: Any, call: Call, span: LiveSpan) -> Any:
