@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import msgspec
 import pytest
+from tests.conftest import make_caller
 from tests.traces.test_span_store import span
 
+from mainspring.kernel import access
+from mainspring.kernel.errors import Unavailable
 from mainspring.traces import Retentions, Scores, Traces, expire
 from mainspring.traces.models import RetentionRule
 
@@ -123,3 +126,22 @@ def test_rules_that_change_look_at_everything_again(platform, clock, looked):
     Retentions(platform).set(3)
     expire(platform)
     assert kept(platform) == set()
+
+
+def test_one_project_that_cannot_expire_holds_up_no_other(platform, clock, monkeypatch, caplog):
+    delete = platform.spans.delete
+
+    def refused(project, trace_ids):
+        if project == "aaa":
+            raise Unavailable("Another process still holds spans.")
+        return delete(project, trace_ids)
+
+    monkeypatch.setattr(platform.spans, "delete", refused)
+    at = int(clock.now().timestamp() * 1e9)
+    for project in ("aaa", "default"):
+        with access.acting_as(make_caller(project=project)):
+            Retentions(platform).set(1)
+        platform.spans.append([span(1, project=project, trace_id="1" * 32, start_ns=at, end_ns=at + 1)])
+    clock.advance(days=2)
+    assert expire(platform) == 1
+    assert "traces of aaa" in caplog.text and platform.spans.trace("aaa", "1" * 32)
