@@ -183,3 +183,11 @@ def test_an_evaluator_draws_from_traffic_unless_it_is_told_otherwise(platform, c
     assert drawn(traffic="all") == 6
     assert drawn(**tried) == 3
     assert drawn(service="!else") == 3
+
+
+def test_what_carries_a_call_is_the_same_for_monitors_and_stores():
+    # No room may import a back end, and no back end a room: the rule stands in both.
+    from mainspring.backends.spans_log import lines
+    from mainspring.monitoring import sample
+
+    assert (sample.CARRIED, sample._REQUESTS, sample.ROUTE) == (lines.CARRIED, lines._REQUESTS, lines.ROUTE)
