@@ -97,9 +97,7 @@ def test_a_bare_name_of_a_model_is_told_from_a_deployments(chat: EngineChat, sma
     assert caught.value.hint == f"Did you mean model/{name}?"
 
 
-def test_a_deployment_of_another_environment_is_told_of(
-    chat: EngineChat, platform: Platform, small_model: str
-) -> None:
+def test_a_deployment_of_another_environment_is_told_of(chat: EngineChat, platform: Platform, small_model: str) -> None:
     Projects(platform).create("default")
     made = Releases(platform).create("asked", model=small_model).ref
     with access.acting_as(replace(access.current(), environment="staging")):
