@@ -202,6 +202,23 @@ def test_patience_has_an_end_in_each_phase(phase: str) -> None:
     run(work())
 
 
+def test_the_headers_give_the_first_piece_no_more_time() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asked(reader)
+        for part in (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"):
+            await asyncio.sleep(0.7 * SHORT)  # both in time for themselves, and together too late
+            writer.write(part)
+        await reader.read()
+
+    async def work() -> None:
+        async with serving(serve) as (pool, place):
+            with pytest.raises(TimeoutError):
+                answer = await pool.post(place, ASK, Waits(connect=5, headers=SHORT, between=5, total=20))
+                await answer.piece()
+
+    run(work())
+
+
 def test_no_connection_in_time() -> None:
     async def nowhere(host: str, port: int) -> str:
         await asyncio.Event().wait()

@@ -40,7 +40,7 @@ class Waits(NamedTuple):
 
     connect: float
     headers: float
-    """From the request to the headers of the answer."""
+    """From the request to the headers of the answer, and to the first piece of one that is read in pieces."""
     between: float
     """Between two pieces of the answer."""
     total: float
@@ -251,10 +251,10 @@ class Answer:
     async def piece(self, through: Through | None = None) -> bytes:
         """Return the next piece of the body, as much as is there; empty at its end. Raises Broken or TimeoutError.
 
-        The first one may take as long as the headers. What `through` takes in the meantime does not come out.
+        The first one has the time of the headers. What `through` takes in the meantime does not come out.
         """
-        patience = self._waits.between if self._begun else self._waits.headers
-        self._connection.expect(min(self._pool.loop.time() + patience, self._ends))
+        if self._begun:
+            self._connection.expect(min(self._pool.loop.time() + self._waits.between, self._ends))
         self._begun = True
         return await self._connection.piece(through)
 
