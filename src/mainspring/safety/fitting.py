@@ -43,7 +43,8 @@ def _validator(schema: str) -> Any:
     from jsonschema import Draft202012Validator, validators
     from referencing import Registry
 
-    own = {"pattern": _pattern, "patternProperties": _pattern_properties, "additionalProperties": _additional}
+    own: dict[str, _Keyword] = {"pattern": _pattern, "patternProperties": _pattern_properties}
+    own |= {"additionalProperties": _additional, "uniqueItems": _unique_items}
     keywords = {name: _timed(keyword) for name, keyword in {**Draft202012Validator.VALIDATORS, **own}.items()}
     if "unevaluatedProperties" in schema and "patternProperties" in schema:
         keywords["unevaluatedProperties"] = _untold
@@ -98,6 +99,29 @@ def _additional(validator: Any, inner: Any, instance: Any, schema: Mapping[str, 
         for name, value in instance.items():
             if name not in schema.get("properties", {}) and not any(_found(pattern, name) for pattern in patterns):
                 yield from validator.descend(value, inner)
+
+
+def _unique_items(validator: Any, wanted: Any, instance: Any, schema: Any) -> Iterator[Any]:
+    """Look at each item once: the library compares each with every other, and looks at no clock meanwhile."""
+    if not wanted or not isinstance(instance, list):
+        return
+    seen = set()
+    for item in instance:
+        _left()
+        held = _frozen(item)
+        if held in seen:
+            yield from _wrong("an item stands there twice")
+            return
+        seen.add(held)
+
+
+def _frozen(value: Any) -> Any:
+    """Return what is equal, and hashed alike, where JSON Schema calls values equal: 1 and 1.0 are, 1 and true not."""
+    if isinstance(value, Mapping):
+        return "object", frozenset((name, _frozen(item)) for name, item in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(_frozen, value))
+    return ("boolean", value) if isinstance(value, bool) else value
 
 
 def _untold(validator: Any, value: Any, instance: Any, schema: Any) -> Iterator[Any]:

@@ -13,8 +13,6 @@ from mainspring.safety.models import Hit, Rule
 from mainspring.safety.scan import SPACE, Scan
 
 _SHAPES = {
-    "private_key": r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
-    r"[\s\S]{0,16384}?(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     "aws_key": r"\b(?:AKIA|ASIA|ABIA|ACCA)[A-Z2-7]{16}\b",
     "github_token": r"\b(?:gh[pousr]_[A-Za-z0-9]{36,251}|github_pat_[A-Za-z0-9_]{60,255})\b",
     "gitlab_token": r"\bglpat-[A-Za-z0-9_-]{20,64}\b",
@@ -31,6 +29,11 @@ _SHAPES = {
     "bearer": r"(?i:\bauthorization['\"]?\s{0,3}[:=]\s{0,3}['\"]?(?:bearer|basic|token)\s{1,3})"
     r"[A-Za-z0-9._~+/=-]{16,2048}",
 }
+_KEY_BEGINS, _KEY_ENDS = (
+    re.compile(rf"-----{word} (?:[A-Z0-9]{{1,12}} ){{0,3}}PRIVATE KEY(?: BLOCK)?-----") for word in ("BEGIN", "END")
+)
+_KEY = 16_384
+"""Characters of a private key at most. A pattern of all of it would look so far from each beginning that has no end."""
 _COMPILED = {kind: re.compile(shape) for kind, shape in _SHAPES.items()}
 
 _ASSIGNED = re.compile(
@@ -89,13 +92,29 @@ def find_secrets(text: str, start: int, rule: Rule) -> list[Hit]:
     for kind in seen:
         if kind == "assigned" or (rule.kinds and kind not in rule.kinds):
             continue
-        for match in _COMPILED[kind].finditer(text, start):
-            hits.append(Hit(detector="secrets", kind=kind, start=match.start(), end=match.end()))
+        found = _COMPILED[kind].finditer(text, start) if kind in _COMPILED else ()
+        places = (match.span() for match in found) if kind in _COMPILED else _private_keys(text, start)
+        hits += [Hit(detector="secrets", kind=kind, start=begins, end=ends) for begins, ends in places]
     if "assigned" in seen and (not rule.kinds or "assigned" in rule.kinds):
         hits += [
             Hit(detector="secrets", kind="assigned", start=at, end=end, score=0.8) for at, end in _assigned(text, start)
         ]
     return hits
+
+
+def _private_keys(text: str, start: int) -> Iterator[tuple[int, int]]:
+    """Yield where private keys begin and end; one without an end goes on to that of the text."""
+    ends = [match.span() for match in _KEY_ENDS.finditer(text, start)]
+    at, place = start, 0
+    for begun in _KEY_BEGINS.finditer(text, start):
+        first = begun.end()
+        while place < len(ends) and ends[place][0] < first:
+            place += 1
+        closed = ends[place][1] if place < len(ends) and ends[place][0] - first <= _KEY else 0
+        if begun.start() < at or not (closed or len(text) - first <= _KEY):
+            continue
+        at = closed or len(text)
+        yield begun.start(), at
 
 
 def _assigned(text: str, start: int) -> Iterator[tuple[int, int]]:
@@ -110,13 +129,18 @@ def _assigned(text: str, start: int) -> Iterator[tuple[int, int]]:
             yield match.span("value")
 
 
+# Whatever follows a name without a space is told at once to be too long: it need not be parted in every way first.
 _OPEN = re.compile(
-    r"(?:authorization|pass|pwd|secret|key|token)[^\s]{0,48}(?:\s{0,3}(?:=|:=|:|=>|bearer|basic|token)){0,3}\s{0,3}\S{0,2048}\Z",
+    r"(?:authorization|pass|pwd|secret|key|token)(?!\S{2150})[^\s]{0,48}"
+    r"(?:\s{0,3}(?:=|:=|:|=>|bearer|basic|token)){0,3}\s{0,3}\S{0,2048}+\Z",
     re.IGNORECASE,
 )
-_BEGIN = re.compile(
-    r"-----BEGIN [A-Z0-9 ]{0,60}(?:-----)?(?![\s\S]*-----END [A-Z0-9 ]{0,60}-----)|-{1,5}(?:B|BE|BEG|BEGI|BEGIN)?\s?\Z"
-)
+_BEGUN = re.compile(r"-----BEGIN [A-Z0-9 ]{0,60}(?:-----)?")
+_ENDED = re.compile(r"-----END [A-Z0-9 ]{0,60}-----")
+_END = "-----END "
+_BEGINS = re.compile(r"-{1,5}(?:B|BE|BEG|BEGI|BEGIN)?\s?\Z")
+_BEGINNING = 12
+"""Characters of what may become the beginning of a key."""
 
 
 _LONGEST = 16_600
@@ -137,7 +161,18 @@ def _hold(text: str, start: int) -> int:
         opened = _OPEN.search(text, open_at)
         if opened:
             at = min(at, word_start(text, start, opened.start()))
-    if "-" in text[start:]:
-        begun = _BEGIN.search(text, start)
-        at = min(at, begun.start()) if begun else at
+    if text.find("-", start) >= 0:
+        at = min(at, _open_key(text, start))
     return max(at, start, size - _LONGEST)
+
+
+def _open_key(text: str, start: int) -> int:
+    """Return where a private key begins that has no end yet, or the end of the text."""
+    last = text.rfind(_END, start)
+    while last >= 0 and _ENDED.match(text, last) is None:
+        last = text.rfind(_END, start, last + len(_END) - 1)
+    begun = _BEGUN.search(text, start)
+    while begun is not None and begun.end() <= last:
+        begun = _BEGUN.search(text, begun.start() + 1)
+    begun = begun or _BEGINS.search(text, max(start, len(text) - _BEGINNING))
+    return begun.start() if begun else len(text)
