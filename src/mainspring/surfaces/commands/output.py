@@ -161,6 +161,8 @@ def _fields(item: dict[str, Any]) -> None:
     for name, value in nested.items():
         _console().print()
         _print(_columns(name, value), [_flat(one) for one in value])
+    if nested:
+        people.print("[dim]--json has the rest.[/dim]")
 
 
 def _told(value: Any) -> Any:

@@ -113,7 +113,7 @@ function Ask({ url, go, busy }: { url: Asked; go: (next: Asked) => void; busy: b
         <select className="select short" aria-label="Days before" value={draft.days} onChange={(event) => set({ days: event.target.value })}>
           {["1", "7", "14", "28"].map((value) => (
             <option key={value} value={value}>
-              {plural(Number(value), "day")} before
+              {plural(Number(value), "day")}
             </option>
           ))}
         </select>
