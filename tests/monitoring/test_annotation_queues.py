@@ -320,3 +320,18 @@ def test_questions_change_until_somebody_has_answered_them(traced):
     with pytest.raises(Conflict, match="answered"):
         queues.update("fresh", questions=[HELPFUL])
     assert queues.update("fresh", rubric_text="Be fair.").rubric == "Be fair."
+
+
+def test_an_item_is_taken_up_by_those_who_may_review_it(traced, acting):
+    queues = Queues(traced)
+    queues.create("few", [HELPFUL], members=["bob"])
+    queues.add("few", [trace(1)])
+    item_id = queues.items("few").items[0].id
+    with acting("annotator", "eve"), pytest.raises(Denied, match="for bob"):
+        queues.take("few", item_id)
+    with acting("annotator", "bob"):
+        assert queues.next("few").item.id == queues.take("few", item_id).item.id == item_id
+    queues.update("few", closed=True)
+    with acting("annotator", "bob"), pytest.raises(Conflict, match="closed"):
+        queues.take("few", item_id)
+    assert queues.take("few", item_id).item.id == item_id, "an admin settles disputes of any queue"

@@ -28,7 +28,7 @@ def following(tx: Tx, platform: Platform, queue: RowMapping) -> Work:
 
     Raises NotFound where nothing waits for them, Conflict for a closed queue, Denied for whoever may not review.
     """
-    _may_review(tx, queue)
+    require_reviewer(tx, queue)
     tx.execute(delete(holds).where(holds.c.until <= tx.now))
     me = tx.caller.member
     mine = exists().where(and_(reviews.c.item_id == items.c.id, reviews.c.reviewer == me))
@@ -78,7 +78,7 @@ def submit(
 
     Raises Invalid for answers that do not fit, Conflict where enough others have spoken, NotFound.
     """
-    _may_review(tx, queue)
+    require_reviewer(tx, queue)
     row = store.item(tx, queue, item_id)
     me = tx.caller.member
     said = [one for one in store.reviews_of(tx, item_id) if not one.adjudication]
@@ -127,7 +127,8 @@ def adjudicate(tx: Tx, queue: RowMapping, item_id: str, answers: Mapping[str, An
     return _moved(tx, queue, row, questions, "done", given, row["reviews"])
 
 
-def _may_review(tx: Tx, queue: RowMapping) -> None:
+def require_reviewer(tx: Tx, queue: RowMapping) -> None:
+    """Raise Conflict for a closed queue, Denied where the caller may not review it."""
     if queue["state"] != "open":
         raise Conflict(f"The queue {queue['name']} is closed.", hint=f"`mainspring queue update {queue['name']}`.")
     named = queue["members"]

@@ -153,9 +153,11 @@ class Queues(Service):
 
     @operation("POST /queues/{name}/items/{item_id}/take", permission="queue.write")
     def take(self, name: Name, item_id: ItemId) -> Work:
-        """Take an item up, for the first time or to change what one said of it."""
+        """Take an item up, for the first time or to change what one said of it; whoever may settle disputes, any."""
         with self.begin() as tx:
             queue = store.find(tx, name)
+            if not tx.caller.may("queue.adjudicate"):
+                reviewing.require_reviewer(tx, queue)
             row = store.item(tx, queue, item_id)
             reviewing.hold(tx, item_id)
             return reviewing.work(tx, self.platform, queue, row)
