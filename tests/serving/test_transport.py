@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from mainspring.serving.connecting import Broken, NoConnection, Place
+from mainspring.serving.connecting import Broken, Place
 from mainspring.serving.transport import Answer, Pool, Waits
 
 ASK = b"POST /v1 HTTP/1.1\r\nhost: there\r\ncontent-length: 2\r\n\r\nhi"
@@ -176,57 +176,6 @@ def test_a_request_that_was_begun_to_be_answered_is_never_sent_again() -> None:
             with pytest.raises(Broken):
                 await whole(pool, place)
         assert len(asks) == 2
-
-    run(work())
-
-
-@pytest.mark.parametrize("phase", ["headers", "between", "total"])
-def test_patience_has_an_end_in_each_phase(phase: str) -> None:
-    done = asyncio.Event()
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asked(reader)
-        if phase != "headers":
-            writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n")
-        await done.wait()
-
-    async def work() -> None:
-        waits = Waits(**{"connect": 5, "headers": 5, "between": 5, "total": 20, phase: SHORT})
-        async with serving(serve) as (pool, place):
-            with pytest.raises(TimeoutError):
-                answer = await pool.post(place, ASK, waits)
-                assert await answer.piece() == b"x"
-                await answer.piece()
-            done.set()
-
-    run(work())
-
-
-def test_the_headers_give_the_first_piece_no_more_time() -> None:
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await asked(reader)
-        for part in (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n", b"1\r\nx\r\n"):
-            await asyncio.sleep(0.7 * SHORT)  # both in time for themselves, and together too late
-            writer.write(part)
-        await reader.read()
-
-    async def work() -> None:
-        async with serving(serve) as (pool, place):
-            with pytest.raises(TimeoutError):
-                answer = await pool.post(place, ASK, Waits(connect=5, headers=SHORT, between=5, total=20))
-                await answer.piece()
-
-    run(work())
-
-
-def test_no_connection_in_time() -> None:
-    async def nowhere(host: str, port: int) -> str:
-        await asyncio.Event().wait()
-        return ""
-
-    async def work() -> None:
-        with pytest.raises(NoConnection):
-            await Pool(nowhere).post(Place(False, "there", 80), ASK, Waits(SHORT, 5, 5, 5))
 
     run(work())
 
