@@ -131,3 +131,19 @@ def test_levels_of_a_load_test_are_a_table(capsys: pytest.CaptureFixture[str]) -
 def test_a_list_that_is_empty_says_where_it_was_looked_for(capsys: pytest.CaptureFixture[str]) -> None:
     show([], as_json=False, empty="Nothing found in this environment; --environment names another")
     assert capsys.readouterr().err == "Nothing found in this environment; --environment names another.\n"
+
+
+def test_figures_over_time_are_a_table_with_a_column_for_each_group(capsys: pytest.CaptureFixture[str]) -> None:
+    small = {"group": "small", "values": [None, 2.5], "total": 2.5, "before": 4.0}
+    rest = {"group": None, "values": [None, 7], "total": 7, "before": None}
+    show({"measure": "latency_p95", "times": ["08:00", "08:15"], "series": [small, rest]}, as_json=False)
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert shown[:3] == [["measure", "latency_p95"], [], ["time", "small", "others"]]
+    assert shown[3:] == [["in", "all", "2.5", "7"], ["before", "4"], ["08:15", "2.5", "7"]]
+
+
+def test_thresholds_of_a_cache_are_a_table_of_shares(capsys: pytest.CaptureFixture[str]) -> None:
+    hits, wrong = {"share": 0.5, "low": 0.4, "high": 0.6}, {"share": None, "low": 0.0, "high": 1.0}
+    show({"calls": 80, "results": [{"threshold": 0.9, "hits": hits, "wrong": wrong}]}, as_json=False)
+    shown = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert shown[2:] == [["threshold", "hits", "wrong_low", "wrong_high"], ["0.9", "0.5", "0", "1"]]

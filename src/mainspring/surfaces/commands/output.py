@@ -40,6 +40,7 @@ _LOADED = (
     "met",
     "goodput",
 )
+_WHOLES = (("in all", "total"), ("before", "before"))
 _NESTED: dict[str, tuple[tuple[str, ...], ...]] = {
     "figures": (("metric", "value", "low", "high", "n", "unit", "method", "note"),),
     "metrics": (_COMPARED,),
@@ -56,6 +57,7 @@ _NESTED: dict[str, tuple[tuple[str, ...], ...]] = {
     "spans": (("name", "kind", "duration_ms", "status", "model", "input_tokens", "output_tokens", "cost", "span_id"),),
     "bins": (("start", "traces", "errors"),),
     "looks": (("at", "state", "value", "n", "summary"), ("at", "units", "difference", "low", "high")),
+    "results": (("threshold", "hits", "wrong", "wrong_low", "wrong_high"),),
     "upstream": (("ref", "kind", "depth", "run"),),
     "downstream": (("ref", "kind", "depth", "run"),),
 }
@@ -144,7 +146,23 @@ def _fitting(widths: dict[str, int], room: int) -> list[str]:
     return fitting
 
 
+def _over_time(item: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return figures over time as records with a field for each group: all the time, that before, then each point."""
+    named = {"others" if one["group"] is None else one["group"] or "all": one for one in item["series"]}
+    whole = [{"time": told} | {name: one.get(part) for name, one in named.items()} for told, part in _WHOLES]
+    points = [
+        {"time": at} | {name: one["values"][index] for name, one in named.items()}
+        for index, at in enumerate(item["times"])
+    ]
+    return [row for row in [*whole, *points] if any(row[name] for name in named)]
+
+
 def _fields(item: dict[str, Any]) -> None:
+    if {"times", "series"} <= set(item):
+        _fields({name: value for name, value in item.items() if name not in ("times", "series")})
+        _console().print()
+        _rows(_over_time(item), "There are none")
+        return
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -187,6 +205,14 @@ def _flat(record: dict[str, Any]) -> dict[str, Any]:
     figure = record.get("figure")
     if isinstance(figure, dict):
         return {**figure, **record}
+    if isinstance(wrong := record.get("wrong"), dict):
+        hits = (record.get("hits") or {}).get("share")
+        return record | {
+            "hits": hits,
+            "wrong": wrong.get("share"),
+            "wrong_low": wrong["low"],
+            "wrong_high": wrong["high"],
+        }
     if "arrivals" not in record:
         return record
     spreads = {name: record.get(name) or {} for name in ("ttft", "itl", "e2e")}
