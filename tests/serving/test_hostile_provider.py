@@ -74,6 +74,10 @@ def test_a_refusal_is_told(client: OpenAI, platform: Platform, says: Says, strea
     pieces = [chunk.choices[0].delta.content or "" for chunk in made] if stream else [made.choices[0].message.content]
     assert "".join(pieces) == "I cannot help."
     assert last_span(platform).output[0]["parts"] == [{"type": "text", "content": "I cannot help."}]
+    part = {"type": "refusal", "refusal": "I cannot help."}
+    before: Any = [{"role": "assistant", "content": said} for said in (None, [part])]
+    client.chat.completions.create(model="acme/big", messages=[{**before[0], "refusal": part["refusal"]}, before[1]])
+    assert [message["content"] for message in says.bodies[-1]["messages"]] == ["I cannot help."] * 2
 
 
 def test_vectors_without_usage_are_not_free(client: OpenAI, platform: Platform, says: Says) -> None:

@@ -238,7 +238,9 @@ def _message(message: dict[str, Any], where: str) -> dict[str, JSON]:
         raise Invalid(f"{where}.role is {role!r}.", hint=f"One of {', '.join(_ROLES)}.", param=f"{where}.role")
     calls = message.get("tool_calls")
     kept: dict[str, JSON] = {"role": "system" if role == "developer" else role}
-    kept["content"] = _content(message.get("content"), f"{where}.content", optional=bool(calls))
+    said = message.get("content")
+    said = message.get("refusal") if said is None else said
+    kept["content"] = _content(said, f"{where}.content", optional=bool(calls))
     if calls:
         kept["tool_calls"] = _calls(calls, where)
     if role == "tool":
@@ -260,6 +262,8 @@ def _part(part: Any, where: str) -> dict[str, JSON]:
     made: dict[str, JSON] | None = None
     if kind == "text" and isinstance(part.get("text"), str):
         made = {"type": "text", "text": part["text"]}
+    elif kind == "refusal" and isinstance(part.get("refusal"), str):
+        made = {"type": "text", "text": part["refusal"]}
     elif kind == "image_url" and isinstance(image := part.get("image_url"), Mapping) and is_image(image.get("url")):
         detail = {"detail": image["detail"]} if image.get("detail") in ("auto", "low", "high") else {}
         made = {"type": "image_url", "image_url": {"url": image["url"], **detail}}
