@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from mainspring.data.service import Datasets
-from mainspring.kernel import hooks
+from mainspring.kernel import access, hooks
+from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import Conflict, Denied, Invalid, NotFound, Unauthenticated
 from mainspring.kernel.hooks import ErasureRequest
 from mainspring.kernel.spans import Span
@@ -287,3 +288,23 @@ def test_deleting_a_queue_leaves_the_scores(traced):
     with pytest.raises(NotFound):
         queues.get("fresh")
     assert len(Scores(traced).list_(trace_id=trace(1)).items) == 1
+
+
+def test_a_key_for_reviewing_or_for_datasets_does_not_read_every_trace(traced):
+    queues = Queues(traced)
+    queues.create("fresh", [HELPFUL], members=["eve"])
+    queues.add("fresh", [trace(1)])
+    [item] = queues.items("fresh").items
+    held = frozenset({"queue.write", "dataset.write"})
+    with access.acting_as(Caller("bob", "", "default", "production", "annotator", held)):
+        for look in (
+            lambda: queues.add("fresh", [trace(2)]),
+            lambda: queues.fill("fresh", deployment="docs"),
+            lambda: Datasets(traced).collect("mine"),
+        ):
+            with pytest.raises(Denied, match=r"trace\.read"):
+                look()
+        with pytest.raises(Denied, match="for eve"):
+            queues.take("fresh", item.id)
+    with access.acting_as(Caller("eve", "", "default", "production", "annotator", held)):
+        assert queues.take("fresh", item.id).item.id == queues.next("fresh").item.id == item.id

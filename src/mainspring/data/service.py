@@ -91,6 +91,8 @@ class Datasets(Service):
         return self._collected(name, collect.Choice(trace_ids=tuple(trace_ids), score=score, limit=10_000), note)
 
     def _collected(self, name: str, choice: Choice, note: str) -> DatasetVersion:
+        # Rows hold what the traces say: who may write datasets may not read every trace for that.
+        access.require(self.caller, "trace.read")
         writer = rows.Writer()
         sources: list[store.Source] = []
         for row, origins in collect.collect(self.platform, choice):

@@ -10,6 +10,7 @@ from sqlalchemy import delete, select, update
 
 from mainspring.data.models import DatasetVersion
 from mainspring.data.service import Datasets
+from mainspring.kernel import access
 from mainspring.kernel.errors import Conflict, Invalid
 from mainspring.kernel.operation import operation
 from mainspring.kernel.records import Cursor, Limit, Name, Page, Text, paginate
@@ -37,6 +38,8 @@ ItemId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f-]{36}$")]
 Reviewers = Annotated[int, Field(ge=1, le=9)]
 Members = Annotated[list[Name], Field(max_length=100)]
 Questions = Annotated[list[Question], Field(min_length=1, max_length=20)]
+_READS = "trace.read"
+"""What it takes to choose traces for a queue: whoever reviews one is shown them."""
 Portion = Annotated[float, Field(gt=0, le=1)]
 
 
@@ -112,6 +115,7 @@ class Queues(Service):
     @operation("POST /queues/{name}/items", permission="queue.write", status=201)
     def add(self, name: Name, trace_ids: TraceIds, *, span_id: SpanId | None = None, why: Text = "") -> Added:
         """Put traces into a queue, or a span of one trace; what is there already stays as it is."""
+        access.require(self.caller, _READS)
         if span_id and len(trace_ids) > 1:
             raise Invalid("A span belongs to one trace.", hint="Give one trace with span_id.", param="span_id")
         with self.begin() as tx:
@@ -124,6 +128,7 @@ class Queues(Service):
         since: datetime | None = None, share: Portion = 1.0, limit: Limit = 100, why: Text = "",
     ) -> Added:  # fmt: skip
         """Put the latest traces that fit into a queue, or a `share` of them drawn at random, always the same ones."""
+        access.require(self.caller, _READS)
         choice = filling.Choice(
             deployment=deployment, release=release, environment=environment, score=score, at_most=at_most,
             at_least=at_least, status=status, query=query, since=since, share=share, limit=limit,
