@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from functools import cache, partial
 from typing import Any, ParamSpec, TypeVar
 
 from mainspring.safety import Policy
@@ -18,8 +21,16 @@ FILTERED = "content_filter"
 """Finish reason of an answer that the guard stopped."""
 _LONG = 4000
 """Characters that a guard reads within a few milliseconds."""
+_AT_ONCE = 4
+"""Long texts that one process reads at the same time."""
 _PATIENCE = 60.0
 """Seconds after which nobody waits for a guard any more; each detector's own bound is tighter."""
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return the threads of guards alone: texts that take long hold up no key that is checked, and no probe."""
+    return ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="guards")
 
 
 async def apart(size: int, work: Callable[P, T], *given: P.args, **named: P.kwargs) -> T:
@@ -28,7 +39,8 @@ async def apart(size: int, work: Callable[P, T], *given: P.args, **named: P.kwar
         return work(*given, **named)
     try:
         async with asyncio.timeout(_PATIENCE):
-            return await asyncio.to_thread(work, *given, **named)
+            doing = partial(copy_context().run, work, *given, **named)
+            return await asyncio.get_running_loop().run_in_executor(_threads(), doing)
     except TimeoutError:
         raise Blocked("The guard took too long, and so nothing is let through.") from None
 
