@@ -119,9 +119,10 @@ def test_a_retry_after_that_is_too_long_is_not_waited_for(staging: OpenAI, vendo
         asked(staging)
     assert refused.value.response.headers["retry-after"] == "30"
     assert len(vendor.requests) == 1
-    with pytest.raises(openai.InternalServerError, match="left alone for"):
+    with pytest.raises(openai.InternalServerError, match="left alone for") as resting:
         asked(staging)
     assert len(vendor.requests) == 1, "a server that asked to be left alone is"
+    assert 1 < int(resting.value.response.headers["retry-after"]) <= 30, "and so it is told for how long"
 
 
 def test_nothing_is_asked_again_once_a_piece_was_passed_on(

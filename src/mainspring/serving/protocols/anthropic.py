@@ -177,7 +177,7 @@ def error(failure: MainspringError) -> Problem:
     """Return status, body and headers of an error."""
     status = 400 if isinstance(failure, Invalid) and failure.status == 422 else failure.status
     headers = {}
-    if isinstance(failure, LimitReached):
+    if isinstance(failure, LimitReached) or status == 503:
         headers["retry-after"] = str(failure.details.get("retry_after", 1))
     kind = _KINDS.get(status, "invalid_request_error" if status < 500 else "api_error")
     message = f"{failure.message} {failure.hint}".strip()

@@ -366,7 +366,7 @@ def error(failure: MainspringError) -> Problem:
     elif isinstance(failure, Invalid):
         status, kind = (400 if status == 422 else status), "invalid_request_error"
     elif status == 503:
-        headers["retry-after"] = "1"
+        headers["retry-after"] = str(failure.details.get("retry_after", 1))
     message = f"{failure.message} {failure.hint}".strip()
     return (
         status,

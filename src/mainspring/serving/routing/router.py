@@ -9,6 +9,7 @@ first is not the last, a span above them says how the whole ended.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import secrets
 import time
@@ -352,7 +353,10 @@ class _Walk:
             if all("context" in passed.why for passed in self._order.passed):
                 return ContextExceeded(f"No candidate of the route {name} has the context: {tried}")
             return Invalid(f"No candidate of the route {name} takes this call: {tried}", hint="Ask another model.")
-        return Unavailable(f"No candidate of the route {name} answered: {tried}", hint="Ask again in a moment.")
+        now, asked = self._board.now(), [choice.target for choice in self._order.asked if choice.target is not None]
+        soonest = math.ceil(min((self._board.upstream(target).rests(now) for target in asked), default=0.0))
+        problem = f"No candidate of the route {name} answered: {tried}"
+        return Unavailable(problem, hint="Ask again in a moment.", retry_after=max(1, soonest))
 
 
 def _ended(visit: Visit, error: MainspringError) -> None:
