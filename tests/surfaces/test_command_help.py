@@ -85,7 +85,12 @@ def test_a_value_that_is_wrong_is_told_with_what_it_means() -> None:
     words = ["run", "--deployment", "docs", "--slo", "ttft"]
     done = CliRunner().invoke(load_command("loadtest"), words)
     assert isinstance(done.exception, Invalid)
+    assert done.exception.message == "slo is not valid: it has another form"
     assert "ttft=500,itl=50,e2e=5000" in done.exception.hint
+    words = ["create", "docs", "--model", "base", "--parameters", '{"max_token": 1}']
+    done = CliRunner().invoke(load_command("release"), words)
+    assert isinstance(done.exception, Invalid)
+    assert done.exception.message == "parameters is not valid: max_token: there is no such field"
 
 
 @pytest.mark.parametrize("text", ["4", "1, 2, 4", "[1, 2, 4]"])

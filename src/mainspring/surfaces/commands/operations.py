@@ -24,6 +24,12 @@ from mainspring.surfaces.commands.output import follow, show
 from mainspring.surfaces.nouns import Noun
 
 _PLAIN = (str, int, float, bool)
+_PLAINLY = {
+    "string_pattern_mismatch": "it has another form",
+    "extra_forbidden": "there is no such field",
+    "missing": "it is missing",
+}
+"""By type of error, what is said in the place of words that only a programmer understands."""
 _RAISES = re.compile(r"(?:^|(?<=\. ))Raises [A-Z].*?\.(?= |$)")
 SCOPE = {"environment": "Environment to work in.", "project": "Project to work in."}
 """Options of every command that may as well stand before it."""
@@ -188,10 +194,8 @@ def _value(name: str, annotation: Any, value: Any, words: str = "") -> Any:
     try:
         return TypeAdapter(annotation).validate_python(value)
     except ValidationError as problem:
-        wrong = "; ".join(
-            ".".join(str(part) for part in error["loc"]) + (": " if error["loc"] else "") + error["msg"]
-            for error in problem.errors()[:5]
-        )
+        errors = ((error["loc"], _PLAINLY.get(error["type"], error["msg"])) for error in problem.errors()[:5])
+        wrong = "; ".join(".".join(map(str, place)) + ": " * bool(place) + what for place, what in errors)
         raise Invalid(f"{name.replace('_', '-')} is not valid: {wrong}", hint=f"{words} See --help.".lstrip()) from None
 
 
