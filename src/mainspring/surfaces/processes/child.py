@@ -61,6 +61,8 @@ def share_ports(config: Settings) -> None:
 
 def run(role: str, config: dict[str, Any]) -> int:
     """Run a role, with what the supervisor gives it."""
+    # The home folder may have been there before, for others to look into: what is written into it is not for them.
+    os.umask(0o077)
     threading.Thread(target=_watch_parent, name="parent", daemon=True).start()
     chosen = settings.load(config["settings"])
     logging.basicConfig(
