@@ -133,6 +133,7 @@ def bare_platform(tmp_path: Path, clock: TickingClock, records_url: str) -> Iter
         platform.spans_port = spans.open_spans("", home, config)
     schema.upgrade(platform.records, clock)
     yield platform
+    getattr(platform.chat_port, "close", lambda: None)()
     if platform.spans_port is not None:
         platform.spans.close()
     platform.records.close()

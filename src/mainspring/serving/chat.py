@@ -10,10 +10,14 @@ from dataclasses import replace
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from mainspring.kernel import access
+from mainspring.kernel.access import Caller
 from mainspring.kernel.errors import MainspringError
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.ports import ChatReply, ChatRequest
 from mainspring.serving.answering import Answerer
+from mainspring.serving.metering.billing import Billing
+from mainspring.serving.metering.meter import Meter
 from mainspring.serving.models import Answer, Origin, Question, Target
 from mainspring.serving.routing import Routed, Router, board_of, lookup
 from mainspring.serving.sources import Sources
@@ -33,15 +37,23 @@ class EngineChat:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._answerer: Answerer | None = None
         self._router: Router | None = None
+        self._billing: Billing | None = None
+
+    def close(self) -> None:
+        """Write what the calls used; what is under way then counts at its reservation."""
+        if self._billing is not None:
+            self._billing.close()
 
     def complete(self, request: ChatRequest) -> ChatReply:
         """Answer one request.
 
         `request.model` is `model/…`, `release/…` or a deployment; a release brings its prompt, guard and parameters.
-        No trace is written: a batch of experiments is no traffic. Raises NotFound, Invalid or Unavailable.
+        No trace is written: a batch of experiments is no traffic. What costs something counts against the allowances
+        of the caller; a limit that has room again within a minute is waited for. Raises NotFound, Invalid,
+        Unavailable, LimitReached, or Conflict for a budget over a model without a price.
         """
         target = self._target(request)
-        return self._run(self._answer(target, request))
+        return self._run(self._answer(target, request, access.current()))
 
     def complete_many(
         self,
@@ -60,7 +72,8 @@ class EngineChat:
                 except MainspringError as error:
                     targets[key] = error
         arrived: SimpleQueue[tuple[int, ChatReply | Exception]] = SimpleQueue()
-        work = self._answer_all([(targets[(r.model, r.environment)], r) for r in requests], concurrency, arrived)
+        asked = [(targets[(r.model, r.environment)], r) for r in requests]
+        work = self._answer_all(asked, access.current(), concurrency, arrived)
         future = asyncio.run_coroutine_threadsafe(work, self._start())
         replies: list[ChatReply | Exception | None] = [None] * len(requests)
         try:
@@ -86,6 +99,7 @@ class EngineChat:
     async def _answer_all(
         self,
         work: Sequence[tuple[Target | MainspringError, ChatRequest]],
+        caller: Caller,
         concurrency: int,
         arrived: SimpleQueue[tuple[int, ChatReply | Exception]],
     ) -> None:
@@ -96,17 +110,17 @@ class EngineChat:
                 if isinstance(target, MainspringError):
                     raise target
                 async with turns:
-                    arrived.put((index, await self._answer(target, request)))
+                    arrived.put((index, await self._answer(target, request, caller)))
             except Exception as error:  # each request has its own fate
                 arrived.put((index, error))
 
         await asyncio.gather(*(one(index, target, request) for index, (target, request) in enumerate(work)))
 
-    async def _answer(self, target: Target, request: ChatRequest) -> ChatReply:
+    async def _answer(self, target: Target, request: ChatRequest, caller: Caller) -> ChatReply:
         question = Question(
             messages=list(request.messages),
             options=request.options(),
-            origin=Origin(metadata=dict(request.metadata)),
+            origin=Origin(member=caller.member, key_id=caller.key_id, metadata=dict(request.metadata)),
         )
         assert self._answerer is not None and self._router is not None
         answerer = self._router if isinstance(target, Routed) else self._answerer
@@ -121,7 +135,8 @@ class EngineChat:
             if self._loop is None:
                 platform = self._platform
                 sources = Sources(platform, queue=_PATIENT_QUEUE)
-                self._answerer = Answerer(sources, None, platform.clock, platform.ids)
+                self._billing = Billing(Meter(platform), batch=True)
+                self._answerer = Answerer(sources, None, platform.clock, platform.ids, self._billing)
                 self._router = Router(self._answerer, board_of(platform))
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="chat", daemon=True).start()

@@ -197,6 +197,7 @@ def copy_private(source: Path, target: Path) -> None:
 
 def close(platform: Platform) -> None:
     """Release what a platform holds open."""
+    getattr(platform.chat_port, "close", lambda: None)()
     if platform.spans_port is not None:
         platform.spans.close()
     platform.records.close()

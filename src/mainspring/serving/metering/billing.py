@@ -6,20 +6,27 @@ import asyncio
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
+from mainspring.kernel.errors import LimitReached
 from mainspring.kernel.ports import JSON
 from mainspring.serving.exchange import Exchange
 from mainspring.serving.metering.leases import Ticket
 from mainspring.serving.metering.meter import Meter
 from mainspring.serving.metering.models import Amounts, Need, Payer
-from mainspring.serving.metering.reckoning import amounts, bounded, need_of, payer_of, used_by
+from mainspring.serving.metering.reckoning import LOCAL, amounts, bounded, need_of, payer_of, used_by
 from mainspring.traces import Tokens
+
+_PATIENCE = 120.0
+"""Seconds that a call of a batch waits, in all, for an allowance that has room again within a minute."""
+_SOON = 60.0
 
 
 class Billing:
     """Reserves and settles calls of one event loop."""
 
-    def __init__(self, meter: Meter) -> None:
+    def __init__(self, meter: Meter, *, batch: bool = False) -> None:
+        """With `batch` the calls are those of runs: what costs nothing goes uncounted, and limits are waited out."""
         self._meter = meter
+        self._batch = batch
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="billing")
 
     async def reserve(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
@@ -27,9 +34,26 @@ class Billing:
 
         Raises LimitReached, BudgetSpent, Conflict (a budget over a model without a price) or Unavailable.
         """
+        if self._batch:
+            target = exchange.target
+            return body if target.price is None and target.provider == LOCAL else await self._patient(exchange, body)
         call, payer, need = exchange.call, payer_of(exchange), need_of(exchange, body)
         ticket = exchange.ticket = self._meter.attempt(call, payer, need) or await self._leased(call, payer, need)
         return body if exchange.hit is not None else bounded(exchange, ticket, body)
+
+    async def _patient(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
+        """Reserve what a call of a batch may use, and wait where there is room again soon."""
+        call, payer, need, waited = exchange.call, payer_of(exchange), need_of(exchange, body), 0.0
+        while True:
+            try:
+                exchange.ticket = await self.hold(call, payer, need)
+                return bounded(exchange, exchange.ticket, body)
+            except LimitReached as error:
+                pause = float(error.details.get("retry_after", 0))
+                if not error.details.get("fits", True) or not 0 < pause <= _SOON or waited + pause > _PATIENCE:
+                    raise
+            waited += pause
+            await asyncio.sleep(pause)
 
     async def admit(self, exchange: Exchange) -> None:
         """Count a request that uses no tokens, whatever comes of it. Raises LimitReached or Unavailable."""

@@ -142,7 +142,8 @@ def refusal(allowance: Allowance, wanted: int, spent: int, start: datetime, now:
     seconds = max(1, math.ceil((resets - now).total_seconds()))
     error = BudgetSpent if allowance.measure == "money" else LimitReached
     when = f"{resets:%Y-%m-%dT%H:%M:%SZ}"
-    if wanted > allowance.amount:
+    fits = wanted <= allowance.amount
+    if not fits:
         problem = f"This call may use up to {allowance.said(wanted)}, which is over {allowance}."
         hint = "Shorten it, or ask for fewer tokens with max_tokens."
     elif spent + wanted <= allowance.amount:
@@ -154,4 +155,4 @@ def refusal(allowance: Allowance, wanted: int, spent: int, start: datetime, now:
         problem = f"{name[0].upper()}{name[1:]} has {allowance.said(left)} left; "
         problem += f"this call may use {allowance.said(wanted)}."
         hint = f"It begins anew at {when}."
-    return error(problem, hint=hint, retry_after=seconds, limit=allowance.id, resets_at=when)
+    return error(problem, hint=hint, retry_after=seconds, limit=allowance.id, resets_at=when, fits=fits)

@@ -115,6 +115,7 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     _keep_what_the_start_made(200_000)
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
     door.close()
+    getattr(platform.chat_port, "close", lambda: None)()
     if platform.spans_port is not None:
         platform.spans.close()
     platform.records.close()
@@ -143,6 +144,7 @@ def worker(config: Settings, given: dict[str, Any]) -> int:
     _log.info("the worker is ready")
     stop.wait()
     getattr(runner, "stop", lambda: None)()
+    getattr(platform.chat_port, "close", lambda: None)()
     if platform.spans_port is not None:
         platform.spans.close()
     sys.stdout.flush()
