@@ -62,21 +62,37 @@ export function List<T>(props: ListProps<T>) {
   useEffect(() => {
     if (items && props.hasMore && !props.loadingMore && last >= items.length - 20) props.loadMore?.();
   }, [last, items, props]);
-  const at = items?.findIndex((item) => props.id(item) === selected) ?? -1;
+  const place = (id: string | undefined) => items?.findIndex((item) => props.id(item) === id) ?? -1;
+  const at = place(selected);
+  // The address follows a choice a little later; a key that comes before it must go on from what was chosen last.
+  const chosen = useRef(selected);
+  useEffect(() => void (chosen.current = selected), [selected]);
+  const choose = (id: string | undefined) => {
+    chosen.current = id;
+    props.select?.(id);
+  };
   const step = (by: number) => {
     if (!items?.length || !props.select) return;
-    const next = Math.max(0, Math.min(items.length - 1, at < 0 ? 0 : at + by));
-    props.select(props.id(items[next]!));
+    const from = place(chosen.current);
+    const next = Math.max(0, Math.min(items.length - 1, from < 0 ? 0 : from + by));
+    choose(props.id(items[next]!));
     rows.scrollToIndex(next);
   };
+  const under = () => items?.[place(chosen.current)];
   useKeys({
     j: () => step(1),
     k: () => step(-1),
     ArrowDown: () => step(1),
     ArrowUp: () => step(-1),
-    x: () => at >= 0 && marks && (marks.may?.(items![at]!) ?? true) && marks.toggle(selected!),
-    Escape: () => props.select?.(undefined),
-    Enter: () => at >= 0 && props.open?.(items![at]!),
+    x: () => {
+      const item = under();
+      if (item && marks && (marks.may?.(item) ?? true)) marks.toggle(props.id(item));
+    },
+    Escape: () => choose(undefined),
+    Enter: () => {
+      const item = under();
+      if (item) props.open?.(item);
+    },
   });
   if (props.error && !items) return <Failure error={props.error} retry={props.retry} />;
   if (items && items.length === 0) return <div className="page-body">{props.blank}</div>;
@@ -106,7 +122,7 @@ export function List<T>(props: ListProps<T>) {
                     aria-selected={id === selected}
                     className={stacked ? "list-row stacked" : "list-row"}
                     style={{ ...tracks, transform: `translateY(${row.start}px)` }}
-                    onClick={() => (props.select && props.peek ? props.select(id === selected ? undefined : id) : props.open?.(item))}
+                    onClick={() => (props.select && props.peek ? choose(id === selected ? undefined : id) : props.open?.(item))}
                     onDoubleClick={() => props.open?.(item)}
                   >
                     {stacked ? <Stacked item={item} columns={columns} /> : columns.map((column) => <Cell key={column.key} item={item} column={column} />)}
@@ -144,7 +160,7 @@ export function List<T>(props: ListProps<T>) {
                 <Icon name="open" />
               </button>
             )}
-            <button type="button" className="btn icon quiet" aria-label="Close" onClick={() => props.select?.(undefined)}>
+            <button type="button" className="btn icon quiet" aria-label="Close" onClick={() => choose(undefined)}>
               <Icon name="cross" />
             </button>
           </header>
