@@ -156,6 +156,21 @@ class Visitor:
         self.page.locator("[aria-label=Loading]").first.wait_for(state="detached")
         return self.page
 
+    def walk_to(self, text: str) -> None:
+        """Walk a list from its start by J to the row that says just this somewhere, a step once the one before is seen.
+
+        A key pressed while a list still loads goes nowhere, so this begins when the wanted row is there.
+        """
+        wanted = self.page.locator(".list-row").filter(has=self.page.get_by_text(text, exact=True))
+        expect(wanted).to_be_visible()
+        self.page.locator("main h1").click()
+        last = int(wanted.get_attribute("aria-rowindex") or 0)
+        for row in range(1, last + 1):
+            self.page.keyboard.press("j")
+            chosen = self.page.locator(f".list-row[aria-rowindex='{row}']")
+            expect(chosen).to_have_attribute("aria-selected", "true")
+        expect(wanted).to_have_attribute("aria-selected", "true")
+
     def turn(self, colours: Literal["light", "dark"]) -> None:
         """Turn what is on the screen light or dark, and wait until every colour is what it will stay."""
         self.page.emulate_media(color_scheme=colours)

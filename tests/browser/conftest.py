@@ -9,11 +9,14 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from browser_site import ROOT, Site, Sources, Visitor, build_hook, serve
+
+# A machine with much to do answers late: what a test waits for has the same time as what it clicks on.
+expect.set_options(timeout=20_000)
 
 
 @pytest.fixture(scope="session")
