@@ -217,7 +217,7 @@ def test_a_client_that_leaves_ends_the_call_at_the_vendor(
 def test_each_phase_has_its_patience(
     client: OpenAI, providers: Providers, vendor: Vendor, stream: bool, hold: int, patience: str
 ) -> None:
-    providers.update("acme", **{patience: 0.2})
+    providers.update("acme", **{patience: 1.0})  # time enough to reach the vendor, who must see us leave
     vendor.hold_after = hold
     with pytest.raises(openai.APIError, match="in time"):
         (streamed if stream else whole)(client, model="acme/big")

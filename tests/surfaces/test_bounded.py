@@ -26,7 +26,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
 
 
 class Hasty(Bounded):
-    seconds = 0.05
+    seconds = 0.5
 
 
 @pytest.mark.parametrize(

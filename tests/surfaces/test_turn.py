@@ -220,11 +220,11 @@ def test_an_idle_connection_is_closed_and_a_busy_one_is_not() -> None:
         writer.write(asking(b"first"))
         await answered(reader)
         writer.write(asking(b"wait"))
-        asyncio.get_running_loop().call_later(0.3, released.set)
+        asyncio.get_running_loop().call_later(1.5, released.set)
         assert (await answered(reader))[1] == b"turn:wait"
         assert await reader.read() == b""
 
-    talking(door_of(held), talk, timeout_keep_alive=0.1)
+    talking(door_of(held), talk, timeout_keep_alive=1)  # seconds: time enough to ask again
 
 
 def test_a_failure_is_told_where_nothing_was_written() -> None:
