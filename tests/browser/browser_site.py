@@ -132,6 +132,27 @@ SETTLED = """async () => {
 }"""
 
 
+# Counts what a page asks of the server and has no answer to yet. An answer is followed by what the page makes of it,
+# so a page has come to rest when nothing was under way for some frames in a row.
+ASKING = """{
+  const ask = window.fetch;
+  window.asking = 0;
+  window.fetch = async (...asked) => {
+    window.asking++;
+    try {
+      return await ask(...asked);
+    } finally {
+      window.asking--;
+    }
+  };
+}"""
+AT_REST = """() => {
+  const busy = window.asking > 0 || document.querySelector("[aria-label=Loading]") || !document.querySelector("main h1");
+  window.restful = busy ? 0 : (window.restful ?? 0) + 1;
+  return window.restful > 3;
+}"""
+
+
 class Visitor:
     """Somebody in front of a site; every complaint of the browser is kept."""
 
@@ -139,6 +160,7 @@ class Visitor:
         self.site = site
         self.axe = axe
         self.complaints: list[str] = []
+        context.add_init_script(ASKING)
         self.page: Page = context.new_page()
         self.page.set_default_timeout(20_000)
         self.page.on("console", self._said)
@@ -150,10 +172,9 @@ class Visitor:
             self.complaints.append(message.text)
 
     def open(self, path: str) -> Page:
-        """Go to a page and wait until it has loaded what it shows."""
+        """Go to a page and wait until it has loaded all that it shows."""
         self.page.goto(self.site.url + path)
-        self.page.locator("main h1").wait_for()
-        self.page.locator("[aria-label=Loading]").first.wait_for(state="detached")
+        self.page.wait_for_function(AT_REST)
         return self.page
 
     def walk_to(self, text: str) -> None:

@@ -94,6 +94,7 @@ def test_a_view_is_saved_opened_and_taken_away(visit: Visitor) -> None:
 
 def test_marked_traces_become_rows_and_items_of_a_queue(visit: Visitor) -> None:
     page = visit.open(GOLD)
+    foot(page, "6 traces")
     page.locator("main h1").click()
     page.keyboard.press("j")
     page.keyboard.press("x")

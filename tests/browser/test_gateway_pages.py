@@ -45,8 +45,7 @@ def test_the_quick_start_leads_from_a_key_to_an_answer(visit: Visitor) -> None:
 
 def test_a_key_is_rotated_and_revoked_by_its_name(visit: Visitor) -> None:
     page = visit.open("/keys?q=nightly")
-    page.locator("main h1").click()
-    page.keyboard.press("j")
+    visit.walk_to("nightly batch")
     preview = page.get_by_label("Preview")
     expect(preview).to_contain_text("all that the member's role allows")
     expect(preview).to_contain_text(re.compile(r"Cost\s*\$\d"))

@@ -180,7 +180,7 @@ def test_every_page_shows_without_complaint_or_barrier(visit: Visitor, first: Co
         visit.page.emulate_media(color_scheme=first)
         page = visit.open(path.format(**visit.site.names))
         expect(page.locator("main h1")).to_have_text(title)
-        assert page.locator("main [role=alert]").count() == 0, path
+        expect(page.locator("main [role=alert]"), path).to_have_count(0)
         expect(page.locator("html")).to_have_attribute("data-mantine-color-scheme", first)
         wrong += [f"{path} {first}: {problem}" for problem in visit.violations()]
         visit.turn(then)
@@ -193,7 +193,7 @@ def test_every_page_shows_without_complaint_or_barrier(visit: Visitor, first: Co
 def test_every_list_says_what_to_do_where_there_is_nothing(visit_bare: Visitor) -> None:
     for path in LISTS:
         page = visit_bare.open(path)
-        assert page.locator("main pre").count() > 0, path
+        expect(page.locator("main pre").first, path).to_be_visible()
         assert visit_bare.violations() == [], path
         assert visit_bare.out_of_reach() == [], path
     assert visit_bare.complaints == []

@@ -15,7 +15,7 @@ def test_items_are_judged_by_keys_alone(visit: Visitor) -> None:
     page = visit.open("/queues/answers/review")
     judged = page.get_by_role("region", name="Your judgement")
     expect(judged).to_contain_text("Judge the answer alone")
-    before = page.get_by_role("region", name="What is judged").inner_text()
+    before = page.get_by_role("region", name="What is judged").text_content() or ""
     submit = page.get_by_role("button", name="Submit")
     expect(submit).to_be_disabled()
     page.keyboard.press("1")
