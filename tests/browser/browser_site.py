@@ -147,8 +147,8 @@ ASKING = """{
   };
 }"""
 AT_REST = """() => {
-  const busy = window.asking > 0 || document.querySelector("[aria-label=Loading]") || !document.querySelector("main h1");
-  window.restful = busy ? 0 : (window.restful ?? 0) + 1;
+  const there = document.querySelector("main h1") && !document.querySelector("[aria-label=Loading]");
+  window.restful = window.asking || !there ? 0 : (window.restful ?? 0) + 1;
   return window.restful > 3;
 }"""
 
