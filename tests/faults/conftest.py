@@ -30,7 +30,7 @@ def launch(tmp_path: Path) -> Iterator[Launch]:
         if server.process is not None and server.process.poll() is None:
             server.process.terminate()
             try:
-                server.process.wait(60)
+                server.process.wait(300)
             finally:
                 server.process.kill()
 

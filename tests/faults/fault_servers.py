@@ -17,7 +17,7 @@ T = TypeVar("T")
 MAINSPRING = [sys.executable, "-m", "mainspring"]
 
 
-def wait_for(what: str, look: Callable[[], T], seconds: float = 120.0) -> T:
+def wait_for(what: str, look: Callable[[], T], seconds: float = 300.0) -> T:
     """Return the first true value of `look`; fail after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
@@ -78,14 +78,14 @@ class Server:
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run the command line on this home."""
         return subprocess.run(
-            [*MAINSPRING, *arguments], env=self.environ, capture_output=True, text=True, check=False, timeout=120
+            [*MAINSPRING, *arguments], env=self.environ, capture_output=True, text=True, check=False, timeout=300
         )
 
     def stop(self) -> int:
         """Ask it to stop, wait for it, and return its exit code."""
         assert self.process is not None
         self.process.terminate()
-        code = self.process.wait(90)
+        code = self.process.wait(300)
         for pipe in (self.process.stdout, self.process.stderr):
             if pipe is not None:
                 pipe.close()

@@ -86,7 +86,7 @@ def test_a_wrong_key_is_not_let_in(server: Server) -> None:
     key = server.key[:-4] + "0000"
     environ = {**server.environ, "MAINSPRING_API_KEY": key, "MAINSPRING_URL": server.url}
     command = [*MAINSPRING, "dataset", "list"]
-    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=environ, capture_output=True, text=True, check=False, timeout=300)
     assert done.returncode == 4
     assert key not in done.stderr
 

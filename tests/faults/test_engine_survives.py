@@ -58,7 +58,7 @@ def test_a_killed_engine_is_started_again(launch: Launch) -> None:
         assert renewed["pid"] != engine["pid"]
     pid = renewed["pid"]
     assert server.stop() == 0
-    wait_for("the engine to end", lambda: not alive(pid), 60)
+    wait_for("the engine to end", lambda: not alive(pid))
 
 
 def test_no_engine_outlives_a_killed_supervisor(launch: Launch) -> None:
@@ -68,4 +68,4 @@ def test_no_engine_outlives_a_killed_supervisor(launch: Launch) -> None:
         assert ask(http).status_code == 200
     (engine,) = engines(server)
     os.kill(server.state["pid"], signal.SIGKILL)
-    wait_for("the engine to end", lambda: not alive(engine["pid"]), 60)
+    wait_for("the engine to end", lambda: not alive(engine["pid"]))

@@ -36,7 +36,7 @@ def otlp(first: int) -> bytes:
 def test_an_erasure_survives_kills_of_the_worker(launch: Callable[..., Server]) -> None:
     server = launch()
     headers = {"Authorization": f"Bearer {server.key}"}
-    with httpx.Client(base_url=server.url, headers=headers, timeout=120) as http:
+    with httpx.Client(base_url=server.url, headers=headers, timeout=300) as http:
         for first in range(1, TRACES, TOGETHER):
             sent = http.post("/v1/traces", content=otlp(first), headers={"Content-Type": "application/json"})
             assert sent.status_code == 200

@@ -61,7 +61,7 @@ def mine(fleet: Server) -> Iterator[tuple[Client, Any]]:
 
 
 def asker(server: Server, key: str = "") -> openai.OpenAI:
-    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=key or server.key, max_retries=0, timeout=120)
+    return openai.OpenAI(base_url=f"{server.url}/v1", api_key=key or server.key, max_retries=0, timeout=300)
 
 
 def api_pids(server: Server) -> list[int]:
@@ -297,7 +297,7 @@ def test_settings_are_read_again_and_a_stop_lets_a_stream_finish(
         down.join()
     vendor.words = words
     assert said == "".join(words)
-    assert server.process is not None and server.process.wait(60) == 0
+    assert server.process is not None and server.process.wait(300) == 0
 
 
 class Slow(list[str]):

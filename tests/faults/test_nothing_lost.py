@@ -51,7 +51,7 @@ def otlp(trace_id: str) -> bytes:
 
 
 def client(server: Server) -> httpx.Client:
-    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=120)
+    return httpx.Client(base_url=server.url, headers={"Authorization": f"Bearer {server.key}"}, timeout=300)
 
 
 class Traffic:

@@ -69,7 +69,7 @@ with mainspring.span("ours"):
     with trace.get_tracer("instrumentation").start_as_current_span("theirs"):
         pass
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
     sent = [json.loads(body) for path, _, body in server.received if path == "/v1/traces"]
     spans = [
         span

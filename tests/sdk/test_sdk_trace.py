@@ -310,7 +310,7 @@ def test_an_ending_process_sends_what_it_has(server):
         "@mainspring.trace\ndef work(): return 1\n"
         "work()\n"
     )
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=300)
     assert [path for path, _, _ in server.received] == ["/v1/traces"]
 
 
@@ -322,7 +322,7 @@ def test_importing_loads_nothing_of_the_server():
         "heavy = {'httpx', 'pydantic', 'sqlalchemy', 'msgspec', 'opentelemetry', 'google', 'ssl', 'asyncio'}\n"
         "print(sorted(heavy & set(sys.modules)), [m for m in sys.modules if m.startswith('mainspring.k')])\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=300)
     assert done.stdout.strip() == "[] []"
 
 

@@ -121,7 +121,7 @@ def test_helpers_and_copies_are_recorded_too(client, sink, server):
 
     with pytest.raises(Exception, match=r"JSON|json"):
         client.chat.completions.parse(model="gpt", messages=ASKED, response_format=Weather)
-    copied = client.with_options(timeout=5)
+    copied = client.with_options(timeout=60)
     assert isinstance(copied, openai.OpenAI)
     copied.chat.completions.create(model="gpt", messages=ASKED)
     raw = client.chat.completions.with_raw_response.create(model="gpt", messages=ASKED)

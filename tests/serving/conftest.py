@@ -58,7 +58,7 @@ class Shelf:
         return self.paths[sha256]
 
 
-def eventually(condition: Callable[[], object], seconds: float = 30.0) -> None:
+def eventually(condition: Callable[[], object], seconds: float = 120.0) -> None:
     """Wait until the condition holds."""
     deadline = time.monotonic() + seconds
     while not condition():

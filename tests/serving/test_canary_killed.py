@@ -49,7 +49,7 @@ def test_a_judge_that_is_killed_decides_at_its_next_start_and_once(
     traffic.rate(
         traffic.serve(traffic.call() for _ in range(200)), lambda span: 0.1 if span.release == release else 0.9
     )
-    done = subprocess.run([sys.executable, "-c", KILLED, str(platform.home)], check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(platform.home)], check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL
     assert Canaries(platform).get("docs").state == "running"
     assert Deployments(platform).get("docs").canary == release

@@ -106,7 +106,7 @@ def test_what_a_slow_client_does_not_take_at_once_goes_the_long_way(direct: bool
         call = Call.of(slow) if direct else Call(scope, receive, send)
         await call.stream(Chat().telling(ask, HEAD), first, rest, {}, relay)
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 120))
     assert said(slow.written) == WORDS
     assert slow.waits and heard and set(heard) < set(WORDS)
     assert slow.written.endswith(b"data: [DONE]\n\n") and relay.tell is None
@@ -147,5 +147,5 @@ def test_events_of_a_provider_come_once_and_in_order_whichever_way() -> None:
         await remotes.close()
         server.close()
 
-    asyncio.run(asyncio.wait_for(run(), 10))
+    asyncio.run(asyncio.wait_for(run(), 120))
     assert "".join(told) == "".join(WORDS)

@@ -21,7 +21,7 @@ from mainspring.serving.transport import Answer, Pool, Waits
 
 ASK = b"POST /v1 HTTP/1.1\r\nhost: there\r\ncontent-length: 2\r\n\r\nhi"
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello"
-WAITS = Waits(connect=5, headers=5, between=5, total=20)
+WAITS = Waits(connect=30, headers=30, between=30, total=60)
 SHORT = 0.05
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -69,7 +69,7 @@ async def whole(pool: Pool, place: Place, waits: Waits = WAITS) -> bytes | None:
 
 
 def run(work: Any) -> None:
-    asyncio.run(asyncio.wait_for(work, 30))
+    asyncio.run(asyncio.wait_for(work, 120))
 
 
 def test_a_connection_is_kept_and_used_again() -> None:

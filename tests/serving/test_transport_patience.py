@@ -22,7 +22,7 @@ def test_patience_has_an_end_in_each_phase(phase: str) -> None:
         await done.wait()
 
     async def work() -> None:
-        waits = Waits(**{"connect": 5, "headers": 5, "between": 5, "total": 20, phase: SHORT})
+        waits = Waits(**{"connect": 30, "headers": 30, "between": 30, "total": 60, phase: SHORT})
         async with serving(serve) as (pool, place):
             with pytest.raises(TimeoutError):
                 answer = await pool.post(place, ASK, waits)
@@ -44,7 +44,7 @@ def test_the_headers_give_the_first_piece_no_more_time() -> None:
     async def work() -> None:
         async with serving(serve) as (pool, place):
             with pytest.raises(TimeoutError):
-                answer = await pool.post(place, ASK, Waits(connect=5, headers=SHORT, between=5, total=20))
+                answer = await pool.post(place, ASK, Waits(connect=30, headers=SHORT, between=30, total=60))
                 await answer.piece()
 
     run(work())
@@ -57,6 +57,6 @@ def test_no_connection_in_time() -> None:
 
     async def work() -> None:
         with pytest.raises(NoConnection):
-            await Pool(nowhere).post(Place(False, "there", 80), ASK, Waits(SHORT, 5, 5, 5))
+            await Pool(nowhere).post(Place(False, "there", 80), ASK, Waits(SHORT, 30, 30, 30))
 
     run(work())

@@ -30,4 +30,4 @@ def talking(app: Any, talk: Talk, kind: type[Bounded] = Bounded, **settings: Any
             server.should_exit = True
             await serving
 
-    asyncio.run(asyncio.wait_for(work(), 30))
+    asyncio.run(asyncio.wait_for(work(), 120))

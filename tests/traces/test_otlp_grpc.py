@@ -37,7 +37,7 @@ def port(bare_platform: Platform, key: str) -> Iterator[int]:
 
 def exporter(port: int, key: str, compression=grpc.Compression.NoCompression) -> OTLPSpanExporter:
     headers = (("authorization", f"Bearer {key}"),) if key else ()
-    return OTLPSpanExporter(f"127.0.0.1:{port}", insecure=True, headers=headers, timeout=20, compression=compression)
+    return OTLPSpanExporter(f"127.0.0.1:{port}", insecure=True, headers=headers, timeout=60, compression=compression)
 
 
 @pytest.mark.parametrize("compression", [grpc.Compression.NoCompression, grpc.Compression.Gzip])
@@ -62,7 +62,7 @@ def test_a_key_is_needed_and_must_be_allowed_to_write(bare_platform, port, key):
         sender.shutdown()
         metadata = [("authorization", f"Bearer {wrong}")] if wrong else []
         with grpc.insecure_channel(f"127.0.0.1:{port}") as channel, pytest.raises(grpc.RpcError) as refused:
-            channel.unary_unary(METHOD)(b"", metadata=metadata, timeout=20)
+            channel.unary_unary(METHOD)(b"", metadata=metadata, timeout=60)
         assert refused.value.code().name == code
 
 
@@ -74,7 +74,7 @@ def test_rejected_spans_have_reasons_and_bodies_are_bounded(bare_platform, key):
     metadata = [("authorization", f"Bearer {key}")]
     with grpc_server(bare_platform, "127.0.0.1:0") as bound, grpc.insecure_channel(f"127.0.0.1:{bound}") as channel:
         call = channel.unary_unary(METHOD)
-        answer = ExportTraceServiceResponse.FromString(call(request.SerializeToString(), metadata=metadata, timeout=20))
+        answer = ExportTraceServiceResponse.FromString(call(request.SerializeToString(), metadata=metadata, timeout=60))
         assert answer.partial_success.rejected_spans == 1 and "trace id" in answer.partial_success.error_message
         for body, how, code in (
             (b"\xff\xff", {}, "INVALID_ARGUMENT"),
@@ -82,7 +82,7 @@ def test_rejected_spans_have_reasons_and_bodies_are_bounded(bare_platform, key):
             (b"0" * 1_000_000, {"compression": grpc.Compression.Gzip}, "RESOURCE_EXHAUSTED"),
         ):
             with pytest.raises(grpc.RpcError) as refused:
-                call(body, metadata=metadata, timeout=20, **how)
+                call(body, metadata=metadata, timeout=60, **how)
             assert refused.value.code().name == code
 
 
@@ -102,5 +102,5 @@ def test_nothing_is_received_of_somebody_without_a_key(bare_platform, key):
         call = channel.unary_unary(METHOD)
         for token, code in (("ms_no", grpc.StatusCode.UNAUTHENTICATED), (key, grpc.StatusCode.RESOURCE_EXHAUSTED)):
             with pytest.raises(grpc.RpcError) as refused:
-                call(b"x" * 10_000, metadata=(("authorization", f"Bearer {token}"),), timeout=20)
+                call(b"x" * 10_000, metadata=(("authorization", f"Bearer {token}"),), timeout=60)
             assert refused.value.code() is code

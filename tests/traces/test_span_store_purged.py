@@ -68,7 +68,7 @@ def test_others_write_while_words_are_dropped(filled: SqliteSpans, tmp_path: Pat
 
     writer = threading.Thread(target=write)
     writer.start()
-    assert running.wait(30)
+    assert running.wait(120)
     assert filled.delete("default", [f"{700:032x}", f"{1_200:032x}"]) == 2
     stop.set()
     writer.join()

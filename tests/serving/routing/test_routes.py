@@ -126,7 +126,7 @@ def test_the_least_busy_is_asked(staging: OpenAI, vendor: Vendor, routes: Routes
 
     def hold() -> None:
         try:
-            staging.with_options(timeout=20).chat.completions.create(model="chat", messages=HI)
+            staging.with_options(timeout=60).chat.completions.create(model="chat", messages=HI)
         except openai.OpenAIError:
             held.append("ended")
 
