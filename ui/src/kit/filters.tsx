@@ -1,4 +1,4 @@
-import { useEffect, useState, type ReactNode } from "react";
+import { useEffect, useRef, useState, type ReactNode } from "react";
 import { useUrl } from "./hooks";
 import { Icon } from "./icons";
 
@@ -39,8 +39,15 @@ export function Choose(props: { name: string; label: string; any?: string; choic
 /** Words to look for in what is loaded, as one types. */
 export function Words({ placeholder, name = "q" }: { placeholder: string; name?: string }) {
   const [url, setUrl] = useUrl();
-  const [words, setWords] = useState(url[name] ?? "");
-  useEffect(() => setWords(url[name] ?? ""), [url, name]);
+  const held = url[name] ?? "";
+  const [words, setWords] = useState(held);
+  // The address follows a letter later: what it says of letters typed before is not put back over what was typed since.
+  const typed = useRef<string[]>([]);
+  useEffect(() => {
+    const echo = typed.current.indexOf(held);
+    typed.current = echo < 0 ? [] : typed.current.slice(echo + 1);
+    if (echo < 0) setWords(held);
+  }, [held]);
   return (
     <div className="searchbox">
       <Icon name="search" size={14} />
@@ -52,6 +59,7 @@ export function Words({ placeholder, name = "q" }: { placeholder: string; name?:
         value={words}
         onChange={(event) => {
           setWords(event.target.value);
+          typed.current.push(event.target.value);
           setUrl({ [name]: event.target.value || undefined, peek: undefined });
         }}
       />
@@ -62,8 +70,9 @@ export function Words({ placeholder, name = "q" }: { placeholder: string; name?:
 /** Words that the server looks for, once they are typed. */
 export function Search({ label, placeholder, name = "query" }: { label: string; placeholder: string; name?: string }) {
   const [url, setUrl] = useUrl();
-  const [words, setWords] = useState(url[name] ?? "");
-  useEffect(() => setWords(url[name] ?? ""), [url, name]);
+  const held = url[name] ?? "";
+  const [words, setWords] = useState(held);
+  useEffect(() => setWords(held), [held]);
   return (
     <form
       className="searchbox"

@@ -5,8 +5,10 @@ import { toast } from "./toast";
 export function useOutcome() {
   const queries = useQueryClient();
   return <T>(said: string | ((made: T) => string), options: { done?: (made: T) => void; undo?: (made: T) => void; quiet?: boolean } = {}) => ({
-    onSuccess: (made: T) => {
-      const { undo } = options;
+    // What is shown may be read again before the answer comes: what is brought back is what was there when it began.
+    onMutate: () => options.undo,
+    onSuccess: (made: T, _: unknown, begun: unknown) => {
+      const undo = begun as typeof options.undo;
       toast(typeof said === "string" ? said : said(made), undo && { undo: () => undo(made) });
       options.done?.(made);
     },

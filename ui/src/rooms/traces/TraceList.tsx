@@ -48,7 +48,8 @@ export function TraceList() {
   const traces = useLines(filter, live);
   const [marked, setMarked] = useState<readonly string[]>([]);
   const narrowed = FILTERS.some((name) => url[name]);
-  const shown = JSON.stringify(filter);
+  // Of the address, not of the times that it stands for now: these move on by the minute, and no mark goes with that.
+  const shown = JSON.stringify(FILTERS.map((name) => url[name]));
   useEffect(() => setMarked([]), [shown]);
   const toggle = (id: string) => setMarked((old) => (old.includes(id) ? old.filter((one) => one !== id) : [...old, id].slice(-1000)));
   return (
