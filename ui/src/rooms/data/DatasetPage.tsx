@@ -1,5 +1,4 @@
-import { useNavigate, useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { useNavigate } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { DatasetVersion, Row } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Stats, Time } from "../../kit/basics";
@@ -8,8 +7,7 @@ import { count } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
 import { List, Table, type Column } from "../../kit/list";
 import { paged, PAGES } from "../../kit/pages";
-import { useTab } from "../../kit/Tabs";
-import { VersionedPage } from "../../kit/Versioned";
+import { useNext, useVersion, VersionedPage } from "../../kit/Versioned";
 import { useWho } from "../../shell/session";
 import { LineageView } from "../governance/LineageView";
 import { DatasetForm } from "./DatasetForm";
@@ -20,28 +18,23 @@ import { RowView } from "./RowView";
 const TABS = ["Overview", "Rows", "Profile", "Lineage"] as const;
 
 export function DatasetPage() {
-  const { name } = useParams({ strict: false }) as { name: string };
-  const [url] = useUrl();
-  const tab = useTab(TABS);
+  const { of, one, all } = useVersion(TABS);
+  const next = useNext(`/datasets/${of.name}`);
   const who = useWho();
-  const navigate = useNavigate();
-  const [making, setMaking] = useState(false);
-  const query = $api.useQuery("get", "/datasets/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
-  const versions = $api.useQuery("get", "/datasets/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
+  const query = $api.useQuery("get", "/datasets/{name}", one);
+  const versions = $api.useQuery("get", "/datasets/{name}/versions", all);
   return (
     <VersionedPage
-      name={name}
+      {...of}
       crumb={{ label: "Datasets", to: "/datasets" }}
       query={query}
       versions={versions.data?.items}
-      tabs={TABS}
-      tab={tab}
       tabsLabel="Parts of the dataset"
-      flush={tab === "Rows"}
+      flush={of.tab === "Rows"}
       actions={
         query.data &&
         mayImport(who.data) && (
-          <button type="button" className="btn" onClick={() => setMaking(true)}>
+          <button type="button" className="btn" onClick={next.begin}>
             Import a version
           </button>
         )
@@ -49,11 +42,11 @@ export function DatasetPage() {
     >
       {(version) => (
         <>
-          {tab === "Overview" && <Overview version={version} versions={versions.data?.items ?? []} />}
-          {tab === "Rows" && <Rows version={version} />}
-          {tab === "Profile" && <ProfileView reference={version.ref} />}
-          {tab === "Lineage" && <LineageView reference={version.ref} />}
-          {making && <DatasetForm fixed={name} close={() => setMaking(false)} done={() => void navigate({ to: `/datasets/${name}`, search: {} as never })} />}
+          {of.tab === "Overview" && <Overview version={version} versions={versions.data?.items ?? []} />}
+          {of.tab === "Rows" && <Rows version={version} />}
+          {of.tab === "Profile" && <ProfileView reference={version.ref} />}
+          {of.tab === "Lineage" && <LineageView reference={version.ref} />}
+          {next.making && <DatasetForm fixed={of.name} close={next.close} done={next.done} />}
         </>
       )}
     </VersionedPage>

@@ -7,8 +7,8 @@ import { NumberField, SuggestField } from "../../kit/fields";
 import { Options } from "../../kit/filters";
 import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
+import { ScorersField, SplitField } from "./AskedFields";
 
-const SPLITS = { "": "as the suite says, or test", train: "train", validation: "validation", test: "test", holdout: "holdout", all: "rows of every split" };
 const NUMBERS = {
   repeats: ["Repeats of each row", 1, 100],
   limit: ["Rows at most", 1, 100_000],
@@ -88,15 +88,14 @@ export function ExperimentForm({ begin, close, done }: { begin: Begin; close: ()
         ) : (
           <SuggestField label="Prompt" value={form.prompt} set={(prompt) => set({ prompt })} known={known.prompts} placeholder="none: the rows' messages" note="For a model or a server; a release brings its own." />
         )}
-        <Field label="Split">
-          <select className="select" value={form.split} onChange={(event) => set({ split: event.target.value })}>
-            <Options of={SPLITS} />
-          </select>
-        </Field>
+        <SplitField value={form.split} set={(split) => set({ split })} unsaid="as the suite says, or test" />
       </div>
-      <Field label="Scorers, one a line" note="Empty for those of the suite, or those that fit the rows. A name may have an argument, such as field:package.">
-        <textarea className="area mono" value={form.scorers} spellCheck={false} placeholder={"json\njudge:helpful"} onChange={(event) => set({ scorers: event.target.value })} />
-      </Field>
+      <ScorersField
+        value={form.scorers}
+        set={(scorers) => set({ scorers })}
+        placeholder={"json\njudge:helpful"}
+        note="Empty for those of the suite, or those that fit the rows. A name may have an argument, such as field:package."
+      />
       <div>
         <select className="select" aria-label="Add a scorer" value="" onChange={(event) => set({ scorers: [...partsOf(form.scorers), event.target.value].join("\n") })}>
           <option value="">Add a scorer…</option>

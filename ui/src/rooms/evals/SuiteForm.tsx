@@ -4,11 +4,9 @@ import type { Suite } from "../../api/types";
 import { numberOf, partsOf, wrongNumber } from "../../kit/bounds";
 import { Field, FormDialog, NameField } from "../../kit/Dialog";
 import { NumberField, SuggestField } from "../../kit/fields";
-import { Options } from "../../kit/filters";
 import { NAME } from "../../kit/name";
 import { useOutcome } from "../../kit/outcome";
-
-const SPLITS = { test: "test", validation: "validation", train: "train", holdout: "holdout", all: "rows of every split" };
+import { ScorersField, SplitField } from "./AskedFields";
 
 /** Makes a suite, or the next version of one: which rows, which scorers, and how the rows are asked. */
 export function SuiteForm({ suite, close, done }: { suite?: Suite; close: () => void; done: (made: Suite) => void }) {
@@ -63,15 +61,9 @@ export function SuiteForm({ suite, close, done }: { suite?: Suite; close: () => 
       {!suite && <NameField value={form.name} set={(name) => set({ name })} placeholder="faq" note="A name that is there gets its next version." />}
       <div className="pair">
         <SuggestField label="Rows" value={form.dataset} set={(dataset) => set({ dataset })} known={datasets.data?.items.map((one) => `dataset/${one.name}`) ?? []} wrong={wrong.dataset} placeholder="dataset/faq" note="The version that is there now is pinned." />
-        <Field label="Split">
-          <select className="select" value={form.split} onChange={(event) => set({ split: event.target.value })}>
-            <Options of={SPLITS} />
-          </select>
-        </Field>
+        <SplitField value={form.split} set={(split) => set({ split })} />
       </div>
-      <Field label="Scorers, one a line" note="A name may have an argument, such as field:package or judge:helpful.">
-        <textarea className="area mono" value={form.scorers} spellCheck={false} placeholder={"exact\njudge:helpful"} onChange={(event) => set({ scorers: event.target.value })} />
-      </Field>
+      <ScorersField value={form.scorers} set={(scorers) => set({ scorers })} placeholder={"exact\njudge:helpful"} note="A name may have an argument, such as field:package or judge:helpful." />
       <div className="pair">
         <NumberField label="Rows at most" whole value={form.limit} set={(limit) => set({ limit })} wrong={wrong.limit} placeholder="all" note="A sample, the same for every target." />
         <NumberField label="Repeats of each row" whole value={form.repeats} set={(repeats) => set({ repeats })} wrong={wrong.repeats} note="Tells how far answers vary." />

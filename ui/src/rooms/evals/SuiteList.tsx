@@ -2,24 +2,20 @@ import { useNavigate } from "@tanstack/react-router";
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { Suite } from "../../api/types";
-import { Blank, Time } from "../../kit/basics";
+import { Blank } from "../../kit/basics";
 import { Filters, holds, Words } from "../../kit/filters";
 import { useUrl } from "../../kit/hooks";
-import { List, type Column } from "../../kit/list";
+import { List } from "../../kit/list";
 import { Page, Primary } from "../../kit/page";
 import { paged, PAGES } from "../../kit/pages";
+import { keptColumns } from "../../kit/Versioned";
 import { may, useWho } from "../../shell/session";
 import { SuiteForm } from "./SuiteForm";
 
-const COLUMNS: Column<Suite>[] = [
-  { key: "name", label: "Suite", width: "minmax(140px,1fr)", cell: (one) => one.name },
-  { key: "version", label: "Version", width: "64px", numeric: true, cell: (one) => <span className="num">{one.number}</span> },
+const COLUMNS = keptColumns<Suite>("Suite", [
   { key: "dataset", label: "Rows", width: "minmax(150px,1fr)", cell: (one) => <span className="dim">{`${one.dataset.replace(/^dataset\//, "")} ${one.split || "all"}`}</span> },
   { key: "scorers", label: "Scorers", width: "minmax(200px,2fr)", cell: (one) => <span className="dim">{one.scorers.join(", ")}</span> },
-  { key: "note", label: "Note", width: "minmax(120px,1fr)", cell: (one) => <span className="dim">{one.note || "–"}</span> },
-  { key: "by", label: "By", width: "88px", cell: (one) => one.created_by },
-  { key: "at", label: "Changed", width: "92px", cell: (one) => <Time at={one.created_at} /> },
-];
+]);
 
 /** Suites: which rows are asked, how, and how answers are scored, written down once for every experiment that is to be compared. */
 export function SuiteList() {

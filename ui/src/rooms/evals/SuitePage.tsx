@@ -1,14 +1,11 @@
-import { Link, useNavigate, useParams } from "@tanstack/react-router";
-import { useState } from "react";
+import { Link } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { Experiment, Suite } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Time } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
-import { useUrl } from "../../kit/hooks";
-import { Table } from "../../kit/list";
+import { Table, type Column } from "../../kit/list";
 import { Show } from "../../kit/page";
-import { useTab } from "../../kit/Tabs";
-import { VersionedPage } from "../../kit/Versioned";
+import { madeOf, useNext, useVersion, VersionedPage, Versions } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { may, useWho } from "../../shell/session";
 import { amount, bare, headline, nameOf } from "./figures";
@@ -16,30 +13,30 @@ import { SuiteForm } from "./SuiteForm";
 
 const TABS = ["Suite", "Versions"] as const;
 
+const TOLD: Omit<Column<Suite>, "width">[] = [
+  { key: "rows", label: "Rows", cell: (one) => `${bare(one.dataset)} ${one.split || "all"}` },
+  { key: "scorers", label: "Scorers", cell: (one) => one.scorers.join(", ") },
+];
+
 /** One suite: its rows, its scorers and its settings, the experiments over it, and its versions. */
 export function SuitePage() {
-  const { name } = useParams({ strict: false }) as { name: string };
   const who = useWho();
-  const navigate = useNavigate();
-  const [url] = useUrl();
-  const tab = useTab(TABS);
-  const [editing, setEditing] = useState(false);
-  const query = $api.useQuery("get", "/suites/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
-  const versions = $api.useQuery("get", "/suites/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
+  const { of, one, all } = useVersion(TABS);
+  const next = useNext(`/suites/${of.name}`);
+  const query = $api.useQuery("get", "/suites/{name}", one);
+  const versions = $api.useQuery("get", "/suites/{name}/versions", all);
   return (
     <VersionedPage
-      name={name}
+      {...of}
       crumb={{ label: "Suites", to: "/suites" }}
       query={query}
       versions={versions.data?.items}
-      tabs={TABS}
-      tab={tab}
       tabsLabel="Parts of the suite"
       actions={
         query.data && (
           <>
             {may(who.data, "suite.write") && (
-              <button type="button" className="btn" onClick={() => setEditing(true)}>
+              <button type="button" className="btn" onClick={next.begin}>
                 Create a version
               </button>
             )}
@@ -54,9 +51,9 @@ export function SuitePage() {
     >
       {(suite) => (
         <>
-          {tab === "Suite" && <Whole suite={suite} />}
-          {tab === "Versions" && <Versions items={versions.data?.items ?? []} />}
-          {editing && <SuiteForm suite={suite} close={() => setEditing(false)} done={(made) => void navigate({ to: `/suites/${made.name}`, search: {} as never })} />}
+          {of.tab === "Suite" && <Whole suite={suite} />}
+          {of.tab === "Versions" && <Versions items={versions.data?.items} told={TOLD} />}
+          {next.making && <SuiteForm suite={suite} close={next.close} done={next.done} />}
         </>
       )}
     </VersionedPage>
@@ -77,8 +74,7 @@ function Whole({ suite }: { suite: Suite }) {
               ["Rows", <RefLink key="d" value={suite.dataset} />],
               ["Split", suite.split || "all"],
               ["Scorers", suite.scorers.join(", ")],
-              ["Note", suite.note || <span className="faint">none</span>],
-              ["Made", <span key="m"><Time at={suite.created_at} /> by {suite.created_by}</span>],
+              ...madeOf(suite),
             ]}
           />
         </Card>
@@ -122,27 +118,6 @@ function Over({ suite }: { suite: Suite }) {
           )
         }
       </Show>
-    </Card>
-  );
-}
-
-function Versions({ items }: { items: Suite[] }) {
-  const [, setUrl] = useUrl();
-  return (
-    <Card title="Versions" flush>
-      <Table<Suite>
-        label="Versions"
-        items={items}
-        id={(one) => one.ref}
-        columns={[
-          { key: "n", label: "Version", cell: (one) => <button type="button" className="link-like" onClick={() => setUrl({ version: String(one.number), tab: undefined }, true)}>{one.ref}</button> },
-          { key: "rows", label: "Rows", cell: (one) => `${bare(one.dataset)} ${one.split || "all"}` },
-          { key: "scorers", label: "Scorers", cell: (one) => one.scorers.join(", ") },
-          { key: "note", label: "Note", cell: (one) => one.note || <span className="faint">–</span> },
-          { key: "by", label: "By", cell: (one) => one.created_by },
-          { key: "at", label: "When", cell: (one) => <Time at={one.created_at} /> },
-        ]}
-      />
     </Card>
   );
 }

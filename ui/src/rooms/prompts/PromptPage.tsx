@@ -1,12 +1,10 @@
-import { Link, useParams } from "@tanstack/react-router";
+import { Link } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { PromptVersion } from "../../api/types";
 import { Card, Id, KeyValues, Snippet, Time } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
-import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
-import { useTab } from "../../kit/Tabs";
-import { VersionedPage } from "../../kit/Versioned";
+import { useVersion, VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { LineageView } from "../governance/LineageView";
 import { ToRelease } from "../registry/ToRelease";
@@ -17,20 +15,16 @@ import { Metrics } from "./Metrics";
 const TABS = ["Template", "Changes", "Labels", "Metrics", "Lineage"] as const;
 
 export function PromptPage() {
-  const { name } = useParams({ strict: false }) as { name: string };
-  const [url] = useUrl();
-  const tab = useTab(TABS);
-  const query = $api.useQuery("get", "/prompts/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
-  const versions = $api.useQuery("get", "/prompts/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
+  const { of, one, all } = useVersion(TABS);
+  const query = $api.useQuery("get", "/prompts/{name}", one);
+  const versions = $api.useQuery("get", "/prompts/{name}/versions", all);
   return (
     <VersionedPage
-      name={name}
+      {...of}
       crumb={{ label: "Prompts", to: "/prompts" }}
       query={query}
       versions={versions.data?.items.map((one) => ({ number: one.number, names: one.labels }))}
       names={query.data?.labels}
-      tabs={TABS}
-      tab={tab}
       tabsLabel="Parts of the prompt"
       actions={
         query.data && (
@@ -45,11 +39,11 @@ export function PromptPage() {
     >
       {(prompt) => (
         <>
-          {tab === "Template" && <Template prompt={prompt} />}
-          {tab === "Changes" && <Changes prompt={prompt} versions={versions.data?.items.map((one) => one.number) ?? []} />}
-          {tab === "Labels" && <Labels prompt={prompt} />}
-          {tab === "Metrics" && <Metrics name={prompt.name} />}
-          {tab === "Lineage" && <LineageView reference={prompt.ref} />}
+          {of.tab === "Template" && <Template prompt={prompt} />}
+          {of.tab === "Changes" && <Changes prompt={prompt} versions={versions.data?.items.map((one) => one.number) ?? []} />}
+          {of.tab === "Labels" && <Labels prompt={prompt} />}
+          {of.tab === "Metrics" && <Metrics name={prompt.name} />}
+          {of.tab === "Lineage" && <LineageView reference={prompt.ref} />}
         </>
       )}
     </VersionedPage>

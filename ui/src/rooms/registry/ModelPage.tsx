@@ -1,15 +1,12 @@
-import { useParams } from "@tanstack/react-router";
 import { useState } from "react";
 import { $api } from "../../api/client";
 import type { ModelVersion } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Snippet, Stats, Status, Time } from "../../kit/basics";
 import { bytes, count, plural, short } from "../../kit/format";
-import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { Table } from "../../kit/list";
 import { Show } from "../../kit/page";
-import { useTab } from "../../kit/Tabs";
-import { Moves, VersionedPage } from "../../kit/Versioned";
+import { Moves, useVersion, VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { LineageView } from "../governance/LineageView";
 import { Facts } from "../../kit/Facts";
@@ -18,28 +15,24 @@ import { ToRelease } from "./ToRelease";
 const TABS = ["Overview", "Lineage", "Chat template"] as const;
 
 export function ModelPage() {
-  const { name } = useParams({ strict: false }) as { name: string };
-  const [url] = useUrl();
-  const tab = useTab(TABS);
-  const query = $api.useQuery("get", "/models/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
-  const versions = $api.useQuery("get", "/models/{name}/versions", { params: { path: { name }, query: { limit: 200 } } });
+  const { of, one, all } = useVersion(TABS);
+  const query = $api.useQuery("get", "/models/{name}", one);
+  const versions = $api.useQuery("get", "/models/{name}/versions", all);
   return (
     <VersionedPage
-      name={name}
+      {...of}
       crumb={{ label: "Models", to: "/models" }}
       query={query}
       versions={versions.data?.items.map((one) => ({ number: one.number, names: one.aliases }))}
       names={query.data?.aliases}
-      tabs={TABS}
-      tab={tab}
       tabsLabel="Parts of the model"
       actions={query.data && <ToRelease model={query.data.ref} />}
     >
       {(model) => (
         <>
-          {tab === "Overview" && <Overview model={model} />}
-          {tab === "Lineage" && <LineageView reference={model.ref} />}
-          {tab === "Chat template" &&
+          {of.tab === "Overview" && <Overview model={model} />}
+          {of.tab === "Lineage" && <LineageView reference={model.ref} />}
+          {of.tab === "Chat template" &&
             (model.chat_template ? <Snippet code={model.chat_template} label="Copy the template" /> : <Blank icon="chat" title="No chat template" text="Messages are joined as plain text." />)}
         </>
       )}

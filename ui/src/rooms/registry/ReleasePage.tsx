@@ -1,13 +1,10 @@
-import { useParams } from "@tanstack/react-router";
 import { $api } from "../../api/client";
 import type { GateReport, Release, ReleaseEvent } from "../../api/types";
 import { Blank, Card, Id, KeyValues, Snippet, Status, Time } from "../../kit/basics";
 import { Facts } from "../../kit/Facts";
-import { useUrl } from "../../kit/hooks";
 import { Icon } from "../../kit/icons";
 import { Show } from "../../kit/page";
-import { useTab } from "../../kit/Tabs";
-import { VersionedPage } from "../../kit/Versioned";
+import { useVersion, VersionedPage } from "../../kit/Versioned";
 import { RefLink } from "../../shell/RefLink";
 import { Evidence, type Piece } from "../evals/Evidence";
 import { LineageView } from "../governance/LineageView";
@@ -17,30 +14,26 @@ const TABS = ["Review", "Lineage", "Card", "Bill of materials"] as const;
 
 /** One release: what it pins, what the gate found, the evidence, and who decided what. */
 export function ReleasePage() {
-  const { name } = useParams({ strict: false }) as { name: string };
-  const [url] = useUrl();
-  const tab = useTab(TABS);
-  const query = $api.useQuery("get", "/releases/{name}", { params: { path: { name }, query: { selector: url.version ?? "" } } });
-  const versions = $api.useQuery("get", "/releases", { params: { query: { name, limit: 200 } } });
+  const { of, one } = useVersion(TABS);
+  const query = $api.useQuery("get", "/releases/{name}", one);
+  const versions = $api.useQuery("get", "/releases", { params: { query: { name: of.name, limit: 200 } } });
   const release = query.data;
   return (
     <VersionedPage
-      name={name}
+      {...of}
       crumb={{ label: "Releases", to: "/releases" }}
       query={query}
       versions={versions.data?.items}
       badge={release && <Status state={release.state} />}
-      tabs={TABS}
-      tab={tab}
       tabsLabel="Parts of the release"
       actions={release && <ReleaseActions release={release} />}
     >
       {(found) => (
         <>
-          {tab === "Review" && <Review release={found} />}
-          {tab === "Lineage" && <LineageView reference={found.ref} />}
-          {tab === "Card" && <CardText release={found} />}
-          {tab === "Bill of materials" && <Bom release={found} />}
+          {of.tab === "Review" && <Review release={found} />}
+          {of.tab === "Lineage" && <LineageView reference={found.ref} />}
+          {of.tab === "Card" && <CardText release={found} />}
+          {of.tab === "Bill of materials" && <Bom release={found} />}
         </>
       )}
     </VersionedPage>

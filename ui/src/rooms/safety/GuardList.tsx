@@ -6,25 +6,24 @@ import { Blank, KeyValues, Status, Time } from "../../kit/basics";
 import { Filters, holds, Words } from "../../kit/filters";
 import { plural } from "../../kit/format";
 import { useUrl } from "../../kit/hooks";
-import { List, type Column } from "../../kit/list";
+import { List } from "../../kit/list";
 import { Page, Primary } from "../../kit/page";
 import { paged, PAGES } from "../../kit/pages";
+import { keptColumns } from "../../kit/Versioned";
 import { may, useWho } from "../../shell/session";
 import { PolicyForm } from "./PolicyForm";
 import { RuleTable } from "./RuleTable";
 import { strongest } from "./rules";
 
-const COLUMNS: Column<GuardVersion>[] = [
-  { key: "name", label: "Policy", width: "minmax(140px,1fr)", cell: (g) => g.name },
-  { key: "version", label: "Version", width: "64px", numeric: true, cell: (g) => <span className="num">{g.number}</span> },
-  { key: "strongest", label: "At most", width: "88px", cell: (g) => <Strongest guard={g} /> },
-  { key: "rules", label: "Rules", width: "minmax(220px,2fr)", cell: (g) => <span className="dim">{rules(g).map((rule) => `${rule.detector} ${rule.action ?? "log"}`).join(", ") || "none"}</span> },
-  { key: "note", label: "Note", width: "minmax(120px,1fr)", cell: (g) => <span className="dim">{g.note || "–"}</span> },
-  { key: "by", label: "By", width: "88px", cell: (g) => g.created_by },
-  { key: "at", label: "Changed", width: "92px", cell: (g) => <Time at={g.created_at} /> },
-];
-
 const rules = (guard: GuardVersion) => guard.policy.rules ?? [];
+
+/** The rules of a policy in a line. */
+export const inWords = (guard: GuardVersion) => rules(guard).map((rule) => `${rule.detector} ${rule.action ?? "log"}`).join(", ") || "none";
+
+const COLUMNS = keptColumns<GuardVersion>("Policy", [
+  { key: "strongest", label: "At most", width: "88px", cell: (g) => <Strongest guard={g} /> },
+  { key: "rules", label: "Rules", width: "minmax(220px,2fr)", cell: (g) => <span className="dim">{inWords(g)}</span> },
+]);
 
 export function Strongest({ guard }: { guard: GuardVersion }) {
   const action = strongest(rules(guard));
