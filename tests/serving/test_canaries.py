@@ -77,6 +77,12 @@ class Traffic:
             for span in spans:
                 scores.put(tx, name, trace_id=span.trace_id, number=number(span))
 
+    def judged(self, count: int, release: str, its: float, others: float) -> list[Span]:
+        """Store so many calls and judge them: those of a release by one number, all others by another."""
+        made = self.serve(self.call() for _ in range(count))
+        self.rate(made, lambda span: its if span.release == release else others)
+        return made
+
 
 @pytest.fixture
 def known(platform: Platform, small_model: str) -> dict[str, list[str]]:
@@ -114,8 +120,7 @@ def test_a_worse_release_is_rolled_back_with_its_numbers(
     release = known["approved"][1]
     began = start(platform, release)
     assert (began.state, began.now.units, began.plan.direction) == ("running", 0, "higher")
-    calls = traffic.serve(traffic.call() for _ in range(400))
-    traffic.rate(calls, lambda span: 0.2 if span.release == release else 0.9)
+    calls = traffic.judged(400, release, 0.2, 0.9)
     assert judge_due(platform) == 1
     ended = Canaries(platform).get("docs")
     assert ended.state == "rolled_back" and ended.ended_at is not None
@@ -301,7 +306,7 @@ def test_the_share_grows_in_steps_and_an_a_b_test_only_tells(
     assert stopped.state == "stopped" and "enough" in stopped.reason
     assert Deployments(platform).get("docs").canary == ""
     start(platform, second, kind="ab", margin=0.0, weights=None)
-    traffic.rate(traffic.serve(traffic.call() for _ in range(300)), lambda span: 1.0 if span.release == second else 0.0)
+    traffic.judged(300, second, 1.0, 0.0)
     judge_due(platform)
     found, now = Canaries(platform).get("docs"), Deployments(platform).get("docs")
     assert found.state == "promoted" and "it is better" in found.reason

@@ -46,9 +46,7 @@ def test_a_judge_that_is_killed_decides_at_its_next_start_and_once(
     """SIGKILL after the deployment was moved and the canary ended, before any of it was committed."""
     release = known["approved"][1]
     start(platform, release)
-    traffic.rate(
-        traffic.serve(traffic.call() for _ in range(200)), lambda span: 0.1 if span.release == release else 0.9
-    )
+    traffic.judged(200, release, 0.1, 0.9)
     done = subprocess.run([sys.executable, "-c", KILLED, str(platform.home)], check=False, timeout=300)
     assert done.returncode == -signal.SIGKILL
     assert Canaries(platform).get("docs").state == "running"
@@ -65,8 +63,7 @@ def test_a_look_that_is_cut_off_has_not_happened(
     """Killed before its transaction commits, a look leaves nothing; the next one counts the same units once."""
     release = known["approved"][1]
     began = start(platform, release)
-    calls = traffic.serve(traffic.call() for _ in range(300))
-    traffic.rate(calls, lambda span: 0.1 if span.release == release else 0.9)
+    traffic.judged(300, release, 0.1, 0.9)
 
     def killed(*_: Any) -> None:
         raise SystemExit("killed")
