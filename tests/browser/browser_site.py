@@ -162,7 +162,7 @@ class Visitor:
         self.complaints: list[str] = []
         context.add_init_script(ASKING)
         self.page: Page = context.new_page()
-        self.page.set_default_timeout(20_000)
+        self.page.set_default_timeout(60_000)
         self.page.on("console", self._said)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
 

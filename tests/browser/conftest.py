@@ -16,7 +16,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser_site import ROOT, Site, Sources, Visitor, build_hook, serve
 
 # A machine with much to do answers late: what a test waits for has the same time as what it clicks on.
-expect.set_options(timeout=20_000)
+expect.set_options(timeout=60_000)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Some tests look at every page there is, which takes its time on a busy machine."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(1800))
 
 
 @pytest.fixture(scope="session")
