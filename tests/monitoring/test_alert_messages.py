@@ -71,11 +71,10 @@ def test_a_login_does_not_travel_in_the_clear(postbox):
 
 
 def test_a_server_that_is_not_there_is_said(platform):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    with pytest.raises(Unavailable, match="did not take the mail"):
-        mail.send(f"smtp://127.0.0.1:{port}/?from=a@example.org&to=b@example.org", MESSAGE, allow_private=True)
+    with socket.socket() as silent, pytest.raises(Unavailable, match="did not take the mail"):
+        silent.bind(("127.0.0.1", 0))  # held, so that nobody else listens there meanwhile
+        url = f"smtp://127.0.0.1:{silent.getsockname()[1]}/?from=a@example.org&to=b@example.org"
+        mail.send(url, MESSAGE, allow_private=True)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import sqlite3
 import stat
 from contextlib import closing
@@ -111,9 +112,9 @@ def test_a_remote_address_is_denied_before_the_home_is_made(tmp_path: Path) -> N
 
 
 def test_a_server_that_is_not_there_is_not_ready() -> None:
-    with listen("127.0.0.1", 0) as free:
-        port = free.getsockname()[1]
-    assert not ready(f"http://127.0.0.1:{port}").reached
+    with socket.socket() as silent:  # held, so that nobody else listens there meanwhile
+        silent.bind(("127.0.0.1", 0))
+        assert not ready(f"http://127.0.0.1:{silent.getsockname()[1]}").reached
 
 
 def test_a_home_of_other_tables_is_told_before_anything_is_asked_of_it(tmp_path: Path) -> None:
