@@ -83,9 +83,9 @@ def _prices(platform: Platform) -> None:
 
 
 def _allowances(platform: Platform, key: str) -> tuple[str, str]:
-    from mainspring.serving.metering.models import Per, window_start
     from mainspring.serving.metering.service import Budgets, Limits
     from mainspring.serving.metering.tables import windows
+    from mainspring.serving.metering.windows import Per, window_start
 
     budgets, limits = Budgets(platform), Limits(platform)
     whole = budgets.set(500, per="month")

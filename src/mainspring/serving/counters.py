@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from bisect import bisect_left
-from dataclasses import dataclass, field
 
 from mainspring.kernel.errors import MainspringError, Unavailable
 from mainspring.serving.exchange import Exchange
@@ -18,20 +17,18 @@ OTHER = "other"
 _LATENCY = BUCKETS["e2e_request_latency_seconds"]
 
 
-@dataclass(slots=True)
 class _Place:
     """What was counted under one model, deployment and environment, where it need not be looked up to be added to."""
 
-    labels: Labels
-    outcomes: dict[str, int] = field(default_factory=dict)
-    attempts: dict[Labels, int] = field(default_factory=dict)
-    """Those that another one followed."""
-    latencies: list[float] = field(default_factory=lambda: [0.0] * (len(_LATENCY) + 2))
-    """As Totals keep a histogram: the buckets, what lies above, and the sum."""
-    input_tokens: int = 0
-    output_tokens: int = 0
-    cached_tokens: int = 0
-    cost: float | None = None
+    def __init__(self, labels: Labels) -> None:
+        self.labels = labels
+        self.outcomes: dict[str, int] = {}
+        self.attempts: dict[Labels, int] = {}
+        """Those that another one followed."""
+        self.latencies = [0.0] * (len(_LATENCY) + 2)
+        """As Totals keep a histogram: the buckets, what lies above, and the sum."""
+        self.input_tokens = self.output_tokens = self.cached_tokens = 0
+        self.cost: float | None = None
 
     def add_to(self, totals: Totals) -> None:
         """Add everything under its name."""

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from mainspring.kernel.errors import Conflict
 from mainspring.serving.metering.entries import Take
-from mainspring.serving.metering.models import Allowance, Need, Payer, rfc3339
+from mainspring.serving.metering.models import Allowance, Need, Payer
 
 Rules = dict[tuple[str, str], list[Allowance]]
 """What is allowed in a project, by scope and name."""
 
 
-@dataclass(slots=True)
 class Lease:
     """What this process may spend of an allowance in one window."""
 
-    allowance: Allowance
-    starts: datetime
-    granted: int = 0
-    spent: int = 0
-    reserved: int = 0
-    written: int = 0
-    """Of what is spent: written to the records."""
-    touched: bool = False
-    """Whether it was used since the last flush."""
+    __slots__ = ("allowance", "granted", "reserved", "spent", "starts", "text", "touched", "written")
+
+    def __init__(self, allowance: Allowance, starts: datetime) -> None:
+        self.allowance = allowance
+        self.starts = starts
+        self.text = starts.isoformat()
+        """The start as the journal writes it."""
+        self.granted = self.spent = self.reserved = 0
+        self.written = 0
+        """Of what is spent: written to the records."""
+        self.touched = False
+        """Whether it was used since the last flush."""
 
     @property
     def free(self) -> int:
@@ -39,21 +40,19 @@ class Lease:
         return self.allowance.id, self.starts
 
 
-@dataclass(slots=True)
 class Ticket:
     """One call that has reserved; settle it once."""
 
-    call: str
-    payer: Payer
-    hour: str
-    need: Need
-    takes: list[tuple[Lease, int]]
-    settled: bool = False
+    __slots__ = ("call", "hour", "need", "payer", "settled", "takes")
+
+    def __init__(self, call: str, payer: Payer, hour: str, need: Need, takes: list[tuple[Lease, int]]) -> None:
+        self.call, self.payer, self.hour, self.need, self.takes = call, payer, hour, need, takes
+        self.settled = False
 
 
 def listed(takes: Sequence[tuple[Lease, int]]) -> list[Take]:
     """Return reservations as the journal writes them."""
-    return [(lease.allowance.id, rfc3339(lease.starts), amount) for lease, amount in takes]
+    return [(lease.allowance.id, lease.text, amount) for lease, amount in takes]
 
 
 def covering(rules: Rules, payer: Payer, need: Need) -> list[Allowance]:

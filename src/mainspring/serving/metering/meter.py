@@ -26,13 +26,11 @@ from mainspring.serving.metering.models import (
     Need,
     Payer,
     refusal,
-    rfc3339,
-    window_end,
-    window_start,
 )
 from mainspring.serving.metering.recovery import folder_of, recover
 from mainspring.serving.metering.store import Change
 from mainspring.serving.metering.tables import allowances, meters
+from mainspring.serving.metering.windows import window_end, window_named, window_start
 
 _RULES_SECONDS = 5.0
 _REFUSED_SECONDS = 1.0
@@ -99,7 +97,7 @@ class Meter:
                     if lease is None or lease.free < amount:
                         return None
                     takes.append((lease, amount))
-            ticket = Ticket(call, payer, rfc3339(window_start(now, "hour")), need, takes)
+            ticket = Ticket(call, payer, window_named(now, "hour"), need, takes)
             self._journal.hold(call, payer, ticket.hour, need, listed(takes))
             for lease, amount in takes:
                 lease.reserved += amount

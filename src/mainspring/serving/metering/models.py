@@ -1,20 +1,19 @@
-"""What metering passes around: who pays, what a call needs, what is allowed, and the windows of time."""
+"""What metering passes around: who pays, what a call needs, and what is allowed."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import lru_cache
+from datetime import datetime
 from typing import Literal
 
 import msgspec
 
 from mainspring.kernel.errors import LimitReached
+from mainspring.serving.metering.windows import Per, window_end
 
 Scope = Literal["project", "environment", "member", "key"]
 Measure = Literal["requests", "tokens", "money"]
-Per = Literal["minute", "hour", "day", "month"]
 
 
 class Payer(msgspec.Struct, frozen=True, array_like=True, order=True):
@@ -95,45 +94,10 @@ class Allowance:
         return f"the {kind} of {self.said(self.amount)} a {self.per} of {whose}"
 
 
-_windows: dict[Per, tuple[datetime, datetime]] = {}
-"""The last window that was asked for, with its end: most calls are in the same one."""
-
-
 class BudgetSpent(LimitReached):
     """A budget in money has no room for the call."""
 
     code = "insufficient_quota"
-
-
-@lru_cache(256)
-def rfc3339(moment: datetime) -> str:
-    """Return a moment as text: the start of a window is told again and again."""
-    return moment.isoformat()
-
-
-def window_start(now: datetime, per: Per) -> datetime:
-    """Return when the present window began: windows follow the calendar, in UTC."""
-    last = _windows.get(per)
-    if last is None or not last[0] <= now < last[1]:
-        start = _began(now, per)
-        last = _windows[per] = (start, window_end(start, per))
-    return last[0]
-
-
-def _began(now: datetime, per: Per) -> datetime:
-    start = now.astimezone(UTC).replace(second=0, microsecond=0)
-    if per != "minute":
-        start = start.replace(minute=0)
-    if per in ("day", "month"):
-        start = start.replace(hour=0)
-    return start.replace(day=1) if per == "month" else start
-
-
-def window_end(start: datetime, per: Per) -> datetime:
-    """Return when a window ends and the next one begins."""
-    if per == "month":
-        return (start + timedelta(days=32)).replace(day=1)
-    return start + {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}[per]
 
 
 def refusal(allowance: Allowance, wanted: int, spent: int, start: datetime, now: datetime) -> LimitReached:

@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Literal
 
 from mainspring.kernel.records import Record
-from mainspring.serving.metering.models import Per, Scope
+from mainspring.serving.metering.models import Scope
+from mainspring.serving.metering.windows import Per
 
 
 class _Allowed(Record):

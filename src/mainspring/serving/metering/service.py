@@ -18,9 +18,10 @@ from mainspring.kernel.records import Limit as PageLimit
 from mainspring.kernel.service import Service
 from mainspring.kernel.tx import Tx
 from mainspring.serving.metering import running
-from mainspring.serving.metering.models import Measure, Per, Scope, window_end, window_start
+from mainspring.serving.metering.models import Measure, Scope
 from mainspring.serving.metering.records import Budget, Limit, UsageRow
 from mainspring.serving.metering.tables import allowances, leases, usage_hours, windows
+from mainspring.serving.metering.windows import Per, window_end, window_start
 from mainspring.traces import aware
 from mainspring.workspace import is_protected, key_of, member_of
 

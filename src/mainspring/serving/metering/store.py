@@ -14,8 +14,9 @@ from sqlalchemy.exc import IntegrityError
 from mainspring.kernel import access, events
 from mainspring.kernel.platform import Platform
 from mainspring.kernel.tx import Tx
-from mainspring.serving.metering.models import Allowance, Amounts, Payer, window_end
+from mainspring.serving.metering.models import Allowance, Amounts, Payer
 from mainspring.serving.metering.tables import allowances, leases, usage_hours, windows
+from mainspring.serving.metering.windows import window_end
 from mainspring.workspace.tables import keys
 
 BUDGET_REACHED = "budget.reached"
