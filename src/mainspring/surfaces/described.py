@@ -11,7 +11,7 @@ import msgspec
 
 from mainspring.serving.protocols.anthropic import MessagesBody
 from mainspring.serving.protocols.lists import EmbeddingsBody
-from mainspring.serving.protocols.openai import ChatBody, TextBody
+from mainspring.serving.protocols.openai_bodies import ChatBody, TextBody
 from mainspring.serving.protocols.responses import ResponsesBody
 
 JSON = dict[str, Any]

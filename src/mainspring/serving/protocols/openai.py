@@ -6,10 +6,9 @@ Shapes follow the OpenAI API reference.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct
 
 from mainspring.kernel.errors import (
     Denied,
@@ -25,22 +24,15 @@ from mainspring.serving.parts import cache_mark
 from mainspring.serving.protocols.base import (
     Ask,
     Head,
-    Notes,
-    Parts,
-    Penalty,
     Problem,
-    Share,
-    Short,
     Telling,
-    Text,
-    Tokens,
-    Tools,
     decode,
     given,
     is_image,
     plain,
     sse,
 )
+from mainspring.serving.protocols.openai_bodies import ChatBody, TextBody
 
 _ID, _MODEL, _CREATED = b'"id":', b'"model":', b'"created":'
 _ROLES = ("system", "developer", "user", "assistant", "tool")
@@ -56,76 +48,6 @@ _CHAT_OPTIONS = (
 _EVERY_OPTION = (*_OPTIONS, *_CHAT_OPTIONS)
 
 
-class StreamOptions(Struct):
-    """How a stream is told."""
-
-    include_usage: bool = False
-
-
-class _Options(Struct, kw_only=True):
-    """What chat and text completions have in common."""
-
-    model: Short
-    stream: bool = False
-    stream_options: StreamOptions | None = None
-    max_tokens: Tokens | None = None
-    temperature: Annotated[float, Meta(ge=0, le=2)] | None = None
-    top_p: Share | None = None
-    top_k: Annotated[int, Meta(ge=0, le=1000)] | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    seed: Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    stop: Short | Annotated[list[Short], Meta(max_length=16)] | None = None
-    n: Annotated[int, Meta(ge=1, le=1)] | None = None
-    user: Short | None = None
-    metadata: Notes | None = None
-
-    def ask(self, **more: Any) -> Ask:
-        """Return what is asked; `more` fields are the endpoint's own."""
-        wanted = self.stream_options is not None and self.stream_options.include_usage
-        who: dict[str, Any] = {"user": self.user or "", "metadata": self.metadata or {}}
-        return Ask(model=self.model, stream=self.stream, wants_usage=wanted, **who, **more)
-
-
-class ChatBody(_Options, kw_only=True):
-    """The body of `POST /v1/chat/completions`.
-
-    Ours are `prompt`, a prompt version that a bare model is asked through, and `variables`: values for it, or for the
-    prompt of a release. With a prompt the messages may be left out.
-    """
-
-    messages: Parts = []
-    prompt: Annotated[str, Meta(max_length=300)] = ""
-    max_completion_tokens: Tokens | None = None
-    response_format: dict[str, Any] | None = None
-    tools: Tools | None = None
-    tool_choice: str | dict[str, Any] | None = None
-    parallel_tool_calls: bool | None = None
-    reasoning_effort: Short | None = None
-    verbosity: Short | None = None
-    service_tier: Short | None = None
-    prompt_cache_key: Short | None = None
-    variables: Annotated[dict[Short, Any], Meta(max_length=256)] = {}
-
-    def options(self) -> dict[str, JSON]:
-        """Return the generation options that were given."""
-        found = given(self, _EVERY_OPTION)
-        if self.max_completion_tokens:
-            found["max_tokens"] = self.max_completion_tokens
-        return found
-
-
-class TextBody(_Options, kw_only=True):
-    """The body of `POST /v1/completions`."""
-
-    prompt: Text | Annotated[list[Text], Meta(min_length=1, max_length=1)]
-
-    @property
-    def text(self) -> str:
-        """The text to be continued."""
-        return self.prompt if isinstance(self.prompt, str) else self.prompt[0]
-
-
 class Chat:
     """`POST /v1/chat/completions`."""
 
@@ -135,8 +57,20 @@ class Chat:
     def decode(self, raw: bytes) -> Ask:
         """Return what a body asks. Raises Invalid."""
         body = decode(raw, ChatBody, _UNSUPPORTED)
-        asked = {"messages": messages_of(body), "options": body.options()}
-        return body.ask(**asked, variables=body.variables, prompt=body.prompt)
+        options = given(body, _EVERY_OPTION)
+        if body.max_completion_tokens:
+            options["max_tokens"] = body.max_completion_tokens
+        return Ask(
+            model=body.model,
+            messages=messages_of(body),
+            options=options,
+            variables=body.variables,
+            prompt=body.prompt,
+            stream=body.stream,
+            wants_usage=body.stream_options is not None and body.stream_options.include_usage,
+            user=body.user or "",
+            metadata=body.metadata or {},
+        )
 
     def whole(self, ask: Ask, head: Head, answer: Answer) -> dict[str, Any]:
         """Return the body of a whole answer."""
@@ -160,8 +94,16 @@ class Completions(Chat):
     def decode(self, raw: bytes) -> Ask:
         """Return what a body asks. Raises Invalid."""
         body = decode(raw, TextBody, _UNSUPPORTED)
-        messages = [{"role": "user", "content": body.text}]
-        return body.ask(messages=messages, options=given(body, _OPTIONS), operation=self.operation)
+        return Ask(
+            model=body.model,
+            messages=[{"role": "user", "content": body.text}],
+            operation=self.operation,
+            options=given(body, _OPTIONS),
+            stream=body.stream,
+            wants_usage=body.stream_options is not None and body.stream_options.include_usage,
+            user=body.user or "",
+            metadata=body.metadata or {},
+        )
 
 
 class _Telling:
