@@ -16,7 +16,6 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import asdict
@@ -37,20 +36,28 @@ _TOLD = {b"x-mainspring-trace-id": 0, b"x-mainspring-model": 1, b"x-mainspring-d
 _log = logging.getLogger(__name__)
 
 
-class Request(NamedTuple):
+class Request:
     """What a line is made of."""
 
-    began: float
-    """Seconds since 1970."""
-    method: str
-    path: str
-    status: int
-    ms: float
-    size: int
-    """Bytes of the answer's body."""
-    caller: Caller | None
-    headers: Iterable[tuple[bytes, bytes]]
-    """The answer's headers: they name the trace, the model and the deployment."""
+    __slots__ = ("began", "caller", "headers", "method", "ms", "path", "size", "status")
+
+    def __init__(
+        self,
+        began: float,
+        method: str,
+        path: str,
+        status: int,
+        ms: float,
+        size: int,
+        caller: Caller | None,
+        headers: Iterable[tuple[bytes, bytes]],
+    ) -> None:
+        """`began` is in seconds since 1970, `size` in bytes of the answer's body.
+
+        The answer's headers name the trace, the model and the deployment.
+        """
+        self.began, self.method, self.path, self.status, self.ms = began, method, path, status, ms
+        self.size, self.caller, self.headers = size, caller, headers
 
 
 class AccessLog:

@@ -7,13 +7,15 @@ be taken apart.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,7})\r\n", re.IGNORECASE)
 _END = b"\r\n\r\n"
 _DIGITS = 8
 _LONGEST = 8 << 10
 """Bytes of a head that is remembered: connections that are idle hold one each."""
+_common: list[tuple[Sequence[tuple[bytes, bytes]], bytes]] = []
+"""The headers that all answers of a moment have, as the server holds them and as they are sent."""
 
 
 class Head:
@@ -52,3 +54,10 @@ def lines_of(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     for name, value in headers:
         lines += b"%b: %b\r\n" % (name, value)
     return lines
+
+
+def common_lines(headers: Sequence[tuple[bytes, bytes]]) -> bytes:
+    """Return, as they are sent, headers that the same list holds for many answers: the server makes one a second."""
+    if not _common or _common[0][0] is not headers:
+        _common[:] = [(headers, lines_of(headers))]
+    return _common[0][1]

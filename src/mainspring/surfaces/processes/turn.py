@@ -13,7 +13,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE
 from mainspring.kernel.access import Caller
 from mainspring.serving.streaming import Answerer, Headers, Sent
 from mainspring.surfaces.door import Door
-from mainspring.surfaces.processes.head import lines_of
+from mainspring.surfaces.processes.head import common_lines, lines_of
 
 _NONE: Sequence[tuple[bytes, bytes]] = ()
 _FEW = 3
@@ -139,7 +139,8 @@ class Turn:
         if self._door.leaving:
             self.keep_alive = False
         ends = b"" if self.keep_alive else b"connection: close\r\n"
-        return STATUS_LINE[status] + lines_of(self._protocol.server_state.default_headers) + lines_of(headers) + ends
+        common = common_lines(self._protocol.server_state.default_headers)
+        return STATUS_LINE[status] + common + lines_of(headers) + ends
 
     def _complete(self) -> None:
         self.response_complete = True
