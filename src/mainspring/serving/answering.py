@@ -108,7 +108,10 @@ class Answerer:
         body = prepare(exchange) if exchange.target.policy is None else await _prepared(exchange)
         if exchange.target.cache is not None and self._cache is not None:
             await self._cache.find(exchange, body)
-        return await self._billing.reserve(exchange, body) if self._billing is not None else body
+        billing = self._billing
+        if billing is None:
+            return body
+        return billing.at_once(exchange, body) or await billing.reserve(exchange, body)
 
     def _settle(self, exchange: Exchange, *, given_up: bool = False) -> None:
         """Count what the call used, before its trace is written: a kill in between leaves it counted."""
@@ -155,7 +158,8 @@ class Answerer:
     async def _end(self, exchange: Exchange, failure: BaseException | None) -> None:
         """Record how a call ended, and raise what it failed by."""
         if failure is None:
-            await self.record(exchange)
+            if left := self._recorded(exchange):
+                await self.append(left)
             return
         await self.record_failure(exchange, failure)
         try:
@@ -165,10 +169,15 @@ class Answerer:
 
     async def record(self, exchange: Exchange) -> None:
         """Count what a call used that was answered, and write its trace."""
+        if left := self._recorded(exchange):
+            await self.append(left)
+
+    def _recorded(self, exchange: Exchange) -> Span | None:
+        """Do what `record` does without waiting; return the span that has to be waited for, if any."""
         self._settle(exchange)
         if exchange.lookup is not None and self._cache is not None:
             self._cache.offer(exchange)
-        await self._append(exchange, "ok", "")
+        return self._written(exchange, "ok", "")
 
     async def record_failure(self, exchange: Exchange, error: BaseException) -> None:
         """Write the trace of a call that was refused, failed or given up; none where a limit refused it."""
@@ -192,9 +201,18 @@ class Answerer:
     async def _append(
         self, exchange: Exchange, status: SpanStatus, message: str, error: BaseException | None = None
     ) -> None:
+        if left := self._written(exchange, status, message, error):
+            await self.append(left)
+
+    def _written(
+        self, exchange: Exchange, status: SpanStatus, message: str, error: BaseException | None = None
+    ) -> Span | None:
+        """Count a call and write its span; return it where that has to be waited for. Raises Unkept."""
         self.counters.add(exchange, "blocked" if exchange.finish_reason == FILTERED else status, error)
-        if self._recorder is not None and not self._recorder.wrote(spans := [exchange.span(status, message)]):
-            await self._recorder.append(spans)
+        if self._recorder is None:
+            return None
+        span = exchange.span(status, message)
+        return None if self._recorder.wrote([span]) else span
 
 
 async def _prepared(exchange: Exchange) -> dict[str, JSON]:

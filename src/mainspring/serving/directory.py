@@ -35,12 +35,18 @@ class Directory:
         self._known: dict[_Key, tuple[float, int, Lead]] = {}
         self._asked: dict[tuple[_Key, int], asyncio.Future[Lead]] = {}
 
-    async def find(self, caller: Caller, name: str) -> Lead:
-        """Return what a name leads to for a caller. Raises as `lookup` does."""
-        key = (caller, name)
-        known = self._known.get(key)
+    def known(self, caller: Caller, name: str) -> Lead | None:
+        """Return what a name leads to for a caller, where that was found out a moment ago."""
+        known = self._known.get((caller, name))
         if known is not None and known[0] > time.monotonic() and known[1] == self._platform.writes:
             return known[2]
+        return None
+
+    async def find(self, caller: Caller, name: str) -> Lead:
+        """Return what a name leads to for a caller. Raises as `lookup` does."""
+        if (known := self.known(caller, name)) is not None:
+            return known
+        key = (caller, name)
         now = (key, self._platform.writes)
         asked = self._asked.get(now)
         if asked is None:

@@ -258,7 +258,7 @@ class Gateway:
         """Return who asks and where the call goes. Raises Unauthenticated, Denied, NotFound and others."""
         caller = call.caller
         origin = self._origin(call, caller, ask.user, ask.metadata)
-        choice = await self._directory.find(caller, ask.model)
+        choice = self._directory.known(caller, ask.model) or await self._directory.find(caller, ask.model)
         target = choice.pick(Subject(origin.trace_id, origin.user_id, origin.session_id))
         if ask.prompt:
             target = await self._acting(caller, lambda: self._prompted(target, ask))

@@ -29,6 +29,15 @@ class Billing:
         self._batch = batch
         self._threads = ThreadPoolExecutor(4, thread_name_prefix="billing")
 
+    def at_once(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON] | None:
+        """Do what `reserve` does where this process holds enough, without waiting; None where it does not."""
+        if self._batch:
+            return None
+        ticket = exchange.ticket = self._meter.attempt(exchange.call, payer_of(exchange), need_of(exchange, body))
+        if ticket is None:
+            return None
+        return body if exchange.hit is not None else bounded(exchange, ticket, body)
+
     async def reserve(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
         """Reserve the most that a call may use; `body` is what the model is to be asked, and what is returned is asked.
 
@@ -37,8 +46,7 @@ class Billing:
         if self._batch:
             target = exchange.target
             return body if target.price is None and target.provider == LOCAL else await self._patient(exchange, body)
-        call, payer, need = exchange.call, payer_of(exchange), need_of(exchange, body)
-        ticket = exchange.ticket = self._meter.attempt(call, payer, need) or await self._leased(call, payer, need)
+        ticket = exchange.ticket = await self.hold(exchange.call, payer_of(exchange), need_of(exchange, body))
         return body if exchange.hit is not None else bounded(exchange, ticket, body)
 
     async def _patient(self, exchange: Exchange, body: Mapping[str, JSON]) -> Mapping[str, JSON]:
