@@ -105,6 +105,7 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     from mainspring.surfaces.app import build_app
     from mainspring.surfaces.compose import build_platform
     from mainspring.surfaces.door import Door
+    from mainspring.surfaces.processes.heap import Heap
     from mainspring.surfaces.processes.leaving import Leaving
     from mainspring.surfaces.processes.readiness import missing
 
@@ -113,7 +114,10 @@ def api(config: Settings, given: dict[str, Any]) -> int:
     door = Door(app, AccessLog.of(config), app.direct)
     # Spans stay at hand until they are indexed: a smaller number would have them looked through in vain.
     _keep_what_the_start_made(200_000)
+    heap = Heap()
+    heap.start()
     Leaving(door, config, given.get("listening")).serve_on(socket.socket(fileno=int(given["fd"])))
+    heap.close()
     door.close()
     getattr(platform.chat_port, "close", lambda: None)()
     if platform.spans_port is not None:
