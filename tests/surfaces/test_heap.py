@@ -53,7 +53,9 @@ def test_full_blocks_become_large_pages_and_say_what_they_said() -> None:
 def test_it_is_done_for_who_is_busy_and_not_all_the_time() -> None:
     heap = Heap()
     assert not heap.due(used=0.1, now=2.0), "hardly anything was done"
-    assert heap.due(used=1.1, now=4.0)
-    assert not heap.due(used=3.1, now=6.0), "it was done a moment ago"
-    assert not heap.due(used=3.2, now=70.0)
-    assert heap.due(used=4.2, now=72.0)
+    assert not heap.due(used=1.5, now=4.0), "it may be a short task"
+    assert heap.due(used=3.0, now=6.0)
+    assert not heap.due(used=4.5, now=8.0), "it was done a moment ago"
+    assert not heap.due(used=4.6, now=68.0)
+    assert not heap.due(used=6.1, now=70.0)
+    assert heap.due(used=7.6, now=72.0)

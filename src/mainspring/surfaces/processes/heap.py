@@ -24,8 +24,10 @@ _LOOK_SECONDS = 2.0
 _PAUSE_SECONDS = 0.005
 """Between two blocks: whoever asks for memory waits as long as one is put together."""
 _AGAIN_SECONDS = 60.0
-_BUSY = 0.3
+_BUSY = 0.5
 """CPU seconds a second."""
+_IN_A_ROW = 2
+"""Looks that have to find it busy: a short task would pay more for the large pages than it gains by them."""
 _SWITCH = Path("/sys/kernel/mm/transparent_hugepage/enabled")
 _MAPS = Path("/proc/self/maps")
 
@@ -37,6 +39,7 @@ class Heap:
         self._pause = pause
         self._stop = threading.Event()
         self._used, self._since, self._not_before = 0.0, 0.0, 0.0
+        self._busy = 0
         self._libc = ctypes.CDLL(None, use_errno=True)
         self._libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
         self._libc.mincore.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_char_p]
@@ -52,10 +55,11 @@ class Heap:
         self._stop.set()
 
     def due(self, used: float, now: float) -> bool:
-        """Tell whether the process was busy since the last time, by its seconds of CPU, and it was not done lately."""
+        """Tell whether the process has been busy for some time, by its seconds of CPU, and it was not done lately."""
         busy = used - self._used > _BUSY * (now - self._since)
+        self._busy = self._busy + 1 if busy else 0
         self._used, self._since = used, now
-        if not busy or now < self._not_before:
+        if self._busy < _IN_A_ROW or now < self._not_before:
             return False
         self._not_before = now + _AGAIN_SECONDS
         return True
