@@ -9,12 +9,13 @@ are those that it shares with its siblings, and a copy of them would take memory
 from __future__ import annotations
 
 import ctypes
+import mmap
 import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-_PAGE = 4096
+_PAGE = mmap.PAGESIZE
 _BLOCK = 2 << 20
 _FULL = _BLOCK // _PAGE * 7 // 8
 """Pages of a block that have to be there: what is missing takes memory from then on."""
@@ -28,7 +29,7 @@ _BUSY = 0.5
 """CPU seconds a second."""
 _IN_A_ROW = 2
 """Looks that have to find it busy: a short task would pay more for the large pages than it gains by them."""
-_SWITCH = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+_SYSTEM = Path("/sys/kernel/mm/transparent_hugepage")
 _MAPS = Path("/proc/self/maps")
 
 
@@ -82,14 +83,15 @@ class Heap:
 
     def _work(self) -> None:
         while not self._stop.wait(_LOOK_SECONDS):
-            if self.due(time.process_time(), time.monotonic()) and not self.gather():
-                return  # a system that makes none, or a process as small as that
+            if self.due(time.process_time(), time.monotonic()):
+                self.gather()
 
 
 def wanted() -> bool:
-    """Tell whether the system has large pages, and its owner has not switched them off."""
+    """Tell whether the system has large pages of this size, and its owner has not switched them off."""
     try:
-        return "[never]" not in _SWITCH.read_text()
+        size = int((_SYSTEM / "hpage_pmd_size").read_text())
+        return size == _BLOCK and "[never]" not in (_SYSTEM / "enabled").read_text()
     except OSError:
         return False
 
