@@ -9,6 +9,7 @@ export interface Versioned {
 /** Chooses a version; which one stands in the address as `?version=`. */
 export function VersionPick({ versions, current }: { versions: Versioned[] | undefined; current: number | undefined }) {
   const [, setUrl] = useUrl();
+  if (current === undefined && !versions?.length) return null; // nothing to choose from, as of a name that is nobody's
   return (
     <select
       className="select"
